@@ -1,1 +1,23 @@
-//! Not written yet.
+//! Everything hprun can do to the outside world: one module a step type, and the list of them.
+//! Knows nothing of YAML text, of the store, of the terminal; no step knows another.
+
+pub mod aws_error;
+pub mod clients;
+pub mod clock;
+pub mod context;
+pub mod error;
+pub mod files;
+pub mod partial;
+pub mod step;
+pub mod value;
+
+pub use error::{ErrorClass, StepError};
+pub use step::{Step, StepType};
+
+/// THE LIST: every step type there is, in the order in which a person would use them.
+pub static STEP_TYPES: &[StepType] = &[];
+
+/// The step type of this name.
+pub fn find(name: &str) -> Option<&'static StepType> {
+    STEP_TYPES.iter().find(|step_type| step_type.name == name)
+}

@@ -1,0 +1,216 @@
+//! The files that a step reads, taken once and kept: what is hashed for the record is what is used.
+//! Knows nothing of which step reads what; writing goes through [`crate::context::StepContext::write_file`].
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::partial::Place;
+
+/// Most a single file may hold, in bytes: everything a step reads is kept in memory.
+pub const LARGEST_FILE: u64 = 256 * 1024 * 1024;
+
+/// A file or folder that a step will read, as its inputs name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileInput {
+    /// As spelled in the inputs; relative to the pipeline file.
+    pub path: String,
+    /// One file, or a folder with all in it.
+    pub kind: FileKind,
+    /// Where the inputs name it.
+    pub place: Place,
+}
+
+/// What a [`FileInput`] names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// One file.
+    File,
+    /// A folder and everything below it.
+    Folder,
+    /// A file or a folder.
+    Either,
+}
+
+/// Files by path, with their contents.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    base: PathBuf,
+    entries: BTreeMap<PathBuf, Result<Arc<FileContent>, String>>,
+    folders: BTreeMap<PathBuf, Vec<PathBuf>>,
+}
+
+/// One file as it was when it was read.
+#[derive(Debug)]
+pub struct FileContent {
+    /// The contents.
+    pub bytes: Vec<u8>,
+    /// Permission bits, such as 0o755 (0o644 where the system has none).
+    pub mode: u32,
+    /// Hex digest of the contents.
+    pub sha256: String,
+    /// Where a symbolic link led, relative to the folder that was read, if the entry was one and led out of it.
+    pub leaves_folder: Option<PathBuf>,
+}
+
+/// What is recorded of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDigest {
+    /// As spelled in the inputs (for a file in a folder: folder, `/`, the rest).
+    pub path: String,
+    /// Hex digest of the contents.
+    pub sha256: String,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+impl Files {
+    /// Reads all that `inputs` name; paths are relative to `base`. What cannot be read is kept as an error and
+    /// given to whoever asks for it.
+    pub fn load(base: &Path, inputs: &[FileInput]) -> Self {
+        let mut files = Self { base: base.to_owned(), ..Self::default() };
+        for input in inputs {
+            files.add(input);
+        }
+        files
+    }
+
+    fn add(&mut self, input: &FileInput) {
+        let spelled = PathBuf::from(&input.path);
+        let full = self.base.join(&spelled);
+        match (std::fs::metadata(&full), input.kind) {
+            (Err(e), _) => drop(self.entries.insert(spelled, Err(explain(&e)))),
+            (Ok(meta), FileKind::File) if meta.is_dir() => {
+                self.entries.insert(spelled, Err("is a folder, a file is needed".to_owned()));
+            }
+            (Ok(meta), FileKind::Folder) if !meta.is_dir() => {
+                self.entries.insert(spelled, Err("is a file, a folder is needed".to_owned()));
+            }
+            (Ok(meta), _) if meta.is_dir() => self.add_folder(&spelled, &full),
+            (Ok(_), _) => drop(self.entries.insert(spelled, read(&full, None))),
+        }
+    }
+
+    fn add_folder(&mut self, spelled: &Path, full: &Path) {
+        let mut inside = Vec::new();
+        for entry in walkdir::WalkDir::new(full).sort_by_file_name().follow_links(true) {
+            let (path, content) = match entry {
+                Ok(entry) if entry.file_type().is_dir() => continue,
+                Ok(entry) => (entry.path().to_owned(), read(entry.path(), Some(full))),
+                Err(e) => {
+                    let message = e.io_error().map_or_else(|| "is a loop of symbolic links".to_owned(), explain);
+                    (e.path().unwrap_or(full).to_owned(), Err(message))
+                }
+            };
+            let relative = path.strip_prefix(full).unwrap_or(&path).to_owned();
+            self.entries.insert(spelled.join(&relative), content);
+            inside.push(relative);
+        }
+        self.folders.insert(spelled.to_owned(), inside);
+    }
+
+    /// The file at `path`, spelled as in the inputs. The error says why it cannot be read.
+    pub fn get(&self, path: &str) -> Result<&FileContent, String> {
+        match self.entries.get(Path::new(path)) {
+            Some(Ok(content)) => Ok(content),
+            Some(Err(message)) => Err(format!("cannot read {path}: it {message}")),
+            None => Err(format!("{path} was not declared as a file of this step")),
+        }
+    }
+
+    /// The text of the file at `path`.
+    pub fn text(&self, path: &str) -> Result<&str, String> {
+        std::str::from_utf8(&self.get(path)?.bytes)
+            .map_err(|e| format!("{path} is not UTF-8 text (byte {})", e.valid_up_to()))
+    }
+
+    /// The files in the folder `path`, relative to it, in order; an error if it could not be read.
+    pub fn folder(&self, path: &str) -> Result<impl Iterator<Item = &Path>, String> {
+        match self.folders.get(Path::new(path)) {
+            Some(inside) => Ok(inside.iter().map(PathBuf::as_path)),
+            None => Err(self.get(path).err().unwrap_or_else(|| format!("{path} is a file, a folder is needed"))),
+        }
+    }
+
+    /// Whether `path` was read as a folder.
+    pub fn is_folder(&self, path: &str) -> bool {
+        self.folders.contains_key(Path::new(path))
+    }
+
+    /// Where `path` is on this machine, for programs that must be given a path (helm).
+    pub fn on_disk(&self, path: &str) -> PathBuf {
+        self.base.join(path)
+    }
+
+    /// What to record: a digest of every file that could be read, in order of path.
+    pub fn digests(&self) -> Vec<FileDigest> {
+        let readable = self.entries.iter().filter_map(|(path, entry)| Some((path, entry.as_ref().ok()?)));
+        readable
+            .map(|(path, content)| FileDigest {
+                path: path.to_string_lossy().into_owned(),
+                sha256: content.sha256.clone(),
+                mode: content.mode,
+            })
+            .collect()
+    }
+
+    /// Files that could not be read, with the reason.
+    pub fn errors(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.entries.iter().filter_map(|(path, entry)| Some((path.as_path(), entry.as_ref().err()?.as_str())))
+    }
+}
+
+/// The hex digest that records use for file contents.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+fn read(path: &Path, folder: Option<&Path>) -> Result<Arc<FileContent>, String> {
+    let meta = std::fs::metadata(path).map_err(|e| explain(&e))?;
+    if meta.len() > LARGEST_FILE {
+        return Err(format!("is larger than {} MB", LARGEST_FILE / 1024 / 1024));
+    }
+    let bytes = std::fs::read(path).map_err(|e| explain(&e))?;
+    let sha256 = sha256(&bytes);
+    Ok(Arc::new(FileContent { bytes, mode: mode(&meta), sha256, leaves_folder: folder.and_then(|f| leaves(path, f)) }))
+}
+
+#[cfg(unix)]
+fn mode(meta: &std::fs::Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::mode(meta) & 0o777
+}
+
+#[cfg(not(unix))]
+fn mode(_: &std::fs::Metadata) -> u32 {
+    0o644
+}
+
+/// Where `path` really is, when that is outside `folder`.
+fn leaves(path: &Path, folder: &Path) -> Option<PathBuf> {
+    let (real, root) = (path.canonicalize().ok()?, folder.canonicalize().ok()?);
+    (!real.starts_with(&root)).then_some(real)
+}
+
+fn explain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "does not exist".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
+/// `path` with `.` and `..` resolved by text alone, so that two spellings of one path compare equal.
+pub fn normalize(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if out.file_name().is_some() => drop(out.pop()),
+            Component::ParentDir | Component::Normal(_) | Component::RootDir | Component::Prefix(_) => out.push(part),
+        }
+    }
+    out
+}

@@ -1,0 +1,191 @@
+//! What a step is: the trait that each step type implements, and the erased form that the runner holds.
+//! Knows nothing of any one step, of the pipeline file, of the store or of the terminal.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::context::StepContext;
+use crate::error::{ErrorClass, StepError};
+use crate::files::{FileInput, Files};
+use crate::partial::{Finding, Partial, ValueType};
+use crate::value::Value;
+
+/// One thing hprun can do to the outside world. `Self` is the inputs, and exists only when every expression in
+/// them is resolved. `run` must be safe to repeat: after a crash it is called again.
+pub trait Step: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
+    /// The word in the pipeline file's `type:`.
+    const TYPE: &'static str;
+    /// One line for `hprun steps`: what it does, in the imperative.
+    const SUMMARY: &'static str;
+    /// A step of this type as it stands in a pipeline file: the list item, with `id:` and `type:`. A test runs it.
+    const EXAMPLE: &'static str;
+    /// What the step hands on.
+    type Outputs: Serialize + JsonSchema + Send;
+
+    /// Does it. Called again after a crash or a retry, with what earlier attempts recorded in `cx.history()`.
+    fn run(self, cx: &mut StepContext<'_>) -> impl Future<Output = Result<Self::Outputs, StepError>> + Send;
+
+    /// The files that these inputs name, so that they are read (and hashed) before anything runs.
+    fn files(_inputs: &Partial) -> Vec<FileInput> {
+        Vec::new()
+    }
+
+    /// What is wrong with these inputs beyond their schema, as far as they and their files are known.
+    fn check(_inputs: &Partial, _files: &Files) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// The outputs that a step with these inputs declares.
+    fn outputs(_inputs: &Partial, _files: &Files) -> DeclaredOutputs {
+        declared_outputs::<Self::Outputs>()
+    }
+
+    /// On resume: whether what a finished step made is still there and healthy. Asks only, changes nothing.
+    fn probe(
+        self,
+        _outputs: &serde_json::Value,
+        _cx: &mut StepContext<'_>,
+    ) -> impl Future<Output = Result<Health, StepError>> + Send {
+        async { Ok(Health::Good) }
+    }
+}
+
+/// The outputs of a step by name.
+pub type DeclaredOutputs = IndexMap<String, DeclaredOutput>;
+
+/// One output, declared before the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeclaredOutput {
+    /// Its type, as far as it is known.
+    pub value_type: ValueType,
+    /// What it is, in one line.
+    pub description: String,
+}
+
+/// What a finished step made, looked at again on resume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Still there and as it was left.
+    Good,
+    /// No longer there or no longer good; the text says what was found.
+    Lost(String),
+}
+
+/// A boxed future of a step.
+pub type StepFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StepError>> + Send + 'a>>;
+
+/// A step type with its Rust types erased: what the runner works with.
+pub struct StepType {
+    /// The word in the pipeline file's `type:`.
+    pub name: &'static str,
+    /// One line: what it does.
+    pub summary: &'static str,
+    /// A step of this type as it stands in a pipeline file.
+    pub example: &'static str,
+    /// JSON Schema of the inputs (`with:`), descriptions included.
+    pub input_schema: fn() -> Schema,
+    /// JSON Schema of the outputs that every step of this type has.
+    pub output_schema: fn() -> Schema,
+    /// [`Step::files`]
+    pub files: fn(&Partial) -> Vec<FileInput>,
+    /// [`Step::check`]
+    pub check: fn(&Partial, &Files) -> Vec<Finding>,
+    /// [`Step::outputs`]
+    pub outputs: fn(&Partial, &Files) -> DeclaredOutputs,
+    /// Parses the inputs, then [`Step::run`]; the outputs as JSON.
+    pub run: for<'a> fn(Value, &'a mut StepContext<'_>) -> StepFuture<'a, serde_json::Value>,
+    /// Parses the inputs, then [`Step::probe`].
+    pub probe: for<'a> fn(Value, &'a serde_json::Value, &'a mut StepContext<'_>) -> StepFuture<'a, Health>,
+}
+
+impl StepType {
+    /// The erased form of `T`.
+    pub const fn of<T: Step>() -> Self {
+        Self {
+            name: T::TYPE,
+            summary: T::SUMMARY,
+            example: T::EXAMPLE,
+            input_schema: schema_of::<T>,
+            output_schema: schema_of::<T::Outputs>,
+            files: T::files,
+            check: T::check,
+            outputs: T::outputs,
+            run: run_erased::<T>,
+            probe: probe_erased::<T>,
+        }
+    }
+}
+
+impl std::fmt::Debug for StepType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The outputs that the type `T` declares by its schema.
+pub fn declared_outputs<T: JsonSchema>() -> DeclaredOutputs {
+    let schema = schema_of::<T>();
+    let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) else { return DeclaredOutputs::new() };
+    properties
+        .iter()
+        .map(|(name, property)| {
+            let description = property.get("description").and_then(|d| d.as_str()).unwrap_or_default().to_owned();
+            (name.clone(), DeclaredOutput { value_type: type_in(property), description })
+        })
+        .collect()
+}
+
+/// The type that a property schema names, or `Any`.
+pub fn type_in(property: &serde_json::Value) -> ValueType {
+    let named = match property.get("type") {
+        Some(serde_json::Value::Array(types)) => types.iter().find_map(|t| t.as_str().filter(|t| *t != "null")),
+        Some(other) => other.as_str(),
+        None => None,
+    };
+    match named {
+        Some("string") => ValueType::String,
+        Some("integer") => ValueType::Integer,
+        Some("number") => ValueType::Number,
+        Some("boolean") => ValueType::Boolean,
+        Some("array") => ValueType::List,
+        Some("object") => ValueType::Map,
+        _ => ValueType::Any,
+    }
+}
+
+/// Schemas are inlined, so that a reader (an editor, the checker) needs no `$ref`.
+fn schema_of<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft2020_12().with(|s| {
+        s.inline_subschemas = true;
+        s.meta_schema = None;
+    });
+    SchemaGenerator::new(settings).into_root_schema_for::<T>()
+}
+
+fn parse<T: Step>(inputs: Value) -> Result<T, StepError> {
+    inputs
+        .parse::<T>()
+        .map_err(|e| StepError::new(ErrorClass::Invalid, format!("the inputs of this step are wrong: {e}")))
+}
+
+fn run_erased<'a, T: Step>(inputs: Value, cx: &'a mut StepContext<'_>) -> StepFuture<'a, serde_json::Value> {
+    // The context outlives the future it is lent to; only its inner lifetime has to be named away.
+    let cx: &'a mut StepContext<'_> = cx;
+    Box::pin(async move {
+        let outputs = parse::<T>(inputs)?.run(cx).await?;
+        serde_json::to_value(outputs)
+            .map_err(|e| StepError::new(ErrorClass::Failed, format!("the outputs cannot be recorded: {e}")))
+    })
+}
+
+fn probe_erased<'a, T: Step>(
+    inputs: Value,
+    outputs: &'a serde_json::Value,
+    cx: &'a mut StepContext<'_>,
+) -> StepFuture<'a, Health> {
+    Box::pin(async move { parse::<T>(inputs)?.probe(outputs, cx).await })
+}

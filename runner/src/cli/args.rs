@@ -1,0 +1,331 @@
+//! What can be typed: every command with its arguments, and nothing of what they do.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+/// Set up an Amazon SageMaker HyperPod cluster on EKS from one YAML file of typed steps; resume where it stopped.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hprun",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = "Run a pipeline:      run, resume, check, plan        (hprun FILE is hprun run FILE)\n\
+                  Look at runs:        runs, show, outputs\n\
+                  Write pipelines:     steps, schema, graph\n\
+                  Plumbing:            sandbox, eks-token, completions\n\n\
+                  Exit codes: 0 done, 1 a step failed (resume), 2 usage or invalid pipeline, 3 refused (nothing done),\n\
+                  130 interrupted (resume), 70 a bug in hprun."
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Folder of the record [default: hprun in the XDG state folder]
+    #[arg(long, global = true, env = "HPRUN_STATE", value_name = "FOLDER", help_heading = "Everywhere")]
+    pub state: Option<PathBuf>,
+    /// How to show a run: for people, as plain lines, or as one JSON event a line on stdout
+    #[arg(long, global = true, value_enum, default_value_t = Output::Auto, value_name = "FORM", help_heading = "Everywhere")]
+    pub output: Output,
+    /// Say more on stderr: -v requests with their ids, -vv everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
+    pub verbose: u8,
+    /// Also write what -vv says into this file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub log_file: Option<PathBuf>,
+}
+
+/// How a run is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A live view on a terminal, plain lines elsewhere
+    Auto,
+    /// Plain lines with time stamps
+    Plain,
+    /// One JSON event a line, on stdout
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a pipeline from the beginning
+    Run(RunArgs),
+    /// Go on with a run that failed, was interrupted or was killed
+    Resume(ResumeArgs),
+    /// Say everything that is wrong with a pipeline, without touching anything
+    Check(FileArgs),
+    /// Show what a run would do, offline: order, inputs, and why each step would run
+    Plan(PlanArgs),
+    /// List the runs
+    Runs,
+    /// Show a run as it happened
+    Show(ShowArgs),
+    /// Print the outputs of a run's steps
+    Outputs(OutputsArgs),
+    /// List the step types, or describe one
+    Steps(StepsArgs),
+    /// Print the JSON Schema of the pipeline file, for editors
+    Schema,
+    /// Draw a pipeline
+    Graph(GraphArgs),
+    /// Serve a stand-in for AWS and Kubernetes, for other programs
+    #[cfg(feature = "sandbox")]
+    Sandbox(SandboxArgs),
+    /// Print a token for an EKS cluster (what the kubeconfig of update-kubeconfig calls)
+    EksToken(EksTokenArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// A pipeline and the values for its params.
+#[derive(Debug, Clone, Args)]
+pub struct FileArgs {
+    /// The pipeline file
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Values for params.
+    #[command(flatten)]
+    pub params: ParamArgs,
+}
+
+/// Values for params.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ParamArgs {
+    /// Value for a param (not for a secret one: those come from the environment or a file)
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub param: Vec<String>,
+    /// YAML or JSON file with values for params
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub params_file: Vec<PathBuf>,
+}
+
+/// What `run` takes.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The pipeline.
+    #[command(flatten)]
+    pub pipeline: FileArgs,
+    /// How to go about it.
+    #[command(flatten)]
+    pub pass: PassArgs,
+    /// Run in the sandbox: no account, no cost; this program stands in for AWS and Kubernetes
+    #[arg(long)]
+    pub sandbox: bool,
+    /// The sandbox's world folder, to keep or to share with `hprun sandbox` [default: one of the run's own]
+    #[arg(long, value_name = "FOLDER", requires = "sandbox")]
+    pub sandbox_world: Option<PathBuf>,
+    /// How many times faster than the wall the sandbox's clock runs
+    #[arg(long, value_name = "N", default_value_t = 60.0, requires = "sandbox")]
+    pub sandbox_speed: f64,
+    /// Script of faults for the sandbox (docs/sandbox-faults.md)
+    #[arg(long, value_name = "FILE", requires = "sandbox")]
+    pub sandbox_faults: Option<PathBuf>,
+    /// Start a new run although an unfinished one of this pipeline exists
+    #[arg(long)]
+    pub new: bool,
+}
+
+/// How to go about a pass.
+#[derive(Debug, Clone, Args)]
+pub struct PassArgs {
+    /// Do not ask: run against the account that the credentials lead to
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Never ask for anything; a missing param is an error
+    #[arg(long)]
+    pub no_input: bool,
+    /// Most steps at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub max_parallel: u16,
+}
+
+/// What `resume` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ResumeArgs {
+    /// The run's id, or its beginning [default: the newest run]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Params to change.
+    #[command(flatten)]
+    pub params: ParamArgs,
+    /// How to go about it.
+    #[command(flatten)]
+    pub pass: PassArgs,
+    /// Script of faults for the sandbox that the run happens in
+    #[arg(long, value_name = "FILE")]
+    pub sandbox_faults: Option<PathBuf>,
+}
+
+/// What `plan` takes.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// The pipeline.
+    #[command(flatten)]
+    pub pipeline: FileArgs,
+    /// Plan what resuming this run would do [default: a new run]
+    #[arg(long, value_name = "RUN")]
+    pub resume: Option<String>,
+}
+
+/// What `show` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// The run's id, or its beginning [default: the newest run]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+}
+
+/// What `outputs` takes.
+#[derive(Debug, Clone, Args)]
+pub struct OutputsArgs {
+    /// The run's id, or its beginning [default: the newest run]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Form: `env` for a shell, `json` for programs
+    #[arg(long, value_enum, default_value_t = OutputsFormat::Json)]
+    pub format: OutputsFormat,
+}
+
+/// Form of printed outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputsFormat {
+    /// Lines that a shell can source: STEP_OUTPUT='value'
+    Env,
+    /// One JSON object: step → output → value
+    Json,
+}
+
+/// What `steps` takes.
+#[derive(Debug, Clone, Args)]
+pub struct StepsArgs {
+    /// A step type [default: list them all]
+    #[arg(value_name = "TYPE")]
+    pub step_type: Option<String>,
+    /// Print the reference as Markdown
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// What `graph` takes.
+#[derive(Debug, Clone, Args)]
+pub struct GraphArgs {
+    /// The pipeline.
+    #[command(flatten)]
+    pub pipeline: FileArgs,
+    /// Language of the drawing
+    #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
+    pub format: GraphFormat,
+}
+
+/// Language of a drawing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// Mermaid, as GitHub renders it
+    Mermaid,
+    /// Graphviz
+    Dot,
+}
+
+/// What `sandbox` takes.
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Clone, Args)]
+pub struct SandboxArgs {
+    /// Folder that keeps the world [default: a new one that is removed at the end]
+    #[arg(long, value_name = "FOLDER")]
+    pub world: Option<PathBuf>,
+    /// How many times faster than the wall its clock runs
+    #[arg(long, value_name = "N", default_value_t = 60.0)]
+    pub speed: f64,
+    /// Script of faults (docs/sandbox-faults.md)
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+}
+
+/// What `eks-token` takes.
+#[derive(Debug, Clone, Args)]
+pub struct EksTokenArgs {
+    /// Name of the EKS cluster
+    #[arg(long, value_name = "NAME")]
+    pub cluster_name: String,
+    /// Region of the cluster
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// Profile to sign with
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// Role to assume first
+    #[arg(long, value_name = "ARN")]
+    pub role: Option<String>,
+}
+
+/// What `completions` takes.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `hprun FILE` is `hprun run FILE`: puts `run` first when the first word is not a command.
+pub fn with_run_implied(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    const WITH_VALUE: [&str; 3] = ["--state", "--log-file", "--output"];
+    let command = Cli::command();
+    let mut words = arguments.iter().skip(1).map(|a| a.to_string_lossy());
+    while let Some(word) = words.next() {
+        if WITH_VALUE.contains(&word.as_ref()) {
+            words.next();
+            continue;
+        }
+        if word.starts_with('-') {
+            continue;
+        }
+        if command.find_subcommand(word.as_ref()).is_none() {
+            arguments.insert(1, "run".into());
+        }
+        break;
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expected: &str) {
+        let arguments = line.split(' ').map(OsString::from).collect();
+        let got: Vec<String> =
+            with_run_implied(arguments).into_iter().map(|a| a.to_string_lossy().into_owned()).collect();
+        assert_eq!(got.join(" "), expected);
+    }
+
+    #[test]
+    fn a_file_alone_is_run() {
+        check("hprun a.yaml", "hprun run a.yaml");
+        check("hprun --sandbox a.yaml", "hprun run --sandbox a.yaml");
+        check("hprun --state s a.yaml --yes", "hprun run --state s a.yaml --yes");
+        check("hprun --param a=b a.yaml", "hprun run --param a=b a.yaml");
+    }
+
+    #[test]
+    fn a_command_is_itself() {
+        check("hprun check a.yaml", "hprun check a.yaml");
+        check("hprun --state s runs", "hprun --state s runs");
+        check("hprun --help", "hprun --help");
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

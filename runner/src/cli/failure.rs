@@ -1,0 +1,158 @@
+//! How a command fails: the one place where an error becomes words, a hint and an exit code.
+//! Knows nothing of how anything is done.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use hprun_steps::{ErrorClass, StepError};
+
+use crate::engine::EngineError;
+use crate::event::Outcome;
+use crate::store::StoreError;
+
+/// Why a command did not end well.
+#[derive(Debug)]
+pub enum CliError {
+    /// The command line is wrong, or what it names does not exist.
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to type instead.
+        help: Option<String>,
+    },
+    /// The pipeline is not valid; the text is the rendered findings.
+    Invalid(String),
+    /// hprun will not do it, and has done nothing.
+    Refused {
+        /// Why.
+        message: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// AWS could not be reached, or said no, before anything was done.
+    Aws(StepError),
+    /// The store.
+    Store(StoreError),
+    /// The engine gave up in the middle; the run can be resumed.
+    Engine {
+        /// Why.
+        error: EngineError,
+        /// The run.
+        run: String,
+    },
+    /// The run ended, but not in success; what there is to say was said by its reporter.
+    Ended {
+        /// How.
+        outcome: Outcome,
+        /// The run.
+        run: String,
+    },
+    /// A file or the terminal.
+    Io {
+        /// What was being done.
+        doing: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+}
+
+impl CliError {
+    /// A wrong command line.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), help: None }
+    }
+
+    /// A refusal with what to do about it.
+    pub fn refused(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Refused { message: message.into(), help: Some(help.into()) }
+    }
+
+    /// A file that cannot be read or written.
+    pub fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Io { doing, source }
+    }
+
+    /// The exit code that DESIGN promises: 1 failed, 2 usage or invalid, 3 refused, 130 interrupted.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Usage { .. } | Self::Invalid(_) => 2,
+            Self::Refused { .. } => 3,
+            Self::Store(StoreError::Held { .. }) => 3,
+            Self::Store(StoreError::NoSuchRun(_) | StoreError::Ambiguous(..)) => 2,
+            Self::Aws(error) => match error.class {
+                ErrorClass::Invalid => 2,
+                ErrorClass::Refused | ErrorClass::Login => 3,
+                ErrorClass::Failed | ErrorClass::Transient | ErrorClass::Unknown => 3,
+                ErrorClass::Interrupted => 130,
+            },
+            Self::Store(_) => 3,
+            Self::Engine { error: EngineError::Store(_), .. } => 1,
+            Self::Engine { error: EngineError::Illegal(_), .. } => 70,
+            Self::Ended { outcome: Outcome::Interrupted, .. } => 130,
+            Self::Ended { .. } => 1,
+            Self::Io { .. } => 2,
+        })
+    }
+
+    /// What a person reads on stderr: the error, its causes, what to do, and the next command to type.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        match self {
+            Self::Usage { message, help } | Self::Refused { message, help } => {
+                say(&mut text, message, &[], help.as_deref());
+            }
+            Self::Invalid(rendered) => text.push_str(rendered),
+            Self::Aws(error) => say(&mut text, &error.message, &error.causes, error.help.as_deref()),
+            Self::Store(error) => say(&mut text, &error.to_string(), &[], store_help(error).as_deref()),
+            Self::Engine { error, run } => {
+                let help = match error {
+                    EngineError::Store(_) => format!("nothing after the last recorded event was begun; then: hprun resume {run}"),
+                    EngineError::Illegal(_) => format!("this is a bug in hprun; please report it with: hprun show {run} --output json"),
+                };
+                say(&mut text, &error.to_string(), &[], Some(&help));
+            }
+            Self::Ended { run, .. } => {
+                writeln!(text, "resume with: hprun resume {run}").expect("writing to a string");
+            }
+            Self::Io { doing, source } => say(&mut text, &format!("could not {doing}: {source}"), &[], None),
+        }
+        text
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<StepError> for CliError {
+    fn from(error: StepError) -> Self {
+        Self::Aws(error)
+    }
+}
+
+fn store_help(error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::NoSuchRun(_) => Some("see the runs with: hprun runs".to_owned()),
+        StoreError::Held { pid, .. } => {
+            Some(format!("it goes on there; to stop it resumably: kill -INT {pid}"))
+        }
+        StoreError::Ambiguous(..)
+        | StoreError::Folder { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Damaged { .. }
+        | StoreError::Unwritable { .. } => None,
+    }
+}
+
+fn say(text: &mut String, message: &str, causes: &[String], help: Option<&str>) {
+    writeln!(text, "error: {message}").expect("writing to a string");
+    for cause in causes {
+        writeln!(text, "  {cause}").expect("writing to a string");
+    }
+    if let Some(help) = help {
+        writeln!(text, "help: {help}").expect("writing to a string");
+    }
+}

@@ -1,0 +1,56 @@
+//! `hprun runs`: every run of the state folder, newest first.
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::CliError;
+use super::args::{Global, Output};
+use super::source::open_store;
+use crate::store::{RunRow, Store};
+
+/// Prints them.
+pub fn run(global: &Global) -> Result<(), CliError> {
+    let Some(store) = open_store(global)? else {
+        eprintln!("no runs yet");
+        return Ok(());
+    };
+    let runs = store.runs()?;
+    if global.output == Output::Json {
+        for row in &runs {
+            println!("{}", as_json(&store, row));
+        }
+        return Ok(());
+    }
+    if runs.is_empty() {
+        eprintln!("no runs yet");
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["RUN", "PIPELINE", "WHERE", "BEGAN", "STATE"]);
+    for row in &runs {
+        let place = if row.target == "aws" { format!("{} {}", row.account, row.region) } else { "sandbox".to_owned() };
+        let began = row.began.to_zoned(jiff::tz::TimeZone::system()).strftime("%F %T").to_string();
+        table.add_row([row.id.clone(), row.pipeline.clone(), place, began, word(&store, row).to_owned()]);
+    }
+    println!("{}", table.trim_fmt());
+    Ok(())
+}
+
+/// What became of a run, in one word.
+fn word(store: &Store, row: &RunRow) -> &'static str {
+    match row.ended.as_deref() {
+        _ if store.folder().is_held(&row.id) => "running",
+        Some("succeeded") => "done",
+        Some("failed") => "failed",
+        Some("interrupted") => "interrupted",
+        Some(_) => "unknown",
+        None => "killed",
+    }
+}
+
+fn as_json(store: &Store, row: &RunRow) -> serde_json::Value {
+    serde_json::json!({
+        "run": row.id, "pipeline": row.pipeline, "path": row.path, "target": row.target, "account": row.account,
+        "region": row.region, "began": row.began, "last": row.last, "state": word(store, row),
+    })
+}

@@ -1,0 +1,206 @@
+//! Where a run happens: a real account, or a sandbox world served here or by another process.
+//! Knows nothing of pipelines; what it gives is clients, a clock and a caller.
+
+use std::path::{Path, PathBuf};
+
+use hprun_steps::clients::{Caller, ClientOptions, Clients};
+use hprun_steps::clock::Clock;
+
+use super::CliError;
+use crate::event::Target;
+
+/// AWS (or its stand-in), reached and asked who is calling.
+pub struct Reached {
+    /// What the record says of it.
+    pub target: Target,
+    /// The clients.
+    pub clients: Clients,
+    /// The time that the run lives by.
+    pub clock: Clock,
+    /// Who is calling.
+    pub caller: Caller,
+    /// The region of every call.
+    pub region: String,
+    /// What child processes need in their environment.
+    pub environment: Vec<(String, String)>,
+    /// Keeps a sandbox served until the run is over.
+    #[cfg(feature = "sandbox")]
+    served: Option<hprun_sandbox::Sandbox>,
+}
+
+/// The `aws:` of a pipeline, resolved.
+#[derive(Clone, Debug, Default)]
+pub struct AwsWish {
+    /// Region to use.
+    pub region: Option<String>,
+    /// Profile to use.
+    pub profile: Option<String>,
+    /// Role to assume.
+    pub role: Option<String>,
+    /// The only account to run in.
+    pub account: Option<String>,
+}
+
+/// How to open a sandbox world.
+#[derive(Clone, Debug)]
+pub struct SandboxWish {
+    /// The world's folder.
+    pub world: PathBuf,
+    /// How much faster than the wall its clock runs.
+    pub speed: f64,
+    /// A script of faults.
+    pub faults: Option<PathBuf>,
+}
+
+impl Reached {
+    /// Reaches the account that the credentials lead to, and refuses any but the pinned one.
+    pub async fn aws(wish: &AwsWish) -> Result<Self, CliError> {
+        let options = ClientOptions {
+            region: wish.region.clone(),
+            profile: wish.profile.clone(),
+            role: wish.role.clone(),
+            sandbox: None,
+        };
+        let clients = Clients::new(options).await;
+        let Some(region) = clients.region().map(str::to_owned) else {
+            return Err(CliError::Usage {
+                message: "no region is set".to_owned(),
+                help: Some("write `aws: { region: us-west-2 }` in the pipeline, or set AWS_REGION".to_owned()),
+            });
+        };
+        let caller = clients.caller().await?;
+        refuse_other_account(&caller, wish.account.as_deref())?;
+        let mut environment = vec![("AWS_REGION".to_owned(), region.clone())];
+        environment.extend(wish.profile.clone().map(|profile| ("AWS_PROFILE".to_owned(), profile)));
+        Ok(Self {
+            target: Target::Aws { profile: wish.profile.clone() },
+            clients,
+            clock: Clock::system(),
+            caller,
+            region,
+            environment,
+            #[cfg(feature = "sandbox")]
+            served: None,
+        })
+    }
+
+    /// Opens the world, or attaches to the process that serves it already.
+    #[cfg(feature = "sandbox")]
+    pub async fn sandbox(wish: &SandboxWish, aws: &AwsWish) -> Result<Self, CliError> {
+        use hprun_steps::clients::SandboxEndpoint;
+
+        let (served, door) = open_or_attach(wish).await?;
+        let region = aws.region.clone().unwrap_or_else(|| "us-west-2".to_owned());
+        let options = ClientOptions {
+            region: Some(region.clone()),
+            profile: None,
+            role: None,
+            sandbox: Some(SandboxEndpoint {
+                url: door.endpoint.clone(),
+                access_key: hprun_sandbox::ACCESS_KEY.to_owned(),
+                secret_key: hprun_sandbox::SECRET_KEY.to_owned(),
+            }),
+        };
+        let clients = Clients::new(options).await;
+        let caller = clients.caller().await?;
+        refuse_other_account(&caller, aws.account.as_deref())?;
+        let mut environment = door.environment;
+        for (name, value) in &mut environment {
+            if name == "AWS_REGION" || name == "AWS_DEFAULT_REGION" {
+                value.clone_from(&region);
+            }
+        }
+        let world = wish.world.canonicalize().unwrap_or_else(|_| wish.world.clone());
+        Ok(Self {
+            target: Target::Sandbox { world: world.to_string_lossy().into_owned() },
+            clients,
+            clock: Clock::scaled(door.now, door.speed),
+            caller,
+            region,
+            environment,
+            served,
+        })
+    }
+
+    /// Without the sandbox there is only AWS.
+    #[cfg(not(feature = "sandbox"))]
+    pub async fn sandbox(_: &SandboxWish, _: &AwsWish) -> Result<Self, CliError> {
+        Err(CliError::usage("this hprun was built without the sandbox"))
+    }
+
+    /// Lets go of what was opened.
+    pub async fn close(self) {
+        #[cfg(feature = "sandbox")]
+        if let Some(sandbox) = self.served {
+            sandbox.stop().await;
+        }
+    }
+
+    /// One line for people: where this is.
+    pub fn line(&self) -> String {
+        let Caller { account, arn, .. } = &self.caller;
+        match &self.target {
+            Target::Aws { .. } => format!("account {account}, region {}, as {arn}", self.region),
+            Target::Sandbox { world } => format!("sandbox {world}, region {}", self.region),
+        }
+    }
+}
+
+/// A sandbox as a client sees it.
+#[cfg(feature = "sandbox")]
+struct Door {
+    endpoint: String,
+    environment: Vec<(String, String)>,
+    now: jiff::Timestamp,
+    speed: f64,
+}
+
+#[cfg(feature = "sandbox")]
+async fn open_or_attach(wish: &SandboxWish) -> Result<(Option<hprun_sandbox::Sandbox>, Door), CliError> {
+    use hprun_sandbox::{ClockKind, OpenError, Options, Sandbox};
+
+    let faults = wish.faults.as_deref().map(read_faults).transpose()?;
+    let options =
+        Options { world: wish.world.clone(), clock: ClockKind::Scaled { speed: wish.speed }, faults: faults.clone() };
+    match Sandbox::open(options).await {
+        Ok(sandbox) => {
+            let door = Door {
+                endpoint: sandbox.endpoint().to_owned(),
+                environment: sandbox.environment(),
+                now: sandbox.clock().now(),
+                speed: sandbox.clock().speed(),
+            };
+            Ok((Some(sandbox), door))
+        }
+        Err(OpenError::Held { endpoint, .. }) => {
+            let refuse = |e: std::io::Error| CliError::Refused {
+                message: format!("the sandbox at {endpoint} does not answer: {e}"),
+                help: Some(format!("end the process that serves {}, or name another world", wish.world.display())),
+            };
+            let attached = hprun_sandbox::attach(&wish.world, faults.as_ref()).await.map_err(refuse)?;
+            let hprun_sandbox::Attached { endpoint, environment, now, speed } = attached;
+            Ok((None, Door { endpoint, environment, now, speed }))
+        }
+        Err(error) => Err(CliError::Refused { message: error.to_string(), help: None }),
+    }
+}
+
+/// The fault script in `path`.
+#[cfg(feature = "sandbox")]
+pub fn read_faults(path: &Path) -> Result<hprun_sandbox::FaultScript, CliError> {
+    let text = std::fs::read_to_string(path).map_err(CliError::io(format!("read {}", path.display())))?;
+    hprun_sandbox::FaultScript::parse(&text).map_err(|e| CliError::Usage {
+        message: format!("{} is no fault script: {e}", path.display()),
+        help: Some("docs/sandbox-faults.md describes the format".to_owned()),
+    })
+}
+
+fn refuse_other_account(caller: &Caller, pinned: Option<&str>) -> Result<(), CliError> {
+    match pinned {
+        Some(pinned) if pinned != caller.account => Err(CliError::refused(
+            format!("the pipeline is for account {pinned}, and these credentials lead to {} ({})", caller.account, caller.arn),
+            "use the credentials of that account, or change `aws.account` in the pipeline",
+        )),
+        Some(_) | None => Ok(()),
+    }
+}

@@ -1,0 +1,154 @@
+//! One try of one step as a task: its context, its time limit, its panic. It talks to the engine by messages only.
+//! Decides nothing: what an end means is the engine's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hprun_steps::context::{Parts, Record, RecordRequest, StepContext};
+use hprun_steps::files::FileDigest;
+use hprun_steps::value::Secret;
+use hprun_steps::{ErrorClass, StepError};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::prepare::Prepared;
+use super::{Engine, Message, World};
+
+/// A step that is told to stop because its time ran out gets this long (by the wall) to reach a safe point.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// A try of a step, ready to go.
+pub(super) struct Attempt {
+    world: Arc<World>,
+    outbox: mpsc::Sender<Message>,
+    step: usize,
+    attempt: u32,
+    history: Vec<Record>,
+    cancel: CancellationToken,
+}
+
+/// How a try ended.
+pub(super) struct AttemptEnd {
+    /// The outputs, or why there are none; secrets are redacted.
+    pub result: Result<serde_json::Value, StepError>,
+    /// The files it wrote.
+    pub written: Vec<FileDigest>,
+}
+
+impl Attempt {
+    pub fn new(engine: &Engine, step: usize, _prepared: &Prepared, cancel: CancellationToken) -> Self {
+        let state = engine.state.step(engine.id(step));
+        Self {
+            world: Arc::clone(&engine.world),
+            outbox: engine.outbox.clone(),
+            step,
+            attempt: state.attempts,
+            history: state.records.clone(),
+            cancel,
+        }
+    }
+
+    /// Runs the step and tells the engine how it ended, even if it panics.
+    pub async fn run(self, prepared: Prepared) {
+        let (step, outbox) = (self.step, self.outbox.clone());
+        let end = match tokio::spawn(self.work(prepared)).await {
+            Ok(end) => end,
+            Err(e) => AttemptEnd { result: Err(bug(e)), written: Vec::new() },
+        };
+        drop(outbox.send(Message::Ended { step, end }).await);
+    }
+
+    /// Looks whether what an earlier pass made is still there, and tells the engine.
+    pub async fn verify(self, prepared: Box<Prepared>, outputs: serde_json::Value) {
+        let (step, outbox) = (self.step, self.outbox.clone());
+        let inputs = prepared.inputs.clone();
+        let health = {
+            let (records, progress) = self.channels();
+            let mut cx = self.context(&prepared, records, progress);
+            let probe = self.world.plan.steps[step].spec.step_type.probe;
+            let found = probe(inputs, &outputs, &mut cx).await;
+            found.map_err(|e| e.redacted(&prepared.inputs.secrets()))
+        };
+        drop(outbox.send(Message::Verified { step, prepared, health }).await);
+    }
+
+    async fn work(self, prepared: Prepared) -> AttemptEnd {
+        let (records, progress) = self.channels();
+        let mut cx = self.context(&prepared, records, progress);
+        let spec = &self.world.plan.steps[self.step].spec;
+        let result = {
+            let mut running = (spec.step_type.run)(prepared.inputs.clone(), &mut cx);
+            match spec.timeout {
+                None => running.await,
+                Some(timeout) => tokio::select! {
+                    result = &mut running => result,
+                    () = self.world.clock.sleep(timeout) => {
+                        self.cancel.cancel();
+                        let late = tokio::time::timeout(GRACE, running).await;
+                        late.ok().and_then(Result::ok).ok_or_else(|| timed_out(timeout))
+                    }
+                },
+            }
+        };
+        let secrets: Vec<&Secret> = self.world.params.values().flat_map(|value| value.secrets()).collect();
+        AttemptEnd { result: result.map_err(|e| e.redacted(&secrets)), written: cx.written().to_vec() }
+    }
+
+    fn context<'a>(
+        &'a self,
+        prepared: &'a Prepared,
+        records: mpsc::Sender<RecordRequest>,
+        progress: watch::Sender<String>,
+    ) -> StepContext<'a> {
+        StepContext::new(Parts {
+            attempt: self.attempt,
+            step: self.world.plan.steps[self.step].spec.id.as_str(),
+            run: &self.world.run,
+            clients: &self.world.clients,
+            files: &prepared.files,
+            clock: &self.world.clock,
+            cancelled: self.cancel.clone(),
+            records,
+            progress,
+            history: self.history.clone(),
+        })
+    }
+
+    /// Channels whose other ends pass everything on to the engine: each record, and the newest progress.
+    fn channels(&self) -> (mpsc::Sender<RecordRequest>, watch::Sender<String>) {
+        let (records, mut recorded) = mpsc::channel::<RecordRequest>(1);
+        let (progress, mut shown) = watch::channel(String::new());
+        let (step, outbox) = (self.step, self.outbox.clone());
+        tokio::spawn(async move {
+            while let Some(request) = recorded.recv().await {
+                drop(outbox.send(Message::Record { step, request }).await);
+            }
+        });
+        let (step, outbox) = (self.step, self.outbox.clone());
+        tokio::spawn(async move {
+            while shown.changed().await.is_ok() {
+                let text = shown.borrow_and_update().clone();
+                drop(outbox.send(Message::Progress { step, text }).await);
+            }
+        });
+        (records, progress)
+    }
+}
+
+fn timed_out(timeout: Duration) -> StepError {
+    let time = humantime::format_duration(timeout);
+    StepError::new(ErrorClass::Unknown, format!("it did not end within its timeout of {time}"))
+        .help("what it began goes on without hprun: resume to look again, or give it a longer `timeout:`")
+}
+
+fn bug(error: tokio::task::JoinError) -> StepError {
+    let text = match error.try_into_panic() {
+        Ok(panic) => panic
+            .downcast_ref::<&str>()
+            .map(|s| (*s).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_owned()),
+        Err(e) => e.to_string(),
+    };
+    StepError::new(ErrorClass::Invalid, "the step stopped by a bug in hprun").because(text)
+}

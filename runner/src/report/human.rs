@@ -1,0 +1,167 @@
+//! The live view: one line a running step, finished steps settled above, a line of the whole run below.
+//! Knows nothing of events' words; it only decides what stays and what moves.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use hprun_steps::clock::Clock;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use jiff::Timestamp;
+
+use super::Reporter;
+use super::plain::style;
+use super::words::{Line, Mark, between, duration, lines};
+use crate::event::{Entry, Event};
+use crate::state::RunState;
+
+/// How often a moving line is drawn anew.
+const TICK: Duration = Duration::from_millis(125);
+
+/// The live view of a run on a terminal.
+pub struct Human {
+    screen: MultiProgress,
+    clock: Clock,
+    colour: bool,
+    width: usize,
+    running: BTreeMap<String, ProgressBar>,
+    whole: Option<ProgressBar>,
+}
+
+impl Human {
+    /// A view on stderr. `clock` is the run's: elapsed times are in its time.
+    pub fn new(clock: Clock, colour: bool) -> Self {
+        Self::on(ProgressDrawTarget::stderr_with_hz(12), clock, colour)
+    }
+
+    fn on(target: ProgressDrawTarget, clock: Clock, colour: bool) -> Self {
+        let screen = MultiProgress::with_draw_target(target);
+        Self { screen, clock, colour, width: 12, running: BTreeMap::new(), whole: None }
+    }
+
+    /// Puts a line above the moving ones, for good.
+    fn settle(&self, line: &Line) {
+        let style = if self.colour { style(line.mark) } else { anstyle::Style::new() };
+        let sign = match line.mark {
+            Mark::Begun | Mark::Note => ' ',
+            Mark::Done => '✓',
+            Mark::Kept => '·',
+            Mark::Retry => '↻',
+            Mark::Failed => '✗',
+            Mark::Stopped => '■',
+        };
+        let mut text = match &line.step {
+            Some(step) => format!("{style}{sign} {step:<width$}  {}{style:#}", line.text, width = self.width),
+            None => format!("{style}{sign} {}{style:#}", line.text),
+        };
+        for detail in line.details.iter().flat_map(|detail| detail.lines()) {
+            write!(text, "\n  {:width$}  {detail}", "", width = self.width).expect("writing to a string");
+        }
+        drop(self.screen.println(text));
+    }
+
+    fn begin(&mut self, step: &str, at: Timestamp, usual: Option<f64>) {
+        let bar = match &self.whole {
+            Some(whole) => self.screen.insert_before(whole, ProgressBar::new_spinner()),
+            None => self.screen.add(ProgressBar::new_spinner()),
+        };
+        bar.set_style(self.moving_style(at, usual, "{spinner} {prefix}  {time}  {wide_msg}"));
+        bar.set_prefix(format!("{step:<width$}", width = self.width));
+        bar.enable_steady_tick(TICK);
+        if let Some(old) = self.running.insert(step.to_owned(), bar) {
+            old.finish_and_clear();
+        }
+    }
+
+    fn begin_whole(&mut self, state: &RunState) {
+        let Some(pass) = &state.pass else { return };
+        self.width = pass.steps.keys().map(|id| id.chars().count()).max().unwrap_or(12).min(32);
+        let usual = if pass.steps.keys().all(|id| pass.usual.contains_key(id)) { Some(pass.usual.values().sum()) } else { None };
+        let bar = self.screen.add(ProgressBar::new(pass.steps.len() as u64));
+        let at = state.last.unwrap_or_else(|| self.clock.now());
+        bar.set_style(self.moving_style(at, usual, "  {pos}/{len} steps  {time}"));
+        bar.enable_steady_tick(TICK);
+        self.whole = Some(bar);
+    }
+
+    fn moving_style(&self, since: Timestamp, usual: Option<f64>, template: &str) -> ProgressStyle {
+        let clock = self.clock.clone();
+        let time = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let mut text = duration(between(since, clock.now()));
+            if let Some(usual) = usual {
+                write!(text, ", usually {}", duration(Duration::from_secs_f64(usual))).expect("writing to a string");
+            }
+            // Nothing can be done about a line that cannot be drawn.
+            drop(out.write_str(&text));
+        };
+        ProgressStyle::with_template(template)
+            .expect("the template is a literal and tested")
+            .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+            .with_key("time", time)
+    }
+
+    fn end(&mut self, step: &str) {
+        if let Some(bar) = self.running.remove(step) {
+            bar.finish_and_clear();
+            self.screen.remove(&bar);
+        }
+    }
+}
+
+impl Reporter for Human {
+    fn event(&mut self, entry: &Entry, state: &RunState) {
+        if let Event::AttemptStarted { step, because, .. } = &entry.event {
+            let usual = state.pass.as_ref().and_then(|pass| pass.usual.get(step)).copied();
+            if !because.is_empty() {
+                let again = Line {
+                    mark: Mark::Note,
+                    step: Some(step.clone()),
+                    text: format!("runs again: {}", because.join("; ")),
+                    details: Vec::new(),
+                };
+                self.settle(&again);
+            }
+            self.begin(step, entry.at, usual);
+            return;
+        }
+        if let Some(step) = entry.event.step()
+            && state.step(step).status.word() != "running"
+        {
+            self.end(step);
+        }
+        if let Event::PassEnded { .. } = &entry.event
+            && let Some(whole) = self.whole.take()
+        {
+            whole.finish_and_clear();
+        }
+        for line in lines(entry, state) {
+            self.settle(&line);
+        }
+        if let Event::PassStarted(_) = &entry.event {
+            self.begin_whole(state);
+        }
+        if let Some(whole) = &self.whole {
+            whole.set_position(state.steps.values().filter(|step| step.status.is_settled()).count() as u64);
+        }
+    }
+
+    fn progress(&mut self, step: &str, text: &str) {
+        if let Some(bar) = self.running.get(step) {
+            bar.set_message(text.to_owned());
+        }
+    }
+
+    fn stopping(&mut self) {
+        let text = "stopping at the next safe point; Ctrl-C once more to leave at once".to_owned();
+        self.settle(&Line { mark: Mark::Stopped, step: None, text, details: Vec::new() });
+    }
+
+    fn close(&mut self, _: &RunState) {
+        for (_, bar) in std::mem::take(&mut self.running) {
+            bar.finish_and_clear();
+        }
+        if let Some(whole) = self.whole.take() {
+            whole.finish_and_clear();
+        }
+    }
+}

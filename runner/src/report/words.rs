@@ -1,0 +1,171 @@
+//! Every event in words, once for all reporters.
+//! Knows nothing of terminals, widths or colours: a line has a mark, and each reporter draws marks its own way.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::event::{Entry, Event, Failure, Outcome, PassStarted, RunStarted, Target};
+use crate::state::{RunState, Status};
+
+/// One line to show, with details that belong below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What kind of line it is.
+    pub mark: Mark,
+    /// The step it is about, if it is about one.
+    pub step: Option<String>,
+    /// The text, without the step.
+    pub text: String,
+    /// Lines below it.
+    pub details: Vec<String>,
+}
+
+/// What kind of line it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Something begins.
+    Begun,
+    /// Something is done.
+    Done,
+    /// Something needs no doing.
+    Kept,
+    /// Something went wrong and will be tried again.
+    Retry,
+    /// Something failed.
+    Failed,
+    /// Something was told to stop.
+    Stopped,
+    /// For information.
+    Note,
+}
+
+/// What the event says to a person. `state` has it in already. Records of single calls say nothing.
+pub fn lines(entry: &Entry, state: &RunState) -> Vec<Line> {
+    match &entry.event {
+        Event::RunStarted(started) => vec![note(run_line(started, state))],
+        Event::PassStarted(pass) => pass_lines(pass, state),
+        Event::AttemptStarted { step, attempt, because, .. } => {
+            let type_name = type_of(state, step);
+            let text = match attempt {
+                1 => format!("started ({type_name})"),
+                n => format!("started ({type_name}, try {n})"),
+            };
+            vec![line(Mark::Begun, step, text).with(because.iter().map(|why| format!("because {why}")))]
+        }
+        Event::Recorded { .. } => Vec::new(),
+        Event::StepSucceeded { step, outputs, .. } => {
+            let text = format!("done in {}", took(state, step, entry.at));
+            vec![line(Mark::Done, step, text).with(headline(outputs))]
+        }
+        Event::AttemptFailed { step, failure, retry_at, .. } => vec![failed(step, failure, *retry_at, entry, state)],
+        Event::AttemptInterrupted { step, .. } => {
+            vec![line(Mark::Stopped, step, format!("interrupted after {}", took(state, step, entry.at)))]
+        }
+        Event::StepSkipped { step, reason } => vec![line(Mark::Kept, step, format!("skipped: {reason}"))],
+        Event::StepReused { step, reason } => vec![line(Mark::Kept, step, format!("reused: {reason}"))],
+        Event::PassEnded { outcome } => vec![ended(*outcome, entry, state)],
+    }
+}
+
+/// A duration as people say it: `0.4s`, `42s`, `18m 03s`, `2h 05m`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 => format!("{:.1}s", time.as_secs_f64()),
+        10..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// The time from one to the other; nothing when clocks went back.
+pub fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from).max(SignedDuration::ZERO)).unwrap_or_default()
+}
+
+impl Line {
+    fn with(mut self, details: impl IntoIterator<Item = String>) -> Self {
+        self.details.extend(details);
+        self
+    }
+}
+
+fn line(mark: Mark, step: &str, text: impl Into<String>) -> Line {
+    Line { mark, step: Some(step.to_owned()), text: text.into(), details: Vec::new() }
+}
+
+fn note(text: impl Into<String>) -> Line {
+    Line { mark: Mark::Note, step: None, text: text.into(), details: Vec::new() }
+}
+
+fn run_line(started: &RunStarted, _: &RunState) -> String {
+    let RunStarted { pipeline, account, region, caller, target, .. } = started;
+    match target {
+        Target::Aws { .. } => format!("{pipeline} in account {account}, {region}, as {caller}"),
+        Target::Sandbox { .. } => format!("{pipeline} in the sandbox, {region}: nothing here is real, nothing costs"),
+    }
+}
+
+fn pass_lines(pass: &PassStarted, state: &RunState) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if state.passes > 1 {
+        lines.push(note(format!("resumed (pass {})", state.passes)));
+    }
+    lines.extend(pass.orphaned.iter().map(|step| {
+        line(Mark::Note, step, "is no longer in the pipeline: what it made is left as it is")
+    }));
+    lines.extend(pass.notes.iter().map(note));
+    lines
+}
+
+fn failed(step: &str, failure: &Failure, retry_at: Option<Timestamp>, entry: &Entry, state: &RunState) -> Line {
+    let help = failure.help.iter().map(|help| format!("help: {help}"));
+    let details = failure.causes.iter().cloned().chain(help);
+    match retry_at {
+        None => line(Mark::Failed, step, format!("failed after {}: {}", took(state, step, entry.at), failure.message)).with(details),
+        Some(at) => {
+            let pause = duration(between(entry.at, at));
+            line(Mark::Retry, step, format!("{}; again in {pause}", failure.message)).with(details)
+        }
+    }
+}
+
+fn ended(outcome: Outcome, entry: &Entry, state: &RunState) -> Line {
+    let count = |is: fn(Status) -> bool| state.steps.values().filter(|step| is(step.status)).count();
+    let done = count(|s| matches!(s, Status::Succeeded));
+    let kept = count(|s| matches!(s, Status::Reused | Status::Skipped));
+    let failed = count(|s| matches!(s, Status::Failed));
+    let planned = state.pass.as_ref().map_or(0, |pass| pass.steps.len());
+    let mut parts = vec![format!("{done} done")];
+    let mut push = |n: usize, word: &str| {
+        if n > 0 {
+            parts.push(format!("{n} {word}"));
+        }
+    };
+    push(kept, "reused or skipped");
+    push(failed, "failed");
+    push(planned.saturating_sub(done + kept + failed), "not done");
+    let time = duration(between(state.began.unwrap_or(entry.at), entry.at));
+    let (mark, word) = match outcome {
+        Outcome::Succeeded => (Mark::Done, "finished"),
+        Outcome::Failed => (Mark::Failed, "failed"),
+        Outcome::Interrupted => (Mark::Stopped, "interrupted"),
+    };
+    Line { mark, step: None, text: format!("{word} after {time}: {}", parts.join(", ")), details: Vec::new() }
+}
+
+fn type_of<'a>(state: &'a RunState, step: &str) -> &'a str {
+    state.pass.as_ref().and_then(|pass| pass.steps.get(step)).map_or("", String::as_str)
+}
+
+fn took(state: &RunState, step: &str, now: Timestamp) -> String {
+    state.step(step).began.map_or_else(|| "0s".to_owned(), |began| duration(between(began, now)))
+}
+
+/// The few outputs worth a line: the ones with a name that a person would look for.
+fn headline(outputs: &serde_json::Value) -> Option<String> {
+    const NAMES: [&str; 7] = ["cluster_arn", "id", "s3_uri", "path", "kubeconfig", "release", "status"];
+    let outputs = outputs.as_object()?;
+    NAMES.iter().find_map(|name| Some(format!("{name} {}", outputs.get(*name)?.as_str()?)))
+}

@@ -1,0 +1,273 @@
+//! What a run has come to: the events folded into one picture.
+//! Pure: the same events give the same state, on any machine, at any time; an event that cannot follow is an error.
+
+use hprun_steps::context::Record;
+use hprun_steps::files::FileDigest;
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use crate::event::{Entry, Event, Failure, Outcome, PassStarted, RunStarted};
+
+/// A run as its events tell it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunState {
+    /// What the run is about; none before its first event.
+    pub started: Option<Box<RunStarted>>,
+    /// The newest pass; none before its event.
+    pub pass: Option<Box<PassStarted>>,
+    /// How many processes have taken the run up.
+    pub passes: u32,
+    /// How the newest pass ended; none while it goes on, or if it was killed.
+    pub outcome: Option<Outcome>,
+    /// Every step that an event named.
+    pub steps: IndexMap<String, StepState>,
+    /// The number of the newest event.
+    pub seq: u64,
+    /// When the first event was recorded.
+    pub began: Option<Timestamp>,
+    /// When the newest event was recorded.
+    pub last: Option<Timestamp>,
+}
+
+/// A step as its events tell it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepState {
+    /// Where it stands in this pass.
+    pub status: Status,
+    /// Tries in this run, over all passes.
+    pub attempts: u32,
+    /// Failed tries in this pass that count against `max-attempts`.
+    pub failures: u32,
+    /// Failed tries in this pass that do not: throttled, no connection.
+    pub setbacks: u32,
+    /// What its tries recorded, in this run.
+    pub records: Vec<Record>,
+    /// The inputs and files of the newest try.
+    pub latest: Option<Inputs>,
+    /// The newest success.
+    pub success: Option<Success>,
+    /// The newest failure in this pass.
+    pub failure: Option<Failure>,
+    /// When the newest try began.
+    pub began: Option<Timestamp>,
+    /// When the step came to rest in this pass.
+    pub ended: Option<Timestamp>,
+}
+
+/// What a try was given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inputs {
+    /// The resolved inputs, secrets by name.
+    pub inputs: serde_json::Value,
+    /// The files they name.
+    pub files: Vec<FileDigest>,
+}
+
+/// What a successful try left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Success {
+    /// What it was given.
+    pub given: Inputs,
+    /// What it hands on.
+    pub outputs: serde_json::Value,
+    /// The files it wrote.
+    pub files: Vec<FileDigest>,
+}
+
+/// Where a step stands in the current pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// Not begun in this pass, and no result to reuse.
+    #[default]
+    Waiting,
+    /// Not begun in this pass; an earlier pass left a result that may be reused.
+    Held,
+    /// A try is under way (or was, when the process was killed).
+    Running,
+    /// A try failed; the next may begin at that time.
+    Retrying(Timestamp),
+    /// Done in this pass.
+    Succeeded,
+    /// Done in an earlier pass; that result stands.
+    Reused,
+    /// Not to be done in this pass.
+    Skipped,
+    /// Failed for this pass.
+    Failed,
+    /// Told to stop in this pass.
+    Interrupted,
+}
+
+/// An event that cannot follow the ones before it: the record is damaged, or hprun has a bug.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} ({kind}) cannot stand here: {why}")]
+pub struct IllegalEvent {
+    /// Number of the event.
+    pub seq: u64,
+    /// Its kind.
+    pub kind: &'static str,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl Status {
+    /// Whether the step is at rest for this pass.
+    pub fn is_settled(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Reused | Self::Skipped | Self::Failed | Self::Interrupted => true,
+            Self::Waiting | Self::Held | Self::Running | Self::Retrying(_) => false,
+        }
+    }
+
+    /// The word that people and `steps.ID.status` see.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting | Self::Held => "waiting",
+            Self::Running | Self::Retrying(_) => "running",
+            Self::Succeeded => "succeeded",
+            Self::Reused => "reused",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl RunState {
+    /// The state that all of `entries` lead to.
+    pub fn replay<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<Self, IllegalEvent> {
+        let mut state = Self::default();
+        for entry in entries {
+            state.apply(entry)?;
+        }
+        Ok(state)
+    }
+
+    /// A step's state; that of a step which no event has named is the default one.
+    pub fn step(&self, id: &str) -> &StepState {
+        static UNTOUCHED: StepState = StepState::untouched();
+        self.steps.get(id).unwrap_or(&UNTOUCHED)
+    }
+
+    /// Takes in the next event.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), IllegalEvent> {
+        let refuse = |why: &str| IllegalEvent { seq: entry.seq, kind: entry.event.kind(), why: why.to_owned() };
+        if entry.seq != self.seq + 1 {
+            return Err(refuse(&format!("event {} was expected", self.seq + 1)));
+        }
+        match (&entry.event, &self.started) {
+            (Event::RunStarted(_), Some(_)) => return Err(refuse("the run has started already")),
+            (Event::RunStarted(_), None) => {}
+            (_, None) => return Err(refuse("the run has not started")),
+            (Event::PassStarted(_), Some(_)) => {}
+            (_, Some(_)) if self.pass.is_none() => return Err(refuse("no pass has started")),
+            (_, Some(_)) if self.outcome.is_some() => return Err(refuse("the pass has ended")),
+            (_, Some(_)) => {}
+        }
+        match &entry.event {
+            Event::RunStarted(started) => self.started = Some(started.clone()),
+            Event::PassStarted(pass) => self.begin_pass(pass),
+            Event::PassEnded { outcome } => self.outcome = Some(*outcome),
+            Event::AttemptStarted { step, .. }
+            | Event::Recorded { step, .. }
+            | Event::StepSucceeded { step, .. }
+            | Event::AttemptFailed { step, .. }
+            | Event::AttemptInterrupted { step, .. }
+            | Event::StepSkipped { step, .. }
+            | Event::StepReused { step, .. } => {
+                self.steps.entry(step.clone()).or_default().apply(entry).map_err(|why| refuse(&why))?;
+            }
+        }
+        self.seq = entry.seq;
+        self.began = self.began.or(Some(entry.at));
+        self.last = Some(entry.at);
+        Ok(())
+    }
+
+    /// A new process starts afresh, but for what was done and recorded.
+    fn begin_pass(&mut self, pass: &PassStarted) {
+        self.passes += 1;
+        self.outcome = None;
+        self.pass = Some(Box::new(pass.clone()));
+        for step in self.steps.values_mut() {
+            step.status = if step.success.is_some() { Status::Held } else { Status::Waiting };
+            step.failures = 0;
+            step.setbacks = 0;
+            step.failure = None;
+            step.ended = None;
+        }
+    }
+}
+
+impl StepState {
+    const fn untouched() -> Self {
+        Self {
+            status: Status::Waiting,
+            attempts: 0,
+            failures: 0,
+            setbacks: 0,
+            records: Vec::new(),
+            latest: None,
+            success: None,
+            failure: None,
+            began: None,
+            ended: None,
+        }
+    }
+
+    fn apply(&mut self, entry: &Entry) -> Result<(), String> {
+        match (&entry.event, self.status) {
+            (
+                Event::AttemptStarted { attempt, inputs, files, .. },
+                Status::Waiting | Status::Held | Status::Retrying(_),
+            ) if *attempt == self.attempts + 1 => {
+                self.attempts = *attempt;
+                self.status = Status::Running;
+                self.began = Some(entry.at);
+                // From here on the old result says nothing of the world any more.
+                self.success = None;
+                self.latest = Some(Inputs { inputs: inputs.clone(), files: files.clone() });
+            }
+            (Event::Recorded { record, .. }, Status::Running) => self.records.push(record.clone()),
+            (Event::StepSucceeded { attempt, outputs, files, .. }, Status::Running) if *attempt == self.attempts => {
+                let given = self.latest.clone().ok_or("no try has begun")?;
+                self.success = Some(Success { given, outputs: outputs.clone(), files: files.clone() });
+                self.settle(Status::Succeeded, entry.at);
+            }
+            (Event::AttemptFailed { attempt, failure, retry_at, .. }, Status::Running) if *attempt == self.attempts => {
+                self.fail(failure, *retry_at, entry.at);
+            }
+            (Event::AttemptFailed { attempt: 0, failure, retry_at: None, .. }, Status::Waiting | Status::Held) => {
+                self.fail(failure, None, entry.at);
+            }
+            (Event::AttemptInterrupted { attempt, .. }, Status::Running) if *attempt == self.attempts => {
+                self.settle(Status::Interrupted, entry.at);
+            }
+            (Event::StepSkipped { .. }, Status::Waiting | Status::Held) => {
+                self.success = None;
+                self.settle(Status::Skipped, entry.at);
+            }
+            (Event::StepReused { .. }, Status::Held) => self.settle(Status::Reused, entry.at),
+            (_, status) => return Err(format!("the step is {} after {} tries", status.word(), self.attempts)),
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, failure: &Failure, retry_at: Option<Timestamp>, now: Timestamp) {
+        if failure.class == hprun_steps::ErrorClass::Transient {
+            self.setbacks += 1;
+        } else {
+            self.failures += 1;
+        }
+        self.failure = Some(failure.clone());
+        match retry_at {
+            Some(at) => self.status = Status::Retrying(at),
+            None => self.settle(Status::Failed, now),
+        }
+    }
+
+    fn settle(&mut self, status: Status, now: Timestamp) {
+        self.status = status;
+        self.ended = Some(now);
+    }
+}

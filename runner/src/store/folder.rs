@@ -1,0 +1,152 @@
+//! The state folder: where it is, who may read it, and the lock that keeps one process to a run.
+//! Knows nothing of SQLite or of events.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+
+/// A folder that holds the store and one folder a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateFolder(PathBuf);
+
+/// A run held by this process. Dropping it lets go; so does the end of the process, however it ends.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
+}
+
+/// Who holds a run, as written beside the lock.
+#[derive(Debug, Serialize, Deserialize)]
+struct Holder {
+    pid: u32,
+    host: String,
+    since: String,
+}
+
+impl StateFolder {
+    /// The folder at `path`, made with mode 0700 if it is not there. A network file system is refused: SQLite's
+    /// locks and syncs cannot be trusted on one.
+    pub fn at(path: &Path) -> Result<Self, StoreError> {
+        let refuse = |why: String| StoreError::Folder { folder: path.to_owned(), why };
+        make_private(path).map_err(|e| refuse(format!("{e}; name another one with --state or HPRUN_STATE")))?;
+        let full = path.canonicalize().map_err(|e| refuse(e.to_string()))?;
+        if let Some(kind) = network_file_system(&full) {
+            return Err(refuse(format!(
+                "it is on a network file system ({kind}), where a record cannot be made durable: name a local folder with --state or HPRUN_STATE"
+            )));
+        }
+        Ok(Self(full))
+    }
+
+    /// The folder that hprun uses when none is named: `hprun` in the XDG state folder.
+    pub fn default_path() -> Option<PathBuf> {
+        use etcetera::BaseStrategy;
+        let base = etcetera::choose_base_strategy().ok()?;
+        Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join("hprun"))
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The store's file.
+    pub fn database(&self) -> PathBuf {
+        self.0.join("hprun.db")
+    }
+
+    /// The folder of one run, for files that no input places elsewhere.
+    pub fn run(&self, run: &str) -> PathBuf {
+        self.0.join("runs").join(run)
+    }
+
+    /// Takes the run for this process. The error says who holds it.
+    pub fn lock(&self, run: &str) -> Result<RunLock, StoreError> {
+        let folder = self.run(run);
+        let refuse = |e: std::io::Error| StoreError::Folder { folder: folder.clone(), why: e.to_string() };
+        make_private(&folder).map_err(refuse)?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock")).map_err(refuse)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held(run, &folder)),
+            Err(TryLockError::Error(e)) => return Err(refuse(e)),
+        }
+        let holder = Holder {
+            pid: std::process::id(),
+            host: host_name(),
+            since: jiff::Zoned::now().strftime("%F %T").to_string(),
+        };
+        let text = serde_json::to_string(&holder).expect("a holder is plain data");
+        std::fs::write(folder.join("holder.json"), text).map_err(refuse)?;
+        Ok(RunLock { _file: file })
+    }
+
+    /// Whether a process holds the run now.
+    pub fn is_held(&self, run: &str) -> bool {
+        let Ok(file) = File::open(self.run(run).join("lock")) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Makes the store's files readable for this user alone.
+    pub fn keep_private(&self) -> Result<(), StoreError> {
+        for suffix in ["", "-wal", "-shm"] {
+            let path = PathBuf::from(format!("{}{suffix}", self.database().display()));
+            if path.exists() {
+                restrict(&path, 0o600)
+                    .map_err(|e| StoreError::Folder { folder: self.0.clone(), why: e.to_string() })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of this machine, to show.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn held(run: &str, folder: &Path) -> StoreError {
+    let holder = std::fs::read_to_string(folder.join("holder.json")).ok();
+    let holder: Option<Holder> = holder.and_then(|text| serde_json::from_str(&text).ok());
+    let Holder { pid, host, since } =
+        holder.unwrap_or(Holder { pid: 0, host: "an unknown machine".to_owned(), since: "just now".to_owned() });
+    StoreError::Held { run: run.to_owned(), pid, host, since }
+}
+
+fn make_private(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(path)?;
+    restrict(path, 0o700)
+}
+
+fn restrict(path: &Path, mode: u32) -> std::io::Result<()> {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+}
+
+/// The kind of network file system that `path` is on, by the magic numbers of statfs(2).
+#[cfg(target_os = "linux")]
+fn network_file_system(path: &Path) -> Option<&'static str> {
+    const NETWORK: [(i64, &str); 7] = [
+        (0x6969, "NFS"),
+        (0x517B, "SMB"),
+        (0xFE53_4D42, "SMB2"),
+        (0xFF53_4D42, "CIFS"),
+        (0x0102_1997, "9P"),
+        (0x0BD0_0BD0, "Lustre"),
+        (0x5346_414F, "AFS"),
+    ];
+    let found = i64::try_from(rustix::fs::statfs(path).ok()?.f_type).ok()?;
+    NETWORK.iter().find(|(magic, _)| *magic == found).map(|(_, name)| *name)
+}
+
+/// Elsewhere the kernel does not say it in a portable way.
+#[cfg(not(target_os = "linux"))]
+fn network_file_system(_: &Path) -> Option<&'static str> {
+    None
+}

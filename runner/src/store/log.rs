@@ -1,0 +1,152 @@
+//! The log of one run: events go in, and are on disk when the answer comes.
+//! Knows nothing of what events mean. One thread owns the connection; what arrives while it commits shares the next commit.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use tokio::sync::oneshot;
+
+use super::folder::RunLock;
+use super::{StateFolder, StoreError, explain, migrations, prepare};
+use crate::event::{Entry, Event, RunStarted, Target};
+
+/// A run that this process holds, with the thread that writes its events.
+#[derive(Debug)]
+pub struct Log {
+    handle: LogHandle,
+    writer: Option<JoinHandle<()>>,
+    _lock: RunLock,
+}
+
+/// Where events of a run are appended.
+#[derive(Clone, Debug)]
+pub struct LogHandle {
+    requests: Sender<Append>,
+}
+
+struct Append {
+    events: Vec<(Timestamp, Event)>,
+    answer: oneshot::Sender<Result<Vec<Entry>, StoreError>>,
+}
+
+impl Log {
+    /// Takes `run` for this process, from event `seq` on (the number of its newest event, 0 for a new run).
+    pub fn open(folder: &StateFolder, run: &str, seq: u64) -> Result<Self, StoreError> {
+        let lock = folder.lock(run)?;
+        let path = folder.database();
+        let mut connection = Connection::open(&path).map_err(|e| explain(&path, &e))?;
+        prepare(&connection).map_err(|e| explain(&path, &e))?;
+        migrations::bring_up_to_date(&mut connection, &path)?;
+        folder.keep_private()?;
+        let (requests, inbox) = channel();
+        let writer = Writer { connection, path, run: run.to_owned(), seq };
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || writer.serve(&inbox))
+            .map_err(|e| StoreError::Folder { folder: folder.path().to_owned(), why: e.to_string() })?;
+        Ok(Self { handle: LogHandle { requests }, writer: Some(thread), _lock: lock })
+    }
+
+    /// Where to append.
+    pub fn handle(&self) -> LogHandle {
+        self.handle.clone()
+    }
+}
+
+impl Drop for Log {
+    /// Waits for the writer, so that the lock outlives the last commit.
+    fn drop(&mut self) {
+        let (closed, _) = channel();
+        self.handle.requests = closed;
+        if let Some(writer) = self.writer.take() {
+            drop(writer.join());
+        }
+    }
+}
+
+impl LogHandle {
+    /// Appends events, in order, in one commit. They are on disk when this returns; an error means that none is.
+    pub async fn append(&self, events: Vec<(Timestamp, Event)>) -> Result<Vec<Entry>, StoreError> {
+        let gone = || StoreError::Unwritable { path: PathBuf::new(), why: "its writer has stopped".to_owned() };
+        let (answer, durable) = oneshot::channel();
+        self.requests.send(Append { events, answer }).map_err(|_| gone())?;
+        durable.await.map_err(|_| gone())?
+    }
+}
+
+struct Writer {
+    connection: Connection,
+    path: PathBuf,
+    run: String,
+    seq: u64,
+}
+
+impl Writer {
+    fn serve(mut self, inbox: &Receiver<Append>) {
+        while let Ok(first) = inbox.recv() {
+            let batch: Vec<Append> = std::iter::once(first).chain(inbox.try_iter()).collect();
+            match self.commit(&batch) {
+                Ok(entries) => {
+                    let mut entries = entries.into_iter();
+                    for append in batch {
+                        let own = entries.by_ref().take(append.events.len()).collect();
+                        drop(append.answer.send(Ok(own)));
+                    }
+                }
+                Err(e) => {
+                    for append in batch {
+                        drop(append.answer.send(Err(explain(&self.path, &e))));
+                    }
+                    // What is in memory is now ahead of the record: nothing more may be written by this process.
+                    return;
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &[Append]) -> rusqlite::Result<Vec<Entry>> {
+        let mut seq = self.seq;
+        let mut entries = Vec::new();
+        let transaction = Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
+        for (at, event) in batch.iter().flat_map(|append| &append.events) {
+            seq += 1;
+            insert(&transaction, &self.run, seq, *at, event)?;
+            entries.push(Entry { seq, at: *at, event: event.clone() });
+        }
+        transaction.commit()?;
+        self.seq = seq;
+        Ok(entries)
+    }
+}
+
+fn insert(transaction: &Transaction<'_>, run: &str, seq: u64, at: Timestamp, event: &Event) -> rusqlite::Result<()> {
+    if let Event::RunStarted(started) = event {
+        insert_run(transaction, run, at, started)?;
+    }
+    let body = serde_json::to_string(event).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    let sql = "INSERT INTO event (run, seq, at, kind, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+    transaction.prepare_cached(sql)?.execute(params![run, seq.cast_signed(), at.to_string(), event.kind(), body])?;
+    Ok(())
+}
+
+fn insert_run(transaction: &Transaction<'_>, run: &str, at: Timestamp, started: &RunStarted) -> rusqlite::Result<()> {
+    let sql =
+        "INSERT INTO run (id, pipeline, path, target, account, region, began) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let RunStarted { pipeline, path, account, region, .. } = started;
+    let values = params![run, pipeline, path, started.target.key(), account, region, at.to_string()];
+    transaction.execute(sql, values)?;
+    Ok(())
+}
+
+impl Target {
+    /// The word that tells targets apart in the store: `aws`, or the sandbox world's folder.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Aws { .. } => "aws",
+            Self::Sandbox { world } => world,
+        }
+    }
+}

@@ -1,1 +1,5 @@
-//! x
+//! The integration suite: one binary, so that it links once.
+//! Everything here uses hprun as its users do: as a program, or by the files it ships.
+#![expect(missing_docs, clippy::unwrap_used, reason = "tests say what they promise by their names")]
+
+mod architecture;

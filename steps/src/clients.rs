@@ -54,7 +54,7 @@ pub struct Caller {
 }
 
 /// The clients. Each is made when it is first asked for: to make one costs some milliseconds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Clients {
     config: SdkConfig,
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,

@@ -33,9 +33,9 @@ struct Append {
 }
 
 impl Log {
-    /// Takes `run` for this process, from event `seq` on (the number of its newest event, 0 for a new run).
-    pub fn open(folder: &StateFolder, run: &str, seq: u64) -> Result<Self, StoreError> {
-        let lock = folder.lock(run)?;
+    /// Opens the log of `run`, which this process holds by `lock`, after event `seq` (the number of its newest event, 0
+    /// for a new run).
+    pub fn open(folder: &StateFolder, run: &str, lock: RunLock, seq: u64) -> Result<Self, StoreError> {
         let path = folder.database();
         let mut connection = Connection::open(&path).map_err(|e| explain(&path, &e))?;
         prepare(&connection).map_err(|e| explain(&path, &e))?;

@@ -11,10 +11,18 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-pub use folder::StateFolder;
+pub use folder::{RunLock, StateFolder, host_name};
 pub use log::{Log, LogHandle};
 
 use crate::event::{Entry, Event};
+
+/// A new run's id: 12 characters that sort by time (9 of milliseconds, 3 drawn by chance), easy to read and to type.
+pub fn new_run_id() -> String {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let millis = Timestamp::now().as_millisecond().cast_unsigned();
+    let bits = (millis << 15) | u64::from(fastrand::u16(..) >> 1);
+    (0..12).rev().map(|i| char::from(DIGITS[usize::try_from(bits >> (5 * i) & 31).expect("five bits")])).collect()
+}
 
 /// The store in a state folder.
 #[derive(Debug)]

@@ -1,0 +1,204 @@
+//! What `run` and `resume` share: a checked pipeline in a reached world becomes a pass of the engine.
+//! Knows nothing of what is typed.
+
+use std::io::IsTerminal;
+
+use hprun_steps::context::RunInfo;
+use hprun_steps::value::Value;
+use indexmap::IndexMap;
+
+use super::args::{Global, Output, PassArgs};
+use super::failure::CliError;
+use super::params::{Givers, missing_error, should_ask};
+use super::signals::stop_token;
+use super::source::Source;
+use super::target::{AwsWish, Reached};
+use crate::engine::{Engine, Setup, World};
+use crate::event::{Entry, Event, Outcome, PassStarted, RecordedParam};
+use crate::expr::{RunFacts, Scope};
+use crate::params::Params;
+use crate::pipeline::Pipeline;
+use crate::plan::Plan;
+use crate::report::{Human, Json, Plain, Reporter};
+use crate::state::RunState;
+use crate::store::{Log, RunLock, Store, host_name};
+
+/// A run about to be taken up by this process.
+pub struct Launch<'a> {
+    /// The command line.
+    pub global: &'a Global,
+    /// How to go about it.
+    pub pass: &'a PassArgs,
+    /// The store.
+    pub store: &'a Store,
+    /// The run's id.
+    pub run: String,
+    /// Keeps other processes from it.
+    pub lock: RunLock,
+    /// The pipeline file.
+    pub source: &'a Source,
+    /// What to do.
+    pub plan: Plan,
+    /// The params.
+    pub params: Params,
+    /// Where.
+    pub reached: Reached,
+}
+
+/// Checks the pipeline offline with what is given so far, asking a person for what is missing.
+pub fn check_offline(source: &Source, givers: &mut Givers, pass: &PassArgs) -> Result<(Pipeline, Params), CliError> {
+    let waiting = givers.ssm_needed(source);
+    let specs = source.specs();
+    match givers.resolve(source) {
+        Ok(params) => Ok((source.check(&params.values, Vec::new())?, params)),
+        Err(mut problems) => {
+            // What SSM will give is not missing: it is fetched once AWS is reached.
+            problems.missing.retain(|param| {
+                let ssm = specs.get(&param.name).and_then(|spec| spec.ssm.as_ref());
+                !ssm.is_some_and(|path| waiting.contains(path))
+            });
+            let pipeline = source.check(&problems.known.values, problems.wrong.clone())?;
+            if problems.missing.is_empty() {
+                return Ok((pipeline, problems.known));
+            }
+            if !should_ask(&problems, pass) {
+                return Err(missing_error(&problems.missing));
+            }
+            givers.ask(&problems.missing)?;
+            let answered = PassArgs { no_input: true, ..pass.clone() };
+            check_offline(source, givers, &answered)
+        }
+    }
+}
+
+/// The params with those from SSM, and the pipeline checked with all of them.
+pub async fn check_reached(
+    source: &Source,
+    givers: &mut Givers,
+    reached: &Reached,
+    offline: (Pipeline, Params),
+) -> Result<(Pipeline, Params), CliError> {
+    if givers.ssm_needed(source).is_empty() {
+        return Ok(offline);
+    }
+    givers.fetch(source, &reached.clients).await?;
+    match givers.resolve(source) {
+        Ok(params) => Ok((source.check(&params.values, Vec::new())?, params)),
+        Err(problems) if problems.wrong.is_empty() => Err(missing_error(&problems.missing)),
+        Err(problems) => Err(CliError::Invalid(source.render(&problems.wrong))),
+    }
+}
+
+/// The pipeline's `aws:` with the params in it.
+pub fn aws_wish(source: &Source, pipeline: &Pipeline, params: &IndexMap<String, Value>) -> Result<AwsWish, CliError> {
+    let run = RunFacts::default();
+    let scope = Scope { params, steps: &|_| None, run: &run };
+    let text = |tree: &Option<crate::expr::Tree>| -> Result<Option<String>, CliError> {
+        let Some(tree) = tree else { return Ok(None) };
+        let wrong = |e: crate::expr::ExprError| {
+            CliError::Invalid(source.render(&[crate::diagnostic::Diagnostic::error(e.place, e.message)]))
+        };
+        match tree.resolve(&scope).map_err(wrong)? {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Value::Integer(number) => Ok(Some(format!("{number:012}"))),
+            Value::Bool(_) | Value::Float(_) | Value::List(_) | Value::Map(_) | Value::Secret(_) => {
+                Err(CliError::usage("`aws:` takes text"))
+            }
+        }
+    };
+    let aws = &pipeline.aws;
+    Ok(AwsWish {
+        region: text(&aws.region)?,
+        profile: text(&aws.profile)?,
+        role: text(&aws.role)?,
+        account: text(&aws.account)?,
+    })
+}
+
+impl Launch<'_> {
+    /// Records the start of the pass (after `first`, for a new run) and runs it to its end.
+    pub async fn go(self, mut state: RunState, first: Option<Event>, pass: PassStarted) -> Result<(), CliError> {
+        let stop = stop_token()?;
+        let info = self.run_info();
+        let log = Log::open(self.store.folder(), &self.run, self.lock, state.seq)?;
+        let mut reporter = reporter(self.global, &self.run, &self.reached);
+        let now = self.reached.clock.now();
+        let events: Vec<_> = first.into_iter().chain([Event::PassStarted(Box::new(pass))]).map(|e| (now, e)).collect();
+        let entries: Vec<Entry> = log.handle().append(events).await?;
+        for entry in &entries {
+            state.apply(entry).map_err(|e| CliError::Engine { error: e.into(), run: self.run.clone() })?;
+            reporter.event(entry, &state);
+        }
+        let Reached { clients, clock, .. } = &self.reached;
+        let world = World {
+            plan: self.plan,
+            params: self.params.values,
+            run: info,
+            clients: clients.clone(),
+            clock: clock.clone(),
+        };
+        let max_parallel = usize::from(self.pass.max_parallel);
+        let engine = Engine::new(Setup { world, state, log: log.handle(), reporter, max_parallel, stop });
+        let result = engine.run().await;
+        self.reached.close().await;
+        drop(log);
+        match result {
+            Ok((Outcome::Succeeded, _)) => Ok(()),
+            Ok((outcome, _)) => Err(CliError::Ended { outcome, run: self.run }),
+            Err(error) => Err(CliError::Engine { error, run: self.run }),
+        }
+    }
+
+    /// The event that says that this process took the run up.
+    pub fn pass_started(&self, params: IndexMap<String, RecordedParam>) -> Result<PassStarted, CliError> {
+        let steps = self.plan.steps.iter().map(|s| (s.spec.id.to_string(), s.spec.step_type.name.to_owned())).collect();
+        Ok(PassStarted {
+            pid: std::process::id(),
+            host: host_name(),
+            params,
+            text: None,
+            orphaned: Vec::new(),
+            notes: Vec::new(),
+            usual: self.store.usual_durations(&self.plan.name, self.reached.target.key())?,
+            steps,
+        })
+    }
+
+    fn run_info(&self) -> RunInfo {
+        let Reached { caller, region, target, environment, .. } = &self.reached;
+        RunInfo {
+            id: self.run.clone(),
+            pipeline: self.plan.name.clone(),
+            partition: caller.partition.clone(),
+            account: caller.account.clone(),
+            region: region.clone(),
+            caller_arn: caller.arn.clone(),
+            sandbox: matches!(target, crate::event::Target::Sandbox { .. }),
+            folder: self.store.folder().run(&self.run),
+            base: self.source.base.clone(),
+            program: std::env::current_exe().unwrap_or_else(|_| "hprun".into()),
+            environment: environment.clone(),
+        }
+    }
+}
+
+/// The reporter that the command line and the terminal ask for.
+fn reporter(global: &Global, run: &str, reached: &Reached) -> Box<dyn Reporter> {
+    let clock = reached.clock.clone();
+    match global.output {
+        Output::Json => Box::new(Json::new(std::io::stdout(), run)),
+        Output::Auto if console::user_attended_stderr() => {
+            Box::new(Human::new(clock, std::env::var_os("NO_COLOR").is_none()))
+        }
+        Output::Auto | Output::Plain => {
+            let zone = jiff::tz::TimeZone::system();
+            Box::new(Plain::new(anstream::AutoStream::auto(std::io::stderr()), zone, move || clock.now()))
+        }
+    }
+}
+
+/// Whether stdout is a terminal: data is then laid out for people.
+pub fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}

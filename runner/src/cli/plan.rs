@@ -1,0 +1,131 @@
+//! `hprun plan FILE`: what a run would do, offline: order, inputs as far as they are known, and why each step would run.
+
+use std::fmt::Write as _;
+
+use hprun_steps::partial::{Partial, ValueType};
+
+use super::args::{Global, Output, PlanArgs};
+use super::failure::CliError;
+use super::params::Givers;
+use super::source::{Source, open_store};
+use crate::plan::Plan;
+use crate::state::{RunState, Status};
+use crate::store::StoreError;
+
+/// Prints it.
+pub fn run(global: &Global, args: &PlanArgs) -> Result<(), CliError> {
+    let source = Source::read(&args.pipeline.file)?;
+    let givers = Givers::read(&args.pipeline.params)?;
+    let (known, wrong) = match givers.resolve(&source) {
+        Ok(params) => (params, Vec::new()),
+        Err(problems) => (problems.known, problems.wrong),
+    };
+    let plan = Plan::new(source.check(&known.values, wrong)?);
+    let state = match &args.resume {
+        None => None,
+        Some(run) => {
+            let store = open_store(global)?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
+            let row = store.find(Some(run))?;
+            Some(super::resume::replay(&store, &row.id)?)
+        }
+    };
+    let steps: Vec<Planned> = (0..plan.steps.len()).map(|i| Planned::of(&plan, i, &known.values, state.as_ref())).collect();
+    if global.output == Output::Json {
+        println!("{:#}", serde_json::json!({ "pipeline": plan.name, "steps": steps.iter().map(Planned::to_json).collect::<Vec<_>>() }));
+    } else {
+        print!("{}", steps.iter().map(Planned::text).collect::<String>());
+    }
+    Ok(())
+}
+
+/// One step of the plan, as it is shown.
+struct Planned {
+    id: String,
+    kind: &'static str,
+    needs: Vec<String>,
+    finally: bool,
+    when: bool,
+    why: String,
+    inputs: serde_json::Value,
+}
+
+impl Planned {
+    fn of(
+        plan: &Plan,
+        i: usize,
+        params: &indexmap::IndexMap<String, hprun_steps::value::Value>,
+        state: Option<&RunState>,
+    ) -> Self {
+        let step = &plan.steps[i];
+        let partial = step.spec.with.partial(&plan.known_scope(params));
+        let when = step.spec.when.is_some();
+        let why = match state.map(|state| state.step(step.spec.id.as_str())) {
+            None if when => "runs if its condition holds".to_owned(),
+            None => "runs: nothing of it is recorded".to_owned(),
+            Some(done) if done.success.is_some() => "is looked at: reused if its inputs, files and result are unchanged".to_owned(),
+            Some(begun) if begun.attempts > 0 => match begun.status {
+                Status::Failed => "runs again: it failed".to_owned(),
+                Status::Waiting
+                | Status::Held
+                | Status::Running
+                | Status::Retrying(_)
+                | Status::Succeeded
+                | Status::Reused
+                | Status::Skipped
+                | Status::Interrupted => "runs again: it did not end".to_owned(),
+            },
+            Some(_) => "runs: it was not begun".to_owned(),
+        };
+        Self {
+            id: step.spec.id.to_string(),
+            kind: step.spec.step_type.name,
+            needs: step.needs.iter().map(|&need| plan.steps[need].spec.id.to_string()).collect(),
+            finally: step.spec.finally,
+            when,
+            why,
+            inputs: shown(&partial),
+        }
+    }
+
+    fn text(&self) -> String {
+        let needs = if self.needs.is_empty() { "at once".to_owned() } else { format!("after {}", self.needs.join(", ")) };
+        let at_last = if self.finally { " (at last, whatever happened)" } else { "" };
+        let mut text = format!("{} ({}) {needs}{at_last}\n  {}\n", self.id, self.kind, self.why);
+        for line in serde_yaml::to_string(&self.inputs).unwrap_or_default().lines() {
+            writeln!(text, "    {line}").expect("writing to a string");
+        }
+        text
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "id": self.id, "type": self.kind, "needs": self.needs, "finally": self.finally, "when": self.when,
+            "why": self.why, "with": self.inputs,
+        })
+    }
+}
+
+/// Inputs with `(known when STEP is done)` in place of what is not known yet.
+fn shown(partial: &Partial) -> serde_json::Value {
+    match partial {
+        Partial::Known(value, _) => value.to_record(),
+        Partial::Unknown(of, _) => format!("({} known at run time)", word(*of)).into(),
+        Partial::List(items, _) => items.iter().map(shown).collect(),
+        Partial::Map(entries, _) => {
+            serde_json::Value::Object(entries.iter().map(|(key, (_, value))| (key.clone(), shown(value))).collect())
+        }
+    }
+}
+
+fn word(of: ValueType) -> &'static str {
+    match of {
+        ValueType::Any => "value",
+        ValueType::Boolean => "boolean",
+        ValueType::Integer => "integer",
+        ValueType::Number => "number",
+        ValueType::String => "string",
+        ValueType::List => "list",
+        ValueType::Map => "map",
+        ValueType::Secret => "secret",
+    }
+}

@@ -1,0 +1,108 @@
+//! From a file name to a checked pipeline: the one place where pipeline files and their neighbours are read.
+//! Knows nothing of runs.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use hprun_steps::files::Files;
+use hprun_steps::value::Value;
+use indexmap::IndexMap;
+
+use super::CliError;
+use super::args::Global;
+use crate::diagnostic::{self, Diagnostic};
+use crate::params::ParamSpecs;
+use crate::pipeline::{self, Authored, Pipeline};
+use crate::store::{StateFolder, Store};
+
+/// A pipeline file as it was read.
+pub struct Source {
+    /// As it was named.
+    pub shown: String,
+    /// The full path.
+    pub path: PathBuf,
+    /// Its folder: relative paths in it start here.
+    pub base: PathBuf,
+    /// Its text.
+    pub text: String,
+    authored: Option<Authored>,
+    found: Vec<Diagnostic>,
+}
+
+impl Source {
+    /// Reads the file. What is wrong with its text is kept, to be said together with what the check finds.
+    pub fn read(path: &Path) -> Result<Self, CliError> {
+        let shown = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(CliError::io(format!("read the pipeline {shown}")))?;
+        let text = String::from_utf8(bytes).map_err(|e| CliError::Usage {
+            message: format!("{shown} is not UTF-8 text (byte {})", e.utf8_error().valid_up_to()),
+            help: Some("save it as UTF-8".to_owned()),
+        })?;
+        let full = path.canonicalize().map_err(CliError::io(format!("read the pipeline {shown}")))?;
+        let base = full.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
+        let (authored, found) = pipeline::read(&text);
+        Ok(Self { shown, path: full, base, text, authored, found })
+    }
+
+    /// The params that the file declares, as far as it could be read.
+    pub fn specs(&self) -> ParamSpecs {
+        self.authored.as_ref().map(|authored| authored.params.clone()).unwrap_or_default()
+    }
+
+    /// The pipeline, if it is sound as far as can be known with these params; warnings go to stderr. `more` are
+    /// findings from elsewhere (the params) that belong into the same report.
+    pub fn check(&self, known: &IndexMap<String, Value>, more: Vec<Diagnostic>) -> Result<Pipeline, CliError> {
+        let mut found = self.found.clone();
+        let mut sound = None;
+        if let Some(authored) = &self.authored {
+            let load = |inputs: &[_]| Files::load(&self.base, inputs);
+            match pipeline::check(authored.clone(), hprun_steps::STEP_TYPES, &load, known) {
+                Ok((pipeline, warnings)) => {
+                    sound = Some(pipeline);
+                    found.extend(warnings);
+                }
+                Err(errors) => found.extend(errors),
+            }
+        }
+        found.extend(more);
+        match sound {
+            Some(pipeline) if !found.iter().any(Diagnostic::is_error) => {
+                if !found.is_empty() {
+                    eprint!("{}", self.render(&found));
+                }
+                Ok(pipeline)
+            }
+            Some(_) | None => Err(CliError::Invalid(self.render(&found))),
+        }
+    }
+
+    /// All findings in rustc's form.
+    pub fn render(&self, found: &[Diagnostic]) -> String {
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let width = if std::io::stderr().is_terminal() { usize::from(console::Term::stderr().size().1) } else { 100 };
+        let mut text = diagnostic::render(found, (&self.shown, &self.text), colour, width);
+        let errors = found.iter().filter(|d| d.is_error()).count();
+        if errors > 0 {
+            let plural = if errors == 1 { "" } else { "s" };
+            text.push_str(&format!("\n{}: {errors} error{plural}\n", self.shown));
+        }
+        text
+    }
+}
+
+/// The state folder that the command line, the environment or XDG names.
+pub fn state_folder(global: &Global) -> Result<StateFolder, CliError> {
+    let path = match &global.state {
+        Some(path) => path.clone(),
+        None => StateFolder::default_path().ok_or_else(|| CliError::Usage {
+            message: "there is no home folder to keep the record in".to_owned(),
+            help: Some("name a folder with --state or HPRUN_STATE".to_owned()),
+        })?,
+    };
+    Ok(StateFolder::at(&path)?)
+}
+
+/// The store, if there is one yet.
+pub fn open_store(global: &Global) -> Result<Option<Store>, CliError> {
+    Ok(Store::open_existing(state_folder(global)?)?)
+}

@@ -1,0 +1,258 @@
+//! The front door on 127.0.0.1: which service a request is for, its faults, its journal entry, its dispatch.
+//! Must not know what any operation does.
+
+mod scope;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::faults::{CallRule, Fault};
+use crate::journal::{Entry, body_text, body_value};
+use crate::wire::{Call, Reply, ServiceError};
+use crate::world::{ACCESS_KEY, World};
+use crate::{admin, cloudformation, ec2, eks, iam, logs, s3, sagemaker, ssm, sts};
+
+/// Answers until the sandbox stops.
+pub(crate) async fn serve(world: Arc<World>, listener: TcpListener) {
+    loop {
+        let stream = tokio::select! {
+            () = world.stopping().cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    continue;
+                }
+            },
+        };
+        tokio::spawn(connection(Arc::clone(&world), stream));
+    }
+}
+
+async fn connection(world: Arc<World>, stream: TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| answer(&world, request));
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = world.stopping().cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// The connection is to be closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the fault script closes this connection")]
+struct Closed;
+
+async fn answer(
+    world: &Arc<World>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Closed> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
+    if head.uri.path().starts_with("/_sandbox/") {
+        return Ok(response(admin::handle(world, &head, &body), ""));
+    }
+    let call = scope::call(&head, body.clone());
+    let at = world.clock().now();
+    let rule = world
+        .faults()
+        .call(&call.service, &call.operation, &fault_text(&call), at);
+    let outcome = run(world, &call, rule.as_ref()).await;
+    record(world, &call, at, rule.as_ref(), outcome.as_ref().ok());
+    outcome
+        .map(|answered| response(answered.reply, &call.request_id))
+        .and_then(|response| match rule {
+            Some(CallRule {
+                fault: Fault::LoseAnswer,
+                ..
+            }) => Err(Closed),
+            _ => Ok(response),
+        })
+}
+
+/// A reply, and whether the service itself gave it.
+struct Answered {
+    reply: Reply,
+    by_service: bool,
+}
+
+async fn run(world: &Arc<World>, call: &Call, rule: Option<&CallRule>) -> Result<Answered, Closed> {
+    if let Some(rule) = rule {
+        // The counter must be on disk before its effect is seen.
+        world.with(&call.region, |_, _| ());
+        match injected(call, rule) {
+            Injected::Pass => {}
+            Injected::Close => return Err(Closed),
+            Injected::Error(error) => {
+                return Ok(Answered {
+                    reply: error.reply(call),
+                    by_service: false,
+                });
+            }
+            Injected::Wait(span) => wait(world, span).await,
+        }
+    }
+    if call.access_key != ACCESS_KEY {
+        return Ok(Answered {
+            reply: scope::stranger(call).reply(call),
+            by_service: false,
+        });
+    }
+    Ok(Answered {
+        reply: dispatch(world, call).await,
+        by_service: true,
+    })
+}
+
+async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
+    let result = match call.service.as_str() {
+        "s3" => return s3::handle(world, call).await,
+        "cloudformation" => cloudformation::handle(world, call),
+        "ec2" => ec2::handle(world, call),
+        "eks" => eks::handle(world, call),
+        "iam" => iam::handle(world, call),
+        "logs" => logs::handle(world, call),
+        "sagemaker" => sagemaker::handle(world, call),
+        "ssm" => ssm::handle(world, call),
+        "sts" => sts::handle(world, call),
+        other => Err(ServiceError::not_part(format!("service {other}"))),
+    };
+    result.unwrap_or_else(|error| error.reply(call))
+}
+
+enum Injected {
+    Pass,
+    Close,
+    Error(ServiceError),
+    Wait(std::time::Duration),
+}
+
+fn injected(call: &Call, rule: &CallRule) -> Injected {
+    match rule.fault {
+        Fault::Throttle => Injected::Error(scope::throttled(call)),
+        Fault::ServerError => {
+            Injected::Error(scope::server_error(call, rule.status.unwrap_or(500)))
+        }
+        Fault::Reset => Injected::Close,
+        Fault::LoseAnswer => Injected::Pass,
+        Fault::ExpiredCredentials => Injected::Error(scope::expired(call)),
+        Fault::AccessDenied => Injected::Error(scope::denied(call)),
+        Fault::Delay => Injected::Wait(rule.delay.map(|span| span.0).unwrap_or_default()),
+    }
+}
+
+/// Waits a span of sandbox time.
+async fn wait(world: &World, span: std::time::Duration) {
+    let until = world.clock().micros() + i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 2);
+    while world.clock().micros() < until && !world.stopping().is_cancelled() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+/// What a rule's `match` looks into.
+fn fault_text(call: &Call) -> String {
+    let query = call
+        .query
+        .iter()
+        .map(|(key, value)| format!("&{key}={value}"))
+        .collect::<String>();
+    let body = if call.service == "s3" {
+        String::new()
+    } else {
+        body_value(&call.headers, &call.body).to_string()
+    };
+    format!("{}{query}\n{body}", call.path)
+}
+
+fn record(
+    world: &World,
+    call: &Call,
+    at: jiff::Timestamp,
+    rule: Option<&CallRule>,
+    answered: Option<&Answered>,
+) {
+    let object = call.service == "s3"
+        && matches!(
+            call.operation.as_str(),
+            "PutObject" | "GetObject" | "UploadPart"
+        );
+    let whole = |body: &Bytes| {
+        if object && !body.is_empty() {
+            format!("object: {} bytes", body.len())
+        } else {
+            body_text(body)
+        }
+    };
+    let status = answered.map_or(0, |it| it.reply.status.as_u16());
+    let lost = matches!(
+        rule,
+        Some(CallRule {
+            fault: Fault::LoseAnswer,
+            ..
+        })
+    );
+    let headers = answered
+        .map(|it| it.reply.headers.clone())
+        .unwrap_or_default();
+    world.journal().record(&Entry {
+        at,
+        service: call.service.clone(),
+        operation: call.operation.clone(),
+        region: call.region.clone(),
+        request_id: call.request_id.clone(),
+        request: scope::request_line(call),
+        body: if object {
+            whole(&call.body).into()
+        } else {
+            body_value(&call.headers, &call.body)
+        },
+        status: if lost { 0 } else { status },
+        error: answered.and_then(|it| it.reply.error.clone()),
+        effect: answered.is_some_and(|it| it.by_service && it.reply.status.is_success())
+            && scope::changes(call),
+        fault: rule.map(|rule| scope::fault_name(rule.fault).to_owned()),
+        answer_headers: headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
+            .collect(),
+        answer: answered.map(|it| whole(&it.reply.body)).unwrap_or_default(),
+    });
+}
+
+fn response(reply: Reply, request_id: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(reply.body));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response
+            .headers_mut()
+            .entry("x-amzn-requestid")
+            .or_insert(id.clone());
+        response
+            .headers_mut()
+            .entry("x-amz-request-id")
+            .or_insert(id);
+    }
+    response
+}

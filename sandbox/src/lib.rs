@@ -8,6 +8,7 @@ pub mod wire;
 pub mod world;
 
 mod admin;
+pub mod cfn_resource;
 pub mod cloudformation;
 pub mod ec2;
 pub mod eks;

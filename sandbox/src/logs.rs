@@ -1,20 +1,537 @@
-//! CloudWatch Logs in the sandbox.
-//! Not part of it yet.
+//! CloudWatch Logs: what services wrote, to be read.
+//! Must not know who writes; services call `append`.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
+use crate::cfn_resource::{Made, Readiness};
 use crate::wire::{Call, Reply, ServiceError};
-use crate::world::World;
+use crate::world::{Moment, World};
 
-/// What CloudWatch Logs holds.
+/// The log groups of a region.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct State {}
+pub struct State {
+    /// By name.
+    pub groups: BTreeMap<String, Group>,
+}
+
+/// A log group.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// When it was made.
+    pub created: Timestamp,
+    /// Days; without end when `None`.
+    pub retention: Option<u32>,
+    /// Streams by name.
+    pub streams: BTreeMap<String, Stream>,
+}
+
+/// A log stream.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    /// When it was made.
+    pub created: Timestamp,
+    /// Lines in the order of their time.
+    pub lines: Vec<(Timestamp, String)>,
+}
+
+/// Adds a line; makes group and stream where they are missing.
+pub fn append(
+    state: &mut crate::world::State,
+    group: &str,
+    stream: &str,
+    at: Timestamp,
+    line: &str,
+) {
+    let new = || Group {
+        created: at,
+        retention: None,
+        streams: BTreeMap::new(),
+    };
+    let group = state
+        .logs
+        .groups
+        .entry(group.to_owned())
+        .or_insert_with(new);
+    let stream = group
+        .streams
+        .entry(stream.to_owned())
+        .or_insert_with(|| Stream {
+            created: at,
+            lines: Vec::new(),
+        });
+    let place = stream.lines.partition_point(|(other, _)| *other <= at);
+    stream.lines.insert(place, (at, line.to_owned()));
+}
+
+/// Makes the group of an `AWS::Logs::LogGroup`.
+///
+/// # Errors
+/// `ResourceAlreadyExistsException`, and properties that the sandbox does not have.
+pub fn create_log_group(
+    state: &mut crate::world::State,
+    cx: &Moment<'_>,
+    properties: &Map<String, Value>,
+    _tags: &[(String, String)],
+) -> Result<Made, ServiceError> {
+    let name = properties
+        .get("LogGroupName")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    let name = name.unwrap_or_else(|| format!("log-group-{}", state.ids.suffix(12)));
+    let retention = retention(properties)?;
+    if state.logs.groups.contains_key(&name) {
+        return Err(ServiceError::new(
+            400,
+            "ResourceAlreadyExistsException",
+            "The specified log group already exists",
+        ));
+    }
+    let group = Group {
+        created: cx.now,
+        retention,
+        streams: BTreeMap::new(),
+    };
+    state.logs.groups.insert(name.clone(), group);
+    Ok(made(cx, name))
+}
+
+/// Changes a group's retention.
+///
+/// # Errors
+/// `ResourceNotFoundException`, and properties that the sandbox does not have.
+pub fn update_log_group(
+    state: &mut crate::world::State,
+    cx: &Moment<'_>,
+    id: &str,
+    properties: &Map<String, Value>,
+    _tags: &[(String, String)],
+) -> Result<Made, ServiceError> {
+    let retention = retention(properties)?;
+    state
+        .logs
+        .groups
+        .get_mut(id)
+        .ok_or_else(no_group)?
+        .retention = retention;
+    Ok(made(cx, id.to_owned()))
+}
+
+/// Deletes a group; one that is gone already is no error.
+///
+/// # Errors
+/// None today; the shape is CloudFormation's.
+pub fn delete_log_group(
+    state: &mut crate::world::State,
+    _cx: &Moment<'_>,
+    id: &str,
+) -> Result<(), ServiceError> {
+    state.logs.groups.remove(id);
+    Ok(())
+}
+
+/// A group is ready at once.
+pub fn ready_log_group(_state: &crate::world::State, cx: &Moment<'_>, id: &str) -> Readiness {
+    Readiness::Ready(made(cx, id.to_owned()).attributes)
+}
+
+fn retention(properties: &Map<String, Value>) -> Result<Option<u32>, ServiceError> {
+    let known = ["LogGroupName", "RetentionInDays", "Tags"];
+    if let Some(name) = properties
+        .keys()
+        .find(|name| !known.contains(&name.as_str()))
+    {
+        return Err(ServiceError::not_part(format!(
+            "property {name} of AWS::Logs::LogGroup"
+        )));
+    }
+    let days = properties.get("RetentionInDays");
+    let text = days.map(|days| {
+        days.as_str()
+            .map_or_else(|| days.to_string(), str::to_owned)
+    });
+    text.map(|text| {
+        text.parse()
+            .map_err(|_| invalid(&format!("RetentionInDays {text} is not a number of days")))
+    })
+    .transpose()
+}
+
+fn made(cx: &Moment<'_>, name: String) -> Made {
+    let arn = json!(format!("{}:*", group_arn(cx, &name)));
+    Made {
+        id: name,
+        attributes: Map::from_iter([("Arn".to_owned(), arn)]),
+    }
+}
+
+fn group_arn(cx: &Moment<'_>, name: &str) -> String {
+    format!("arn:aws:logs:{}:{}:log-group:{name}", cx.region, cx.account)
+}
 
 /// Answers a call.
 ///
 /// # Errors
 /// AWS's own, and the sandbox's for what is not part of it.
-pub fn handle(_world: &World, call: &Call) -> Result<Reply, ServiceError> {
-    Err(call.not_part())
+pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
+    let body = match call.operation.as_str() {
+        "DescribeLogGroups" => {
+            let input: DescribeGroups = call.json()?;
+            world.read(&call.region, |state, cx| {
+                describe_groups(&state.logs, cx, &input)
+            })?
+        }
+        "DescribeLogStreams" => {
+            let input: DescribeStreams = call.json()?;
+            world.read(&call.region, |state, cx| {
+                describe_streams(&state.logs, cx, &input)
+            })?
+        }
+        "GetLogEvents" => {
+            let input: GetEvents = call.json()?;
+            world.read(&call.region, |state, cx| {
+                get_events(&state.logs, cx, &input)
+            })?
+        }
+        "FilterLogEvents" => {
+            let input: Filter = call.json()?;
+            world.read(&call.region, |state, cx| filter(&state.logs, cx, &input))?
+        }
+        _ => return Err(call.not_part()),
+    };
+    Ok(Reply::json11(&body))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[derive(Default)]
+struct DescribeGroups {
+    log_group_name_prefix: Option<String>,
+    log_group_name_pattern: Option<String>,
+    next_token: Option<String>,
+    limit: Option<usize>,
+}
+
+fn describe_groups(
+    state: &State,
+    cx: &Moment<'_>,
+    input: &DescribeGroups,
+) -> Result<Value, ServiceError> {
+    let fits = |name: &str| {
+        input
+            .log_group_name_prefix
+            .as_ref()
+            .is_none_or(|it| name.starts_with(it))
+            && input
+                .log_group_name_pattern
+                .as_ref()
+                .is_none_or(|it| name.to_lowercase().contains(&it.to_lowercase()))
+    };
+    let found: Vec<(&String, &Group)> =
+        state.groups.iter().filter(|(name, _)| fits(name)).collect();
+    let (page, next) = page(&found, input.next_token.as_deref(), input.limit, 50)?;
+    let groups = page.iter().map(|(name, group)| {
+        let arn = group_arn(cx, name);
+        let mut shown = json!({
+            "logGroupName": name,
+            "creationTime": group.created.as_millisecond(),
+            "metricFilterCount": 0,
+            "arn": format!("{arn}:*"),
+            "storedBytes": group.streams.values().map(bytes).sum::<usize>(),
+            "logGroupClass": "STANDARD",
+            "logGroupArn": arn,
+        });
+        if let Some(days) = group.retention {
+            shown["retentionInDays"] = json!(days);
+        }
+        shown
+    });
+    Ok(with_next(
+        json!({ "logGroups": groups.collect::<Vec<_>>() }),
+        next,
+    ))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct DescribeStreams {
+    log_group_name: Option<String>,
+    log_group_identifier: Option<String>,
+    log_stream_name_prefix: Option<String>,
+    order_by: Option<String>,
+    descending: bool,
+    next_token: Option<String>,
+    limit: Option<usize>,
+}
+
+fn describe_streams(
+    state: &State,
+    cx: &Moment<'_>,
+    input: &DescribeStreams,
+) -> Result<Value, ServiceError> {
+    let (name, group) = group(
+        state,
+        cx,
+        input.log_group_name.as_deref(),
+        input.log_group_identifier.as_deref(),
+    )?;
+    let by_time = match input.order_by.as_deref() {
+        None | Some("LogStreamName") => false,
+        Some("LastEventTime") => true,
+        Some(other) => {
+            return Err(invalid(&format!(
+                "Value '{other}' at 'orderBy' failed to satisfy constraint: Member must satisfy enum value set: [LogStreamName, LastEventTime]"
+            )));
+        }
+    };
+    if by_time && input.log_stream_name_prefix.is_some() {
+        return Err(invalid(
+            "Cannot order by LastEventTime with a logStreamNamePrefix.",
+        ));
+    }
+    let prefix = input.log_stream_name_prefix.as_deref().unwrap_or_default();
+    let mut found: Vec<(&String, &Stream)> = group
+        .streams
+        .iter()
+        .filter(|(name, _)| name.starts_with(prefix))
+        .collect();
+    if by_time {
+        found.sort_by_key(|(_, stream)| stream.lines.last().map(|(at, _)| *at));
+    }
+    if input.descending {
+        found.reverse();
+    }
+    let (page, next) = page(&found, input.next_token.as_deref(), input.limit, 50)?;
+    let streams = page.iter().map(|(stream_name, stream)| {
+        let mut shown = json!({
+            "logStreamName": stream_name,
+            "creationTime": stream.created.as_millisecond(),
+            "arn": format!("{}:log-stream:{stream_name}", group_arn(cx, name)),
+            "storedBytes": 0,
+        });
+        if let (Some((first, _)), Some((last, _))) = (stream.lines.first(), stream.lines.last()) {
+            shown["firstEventTimestamp"] = json!(first.as_millisecond());
+            shown["lastEventTimestamp"] = json!(last.as_millisecond());
+            shown["lastIngestionTime"] = json!(last.as_millisecond());
+            shown["uploadSequenceToken"] = json!(format!("{:056}", stream.lines.len()));
+        }
+        shown
+    });
+    Ok(with_next(
+        json!({ "logStreams": streams.collect::<Vec<_>>() }),
+        next,
+    ))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct GetEvents {
+    log_group_name: Option<String>,
+    log_group_identifier: Option<String>,
+    log_stream_name: String,
+    start_time: Option<i64>,
+    end_time: Option<i64>,
+    next_token: Option<String>,
+    limit: Option<usize>,
+    start_from_head: bool,
+    unmask: bool,
+}
+
+/// Tokens are `f/N` and `b/N`, where N is a place between lines, as in AWS's own form `f/…` and `b/…`.
+fn get_events(state: &State, cx: &Moment<'_>, input: &GetEvents) -> Result<Value, ServiceError> {
+    let _unmasked = input.unmask;
+    let (_, group) = group(
+        state,
+        cx,
+        input.log_group_name.as_deref(),
+        input.log_group_identifier.as_deref(),
+    )?;
+    let stream = group
+        .streams
+        .get(&input.log_stream_name)
+        .ok_or_else(no_stream)?;
+    let lines: Vec<&(Timestamp, String)> = stream
+        .lines
+        .iter()
+        .filter(|(at, _)| within(*at, input.start_time, input.end_time))
+        .collect();
+    let most = input.limit.unwrap_or(10_000).clamp(1, 10_000);
+    let (from, to) = match input.next_token.as_deref().map(place).transpose()? {
+        Some(('f', at)) => (at.min(lines.len()), lines.len().min(at + most)),
+        Some((_, at)) => (
+            at.min(lines.len()).saturating_sub(most),
+            at.min(lines.len()),
+        ),
+        None if input.start_from_head => (0, lines.len().min(most)),
+        None => (lines.len().saturating_sub(most), lines.len()),
+    };
+    let shown = lines[from..to].iter().map(|(at, line)| {
+        json!({ "timestamp": at.as_millisecond(), "message": line, "ingestionTime": at.as_millisecond() })
+    });
+    Ok(json!({
+        "events": shown.collect::<Vec<_>>(),
+        "nextForwardToken": format!("f/{to:056}"),
+        "nextBackwardToken": format!("b/{from:056}"),
+    }))
+}
+
+fn place(token: &str) -> Result<(char, usize), ServiceError> {
+    let parsed = token
+        .split_once('/')
+        .and_then(|(way, at)| Some((way.chars().next()?, at.parse().ok()?)));
+    parsed.ok_or_else(|| invalid("The specified nextToken is invalid."))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct Filter {
+    log_group_name: Option<String>,
+    log_group_identifier: Option<String>,
+    log_stream_names: Vec<String>,
+    log_stream_name_prefix: Option<String>,
+    start_time: Option<i64>,
+    end_time: Option<i64>,
+    filter_pattern: Option<String>,
+    next_token: Option<String>,
+    limit: Option<usize>,
+    interleaved: bool,
+    unmask: bool,
+}
+
+fn filter(state: &State, cx: &Moment<'_>, input: &Filter) -> Result<Value, ServiceError> {
+    // Events are always interleaved since 2019 (AWS API reference), and nothing here is masked.
+    let _without_effect = (input.interleaved, input.unmask);
+    let (_, group) = group(
+        state,
+        cx,
+        input.log_group_name.as_deref(),
+        input.log_group_identifier.as_deref(),
+    )?;
+    let words = words(input.filter_pattern.as_deref().unwrap_or_default())?;
+    let named =
+        |name: &String| input.log_stream_names.is_empty() || input.log_stream_names.contains(name);
+    let prefix = input.log_stream_name_prefix.as_deref().unwrap_or_default();
+    let mut found: Vec<(Timestamp, &String, &String)> = Vec::new();
+    for (name, stream) in group
+        .streams
+        .iter()
+        .filter(|(name, _)| named(name) && name.starts_with(prefix))
+    {
+        let lines = stream.lines.iter().filter(|(at, line)| {
+            within(*at, input.start_time, input.end_time)
+                && words.iter().all(|word| line.contains(word))
+        });
+        found.extend(lines.map(|(at, line)| (*at, name, line)));
+    }
+    found.sort_by_key(|(at, ..)| *at);
+    let (page, next) = page(&found, input.next_token.as_deref(), input.limit, 10_000)?;
+    let events = page.iter().enumerate().map(|(index, (at, stream, line))| {
+        let id = format!("{:032}{:024}", at.as_millisecond(), index);
+        json!({ "logStreamName": stream, "timestamp": at.as_millisecond(), "message": line, "ingestionTime": at.as_millisecond(), "eventId": id })
+    });
+    Ok(with_next(
+        json!({ "events": events.collect::<Vec<_>>(), "searchedLogStreams": [] }),
+        next,
+    ))
+}
+
+/// Plain words and quoted texts, all of which a line must hold; other filter syntax is refused.
+fn words(pattern: &str) -> Result<Vec<String>, ServiceError> {
+    if pattern.contains(['{', '[', '%', '?']) || pattern.starts_with('-') || pattern.contains(" -")
+    {
+        return Err(ServiceError::not_part(format!(
+            "filter pattern {pattern} of operation FilterLogEvents of service logs"
+        )));
+    }
+    let mut words = Vec::new();
+    for (index, part) in pattern.split('"').enumerate() {
+        if index % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    Ok(words)
+}
+
+fn within(at: Timestamp, start: Option<i64>, end: Option<i64>) -> bool {
+    let at = at.as_millisecond();
+    start.is_none_or(|start| at >= start) && end.is_none_or(|end| at < end)
+}
+
+fn group<'a>(
+    state: &'a State,
+    cx: &Moment<'_>,
+    name: Option<&str>,
+    identifier: Option<&str>,
+) -> Result<(&'a String, &'a Group), ServiceError> {
+    let prefix = format!("arn:aws:logs:{}:{}:log-group:", cx.region, cx.account);
+    let name = match (name, identifier) {
+        (Some(name), None) => name,
+        (None, Some(identifier)) => identifier.strip_prefix(&prefix).unwrap_or(identifier),
+        _ => {
+            return Err(invalid(
+                "Exactly one of logGroupName and logGroupIdentifier must be given.",
+            ));
+        }
+    };
+    state.groups.get_key_value(name).ok_or_else(no_group)
+}
+
+/// A page of what was found; the token is the place of the next.
+fn page<'a, T>(
+    found: &'a [T],
+    token: Option<&str>,
+    limit: Option<usize>,
+    usual: usize,
+) -> Result<(&'a [T], Option<String>), ServiceError> {
+    let from: usize = match token {
+        None => 0,
+        Some(token) => token
+            .parse()
+            .map_err(|_| invalid("The specified nextToken is invalid."))?,
+    };
+    let to = found
+        .len()
+        .min(from + limit.unwrap_or(usual).clamp(1, usual));
+    let page = found.get(from..to).unwrap_or_default();
+    Ok((page, (to < found.len()).then(|| to.to_string())))
+}
+
+fn with_next(mut body: Value, next: Option<String>) -> Value {
+    if let Some(next) = next {
+        body["nextToken"] = json!(next);
+    }
+    body
+}
+
+fn bytes(stream: &Stream) -> usize {
+    // AWS counts 26 bytes for each event beside its text.
+    stream.lines.iter().map(|(_, line)| line.len() + 26).sum()
+}
+
+fn no_group() -> ServiceError {
+    ServiceError::new(
+        400,
+        "ResourceNotFoundException",
+        "The specified log group does not exist.",
+    )
+}
+
+fn no_stream() -> ServiceError {
+    ServiceError::new(
+        400,
+        "ResourceNotFoundException",
+        "The specified log stream does not exist.",
+    )
+}
+
+fn invalid(message: &str) -> ServiceError {
+    ServiceError::new(400, "InvalidParameterException", message)
 }

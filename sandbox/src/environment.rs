@@ -6,13 +6,14 @@ use std::path::Path;
 use crate::world::{ACCESS_KEY, SECRET_KEY, World};
 
 pub(crate) fn variables(world: &World) -> Vec<(String, String)> {
-    let file = |name: &str| world.dir().join(name).display().to_string();
-    let region = std::env::var("AWS_REGION")
-        .ok()
-        .filter(|it| !it.is_empty())
-        .unwrap_or_else(|| "us-west-2".to_owned());
+    variables_of(world.dir(), world.endpoint())
+}
+
+pub(crate) fn variables_of(world: &Path, endpoint: &str) -> Vec<(String, String)> {
+    let file = |name: &str| world.join(name).display().to_string();
+    let region = std::env::var("AWS_REGION").ok().filter(|it| !it.is_empty()).unwrap_or_else(|| "us-west-2".to_owned());
     [
-        ("AWS_ENDPOINT_URL", world.endpoint().to_owned()),
+        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
         ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
         ("AWS_REGION", region.clone()),

@@ -8,6 +8,7 @@ pub mod wire;
 pub mod world;
 
 mod admin;
+mod attach;
 pub mod cfn_resource;
 pub mod cloudformation;
 pub mod ec2;
@@ -28,10 +29,11 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use attach::{Attached, attach};
 pub use clock::{Clock, ClockKind};
 pub use faults::FaultScript;
 pub use journal::{Entry, Journal};
-pub use world::{OpenError, World};
+pub use world::{ACCESS_KEY, OpenError, SECRET_KEY, World};
 
 /// How to open a world.
 #[derive(Debug, Clone)]
@@ -103,10 +105,7 @@ impl Sandbox {
         for task in self.tasks.drain(..) {
             // A server that does not end by itself within two seconds is ended; its state is on disk already.
             let abort = task.abort_handle();
-            if tokio::time::timeout(std::time::Duration::from_secs(2), task)
-                .await
-                .is_err()
-            {
+            if tokio::time::timeout(std::time::Duration::from_secs(2), task).await.is_err() {
                 abort.abort();
             }
         }
@@ -125,17 +124,12 @@ impl Drop for Sandbox {
 }
 
 async fn listen(port: u16) -> Result<TcpListener, OpenError> {
-    TcpListener::bind(("127.0.0.1", port))
-        .await
-        .map_err(|source| match source.kind() {
-            std::io::ErrorKind::AddrInUse => OpenError::PortTaken { port },
-            _ => OpenError::Listen { port, source },
-        })
+    TcpListener::bind(("127.0.0.1", port)).await.map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => OpenError::PortTaken { port },
+        _ => OpenError::Listen { port, source },
+    })
 }
 
 fn port_of(listener: &TcpListener) -> u16 {
-    listener
-        .local_addr()
-        .expect("a bound listener has an address")
-        .port()
+    listener.local_addr().expect("a bound listener has an address").port()
 }

@@ -114,7 +114,8 @@ impl Reached {
         Ok(Self {
             target: Target::Sandbox { world: world.to_string_lossy().into_owned() },
             clients,
-            clock: Clock::scaled(door.now, door.speed),
+            // A world whose clock a test steps by hand has no speed: its clients go by the wall.
+            clock: Clock::scaled(door.now, if door.speed > 0.0 { door.speed } else { 1.0 }),
             caller,
             region,
             environment,
@@ -173,11 +174,12 @@ async fn open_or_attach(wish: &SandboxWish) -> Result<(Option<hprun_sandbox::San
             Ok((Some(sandbox), door))
         }
         Err(OpenError::Held { endpoint, .. }) => {
+            let unreachable = endpoint.clone();
             let refuse = |e: std::io::Error| CliError::Refused {
-                message: format!("the sandbox at {endpoint} does not answer: {e}"),
+                message: format!("the sandbox at {unreachable} does not answer: {e}"),
                 help: Some(format!("end the process that serves {}, or name another world", wish.world.display())),
             };
-            let attached = hprun_sandbox::attach(&wish.world, faults.as_ref()).await.map_err(refuse)?;
+            let attached = hprun_sandbox::attach(&wish.world, &endpoint, faults.as_ref()).await.map_err(refuse)?;
             let hprun_sandbox::Attached { endpoint, environment, now, speed } = attached;
             Ok((None, Door { endpoint, environment, now, speed }))
         }

@@ -1,6 +1,15 @@
 //! hprun: a YAML pipeline of typed steps, run, recorded and resumed.
 //! The library never prints and never exits: that is the command line's.
 
+pub mod cli;
+pub mod decide;
+pub mod diagnostic;
+pub mod engine;
 pub mod event;
+pub mod expr;
+pub mod params;
+pub mod pipeline;
+pub mod plan;
+pub mod report;
 pub mod state;
 pub mod store;

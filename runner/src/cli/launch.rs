@@ -39,8 +39,6 @@ pub struct Launch<'a> {
     pub source: &'a Source,
     /// What to do.
     pub plan: Plan,
-    /// The params.
-    pub params: Params,
     /// Where.
     pub reached: Reached,
 }
@@ -133,7 +131,6 @@ impl Launch<'_> {
         let Reached { clients, clock, .. } = &self.reached;
         let world = World {
             plan: self.plan,
-            params: self.params.values,
             run: info,
             clients: clients.clone(),
             clock: clock.clone(),

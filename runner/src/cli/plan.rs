@@ -8,6 +8,8 @@ use super::args::{Global, Output, PlanArgs};
 use super::failure::CliError;
 use super::params::Givers;
 use super::source::{Source, open_store};
+use crate::expr::KnownScope;
+use crate::params::{ParamSpec, ParamSpecs};
 use crate::plan::Plan;
 use crate::state::{RunState, Status};
 use crate::store::StoreError;
@@ -20,7 +22,7 @@ pub fn run(global: &Global, args: &PlanArgs) -> Result<(), CliError> {
         Ok(params) => (params, Vec::new()),
         Err(problems) => (problems.known, problems.wrong),
     };
-    let plan = Plan::new(source.check(&known.values, wrong)?);
+    let plan = Plan::new(source.check(&known.values, wrong)?, known);
     let state = match &args.resume {
         None => None,
         Some(run) => {
@@ -29,7 +31,7 @@ pub fn run(global: &Global, args: &PlanArgs) -> Result<(), CliError> {
             Some(super::resume::replay(&store, &row.id)?)
         }
     };
-    let steps: Vec<Planned> = (0..plan.steps.len()).map(|i| Planned::of(&plan, i, &known.values, state.as_ref())).collect();
+    let steps: Vec<Planned> = (0..plan.steps.len()).map(|i| Planned::of(&plan, i, &source.specs(), state.as_ref())).collect();
     if global.output == Output::Json {
         println!("{:#}", serde_json::json!({ "pipeline": plan.name, "steps": steps.iter().map(Planned::to_json).collect::<Vec<_>>() }));
     } else {
@@ -53,11 +55,17 @@ impl Planned {
     fn of(
         plan: &Plan,
         i: usize,
-        params: &indexmap::IndexMap<String, hprun_steps::value::Value>,
+        specs: &ParamSpecs,
         state: Option<&RunState>,
     ) -> Self {
         let step = &plan.steps[i];
-        let partial = step.spec.with.partial(&plan.known_scope(params));
+        let output_type = |id: &str, name: &str| {
+            let from = plan.index(id).map(|i| &plan.steps[i].spec.outputs);
+            from.and_then(|outputs| outputs.get(name)).map_or(ValueType::Any, |output| output.value_type)
+        };
+        let param_type = |name: &str| specs.get(name).map_or(ValueType::Any, ParamSpec::value_type);
+        let scope = KnownScope { params: &plan.params.values, param_type: &param_type, output_type: &output_type };
+        let partial = step.spec.with.partial(&scope);
         let when = step.spec.when.is_some();
         let why = match state.map(|state| state.step(step.spec.id.as_str())) {
             None if when => "runs if its condition holds".to_owned(),

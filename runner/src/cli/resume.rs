@@ -30,13 +30,13 @@ pub async fn run(global: &Global, args: ResumeArgs) -> Result<(), CliError> {
     let reached = reach(&started, wish, args.sandbox_faults.clone()).await?;
     refuse_elsewhere(&started, &reached)?;
     let (pipeline, params) = check_reached(&source, &mut givers, &reached, offline).await?;
-    let plan = Plan::new(pipeline);
-    let launch = Launch { global, pass: &args.pass, store: &store, run: row.id, lock, source: &source, plan, params, reached };
+    let plan = Plan::new(pipeline, params);
+    let launch = Launch { global, pass: &args.pass, store: &store, run: row.id, lock, source: &source, plan, reached };
     let pass = PassStarted {
         text: (source.text != latest_text(&store, &launch.run, &started)?).then(|| source.text.clone()),
         orphaned: orphans(&state, &launch.plan),
         notes: givers.environment_differs(&source),
-        ..launch.pass_started(to_record(&launch.params))?
+        ..launch.pass_started(to_record(&launch.plan.params))?
     };
     launch.go(state, None, pass).await
 }

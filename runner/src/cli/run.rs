@@ -8,7 +8,6 @@ use super::params::{Givers, to_record};
 use super::source::{Source, state_folder};
 use super::target::{Reached, SandboxWish};
 use crate::event::{Event, FORMAT, RunStarted, Target};
-use crate::params::Params;
 use crate::plan::Plan;
 use crate::state::RunState;
 use crate::store::{Store, new_run_id};
@@ -29,14 +28,14 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<(), CliError> {
         Reached::aws(&wish).await?
     };
     let (pipeline, params) = check_reached(&source, &mut givers, &reached, offline).await?;
-    let plan = Plan::new(pipeline);
+    let plan = Plan::new(pipeline, params);
     if !args.new {
         refuse_unfinished(&store, &plan, &reached)?;
     }
     ask_before_real(&args, &plan, &reached)?;
-    let started = run_started(&source, &plan, &params, &reached);
+    let started = run_started(&source, &plan, &reached);
     let lock = store.folder().lock(&run)?;
-    let launch = Launch { global, pass: &args.pass, store: &store, run, lock, source: &source, plan, params, reached };
+    let launch = Launch { global, pass: &args.pass, store: &store, run, lock, source: &source, plan, reached };
     eprintln!("run {}", launch.run);
     let pass = launch.pass_started(started.params.clone())?;
     launch.go(RunState::default(), Some(Event::RunStarted(Box::new(started))), pass).await
@@ -77,7 +76,7 @@ fn ask_before_real(args: &RunArgs, plan: &Plan, reached: &Reached) -> Result<(),
     }
 }
 
-fn run_started(source: &Source, plan: &Plan, params: &Params, reached: &Reached) -> RunStarted {
+fn run_started(source: &Source, plan: &Plan, reached: &Reached) -> RunStarted {
     RunStarted {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -89,6 +88,6 @@ fn run_started(source: &Source, plan: &Plan, params: &Params, reached: &Reached)
         account: reached.caller.account.clone(),
         region: reached.region.clone(),
         caller: reached.caller.arn.clone(),
-        params: to_record(params),
+        params: to_record(&plan.params),
     }
 }

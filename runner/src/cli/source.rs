@@ -12,7 +12,7 @@ use super::CliError;
 use super::args::Global;
 use crate::diagnostic::{self, Diagnostic};
 use crate::params::ParamSpecs;
-use crate::pipeline::{self, Authored, Pipeline};
+use crate::pipeline::{self, Authored, KnownParams, Pipeline};
 use crate::store::{StateFolder, Store};
 
 /// A pipeline file as it was read.
@@ -25,8 +25,7 @@ pub struct Source {
     pub base: PathBuf,
     /// Its text.
     pub text: String,
-    authored: Option<Authored>,
-    found: Vec<Diagnostic>,
+    authored: Result<Authored, Vec<Diagnostic>>,
 }
 
 impl Source {
@@ -40,8 +39,8 @@ impl Source {
         })?;
         let full = path.canonicalize().map_err(CliError::io(format!("read the pipeline {shown}")))?;
         let base = full.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
-        let (authored, found) = pipeline::read(&text);
-        Ok(Self { shown, path: full, base, text, authored, found })
+        let authored = pipeline::read(&text);
+        Ok(Self { shown, path: full, base, text, authored })
     }
 
     /// The params that the file declares, as far as it could be read.
@@ -52,18 +51,16 @@ impl Source {
     /// The pipeline, if it is sound as far as can be known with these params; warnings go to stderr. `more` are
     /// findings from elsewhere (the params) that belong into the same report.
     pub fn check(&self, known: &IndexMap<String, Value>, more: Vec<Diagnostic>) -> Result<Pipeline, CliError> {
-        let mut found = self.found.clone();
-        let mut sound = None;
-        if let Some(authored) = &self.authored {
-            let load = |inputs: &[_]| Files::load(&self.base, inputs);
-            match pipeline::check(authored.clone(), hprun_steps::STEP_TYPES, &load, known) {
-                Ok((pipeline, warnings)) => {
-                    sound = Some(pipeline);
-                    found.extend(warnings);
-                }
-                Err(errors) => found.extend(errors),
-            }
-        }
+        let load = |inputs: &[_]| Files::load(&self.base, inputs);
+        let known = KnownParams { values: known.clone() };
+        // The check repeats what the reading found, in the order of the file.
+        let (sound, mut found) = match &self.authored {
+            Err(errors) => (None, errors.clone()),
+            Ok(authored) => match pipeline::check(authored.clone(), hprun_steps::STEP_TYPES, &load, &known) {
+                Ok((pipeline, warnings)) => (Some(pipeline), warnings),
+                Err(errors) => (None, errors),
+            },
+        };
         found.extend(more);
         match sound {
             Some(pipeline) if !found.iter().any(Diagnostic::is_error) => {

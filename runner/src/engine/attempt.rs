@@ -90,7 +90,7 @@ impl Attempt {
                 },
             }
         };
-        let secrets: Vec<&Secret> = self.world.params.values().flat_map(|value| value.secrets()).collect();
+        let secrets: Vec<&Secret> = self.world.plan.params.values.values().flat_map(|value| value.secrets()).collect();
         AttemptEnd { result: result.map_err(|e| e.redacted(&secrets)), written: cx.written().to_vec() }
     }
 

@@ -12,9 +12,7 @@ use hprun_steps::clients::Clients;
 use hprun_steps::clock::Clock;
 use hprun_steps::context::{RecordRequest, RunInfo};
 use hprun_steps::step::Health;
-use hprun_steps::value::Value;
 use hprun_steps::{ErrorClass, StepError};
-use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -47,10 +45,8 @@ pub struct Engine {
 
 /// What every attempt shares.
 pub struct World {
-    /// What to do.
+    /// What to do, with the params, secrets included.
     pub plan: Plan,
-    /// The params, secrets included.
-    pub params: IndexMap<String, Value>,
     /// The run's facts, for steps.
     pub run: RunInfo,
     /// AWS and Kubernetes.
@@ -174,7 +170,8 @@ impl Engine {
     async fn handle(&mut self, message: Message) -> Result<(), EngineError> {
         match message {
             Message::Progress { step, text } => {
-                self.reporter.progress(self.id(step), &text);
+                let id = self.world.plan.steps[step].spec.id.as_str();
+                self.reporter.progress(id, &text);
                 Ok(())
             }
             Message::Record { step, request: (record, answer) } => {

@@ -34,10 +34,9 @@ pub fn evaluate(world: &World, state: &RunState, step: usize) -> Result<Readines
     let spec = &world.plan.steps[step].spec;
     let steps = |id: &str| {
         let step = state.step(id);
-        let outputs = step.success.as_ref().map(|s| s.outputs.clone());
-        Some(StepView { outputs, status: step.status.word().to_owned() })
+        Some(StepView { outputs: step.success.as_ref().map(|s| &s.outputs), status: step.status.word() })
     };
-    let scope = Scope { params: &world.params, steps: &steps, run: facts(world) };
+    let scope = Scope { params: &world.plan.params.values, steps: &steps, run: &facts(world) };
     let wrong = |e: crate::expr::ExprError| StepError::invalid(e.to_string());
     if let Some(when) = &spec.when {
         let (holds, reason) = when.evaluate(&scope).map_err(wrong)?;

@@ -1,0 +1,314 @@
+//! The text of a value to a parsed template, each name with its place in the file.
+//! Knows nothing of values; the grammar is that of the Handlebars crate.
+
+use handlebars::template::{HelperTemplate, Parameter, Template as Parsed, TemplateElement};
+use handlebars::{Path, PathSeg};
+use hprun_steps::partial::Place;
+use hprun_steps::value::Value;
+
+use super::ExprError;
+use super::helpers::Helper;
+use super::target::{Reference, Target};
+
+/// Longest text with expressions, in bytes: longer texts belong in a template file.
+const LONGEST_TEXT: usize = 32 * 1024;
+/// Deepest nesting of brackets and blocks: the grammar is recursive.
+const DEEPEST: usize = 32;
+
+/// A text with expressions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    pub(super) source: String,
+    pub(super) body: Body,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Body {
+    /// One single expression, which keeps its type.
+    Whole(Expr),
+    /// Text with expressions in it.
+    Text(Vec<Part>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Part {
+    Text(String),
+    Value(Expr),
+    If { test: Expr, negated: bool, then: Vec<Part>, otherwise: Vec<Part> },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Expr {
+    Name(Target, Place),
+    Literal(Value),
+    Call(Helper, Vec<Expr>, Place),
+}
+
+impl Template {
+    /// Parses `value`, which stands at `place` of `file`.
+    pub(super) fn parse(value: &str, file: &str, place: Place) -> Result<Self, ExprError> {
+        let source = value.trim().to_owned();
+        if let Some(path) = simple_path(value) {
+            let at = Locator::new(value, file, place).find(path);
+            let parts: Vec<_> = path.split('.').map(str::to_owned).collect();
+            return Ok(Self { source, body: Body::Whole(Expr::Name(Target::of(&parts, at)?, at)) });
+        }
+        if value.len() > LONGEST_TEXT {
+            let message = format!("a text with expressions may hold {} KB", LONGEST_TEXT / 1024);
+            return Err(ExprError::new(place, message).help("put it into a template file"));
+        }
+        if nesting(value) > DEEPEST {
+            return Err(ExprError::new(place, format!("expressions may be nested {DEEPEST} deep")));
+        }
+        let parsed = Parsed::compile(value).map_err(|e| syntax_error(&e, value, file, place))?;
+        let mut reader = Reader { at: Locator::new(value, file, place) };
+        let mut parts = reader.parts(&parsed)?;
+        let body = match parts.as_mut_slice() {
+            [Part::Value(_)] => match parts.remove(0) {
+                Part::Value(expr) => Body::Whole(expr),
+                Part::Text(_) | Part::If { .. } => unreachable!("it was just seen to be a value"),
+            },
+            _ => Body::Text(parts),
+        };
+        Ok(Self { source, body })
+    }
+
+    /// Every name in it.
+    pub(super) fn collect(&self, found: &mut Vec<Reference>) {
+        match &self.body {
+            Body::Whole(expr) => expr.collect(false, found),
+            Body::Text(parts) => collect_parts(parts, found),
+        }
+    }
+}
+
+fn collect_parts(parts: &[Part], found: &mut Vec<Reference>) {
+    for part in parts {
+        match part {
+            Part::Text(_) => {}
+            Part::Value(expr) => expr.collect(false, found),
+            Part::If { test, then, otherwise, negated: _ } => {
+                test.collect(false, found);
+                collect_parts(then, found);
+                collect_parts(otherwise, found);
+            }
+        }
+    }
+}
+
+impl Expr {
+    pub(super) fn collect(&self, defaulted: bool, found: &mut Vec<Reference>) {
+        match self {
+            Self::Literal(_) => {}
+            Self::Name(target, place) => found.push(Reference { target: target.clone(), place: *place, defaulted }),
+            Self::Call(Helper::Default, args, _) => {
+                // The last alternative has nothing behind it.
+                let last = args.len().saturating_sub(1);
+                args.iter().enumerate().for_each(|(i, arg)| arg.collect(defaulted || i < last, found));
+            }
+            Self::Call(_, args, _) => args.iter().for_each(|arg| arg.collect(defaulted, found)),
+        }
+    }
+}
+
+/// Turns the crate's tree into ours. It visits names in the order of the text, so that each can be found in it.
+struct Reader<'a> {
+    at: Locator<'a>,
+}
+
+impl Reader<'_> {
+    fn parts(&mut self, template: &Parsed) -> Result<Vec<Part>, ExprError> {
+        let mut parts = Vec::new();
+        for element in &template.elements {
+            match element {
+                TemplateElement::RawString(text) => {
+                    self.at.pass(text);
+                    parts.push(Part::Text(text.clone()));
+                }
+                TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => {
+                    parts.push(Part::Value(self.call(&call.name, &call.params, !call.hash.is_empty())?));
+                }
+                TemplateElement::HelperBlock(block) => parts.push(self.block(block)?),
+                TemplateElement::Comment(_) => {}
+                // Partials and decorators, and whatever the crate may add.
+                _ => {
+                    let message = "partials (`{{> …}}`) and decorators (`{{* …}}`) have no meaning here";
+                    return Err(ExprError::new(self.at.here(), message));
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    fn block(&mut self, block: &HelperTemplate) -> Result<Part, ExprError> {
+        let name = block.name.as_name().unwrap_or_default().to_owned();
+        let place = self.at.find(&name);
+        let negated = match name.as_str() {
+            "if" => false,
+            "unless" => true,
+            _ => {
+                let message = format!("the block `{{{{#{name}}}}}` has no meaning in a pipeline file");
+                return Err(
+                    ExprError::new(place, message).help("there are `#if` and `#unless`; for more use a template file")
+                );
+            }
+        };
+        let [test] = block.params.as_slice() else {
+            return Err(ExprError::new(
+                place,
+                format!("`#{name}` takes one condition, this has {}", block.params.len()),
+            ));
+        };
+        let test = self.argument(test)?;
+        let then = block.template.as_ref().map_or(Ok(Vec::new()), |t| self.parts(t))?;
+        let otherwise = block.inverse.as_ref().map_or(Ok(Vec::new()), |t| self.parts(t))?;
+        Ok(Part::If { test, negated, then, otherwise })
+    }
+
+    fn call(&mut self, name: &Parameter, args: &[Parameter], has_hash: bool) -> Result<Expr, ExprError> {
+        if args.is_empty() && !has_hash {
+            return self.argument(name);
+        }
+        let word = name.as_name().unwrap_or_default().to_owned();
+        let place = self.at.find(&word);
+        let helper = Helper::named(&word, place)?;
+        if has_hash {
+            return Err(ExprError::new(place, format!("`{word}` takes no named arguments (`name=value`)")));
+        }
+        helper.check_count(args.len(), place)?;
+        let args = args.iter().map(|arg| self.argument(arg)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Expr::Call(helper, args, place))
+    }
+
+    fn argument(&mut self, parameter: &Parameter) -> Result<Expr, ExprError> {
+        match parameter {
+            Parameter::Literal(json) => Ok(Expr::Literal(Value::from_json(json))),
+            Parameter::Subexpression(sub) => {
+                let TemplateElement::Expression(call) = sub.as_element() else {
+                    unreachable!("the crate makes a subexpression of nothing else")
+                };
+                self.call(&call.name, &call.params, !call.hash.is_empty())
+            }
+            Parameter::Name(name) => {
+                let place = self.at.find(name);
+                Ok(Expr::Name(Target::of(std::slice::from_ref(name), place)?, place))
+            }
+            Parameter::Path(Path::Local((_, _, raw))) => {
+                let place = self.at.find(raw);
+                Err(ExprError::new(place, format!("there is nothing called `{raw}`")))
+            }
+            Parameter::Path(Path::Relative((segments, raw))) => {
+                let place = self.at.find(raw);
+                let parts = segments
+                    .iter()
+                    .map(|segment| match segment {
+                        PathSeg::Named(name) => Ok(name.clone()),
+                        _ => Err(ExprError::new(place, format!("`{raw}` leads upwards: name things in full"))),
+                    })
+                    .collect::<Result<Vec<_>, _>>()?;
+                Ok(Expr::Name(Target::of(&parts, place)?, place))
+            }
+            _ => Err(ExprError::new(self.at.here(), "this form of argument is not known here")),
+        }
+    }
+}
+
+/// Finds where a word of the value stands in the file: the YAML between them may have quotes, escapes and indentation.
+struct Locator<'a> {
+    value: &'a str,
+    /// The file's text at the value's place.
+    slice: &'a str,
+    place: Place,
+    /// Up to here the value has been visited.
+    cursor: usize,
+}
+
+impl<'a> Locator<'a> {
+    fn new(value: &'a str, file: &'a str, place: Place) -> Self {
+        let slice = file.get(place.start as usize..place.end as usize).unwrap_or_default();
+        Self { value, slice, place, cursor: 0 }
+    }
+
+    /// Goes behind a piece of plain text.
+    fn pass(&mut self, text: &str) {
+        if let Some(at) = self.value[self.cursor..].find(text) {
+            self.cursor += at + text.len();
+        }
+    }
+
+    /// The place of the next `word`, and goes behind it.
+    fn find(&mut self, word: &str) -> Place {
+        let Some(at) = self.value[self.cursor..].find(word) else { return self.place };
+        let at = self.cursor + at;
+        self.cursor = at + word.len();
+        self.in_file(at, word)
+    }
+
+    fn here(&self) -> Place {
+        self.place
+    }
+
+    fn in_file(&self, at: usize, word: &str) -> Place {
+        let start = match self.slice.find(self.value) {
+            Some(verbatim) => Some(verbatim + at),
+            None => {
+                let before = self.value[..at].matches(word).count();
+                self.slice.match_indices(word).nth(before).map(|(start, _)| start)
+            }
+        };
+        let narrow = |offset: usize| u32::try_from(offset).ok().map(|offset| self.place.start + offset);
+        match start.map(|start| (narrow(start), narrow(start + word.len()))) {
+            Some((Some(start), Some(end))) => Place { start, end },
+            _ => self.place,
+        }
+    }
+}
+
+/// `a.b-c.d` of `{{ a.b-c.d }}`: by far the most frequent form, read without the grammar.
+fn simple_path(value: &str) -> Option<&str> {
+    let path = value.strip_prefix("{{")?.strip_suffix("}}")?.trim_matches(' ');
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+            && part != "this"
+            && part != "else"
+    };
+    (path.contains('.') && path.split('.').all(plain)).then_some(path)
+}
+
+/// How deep brackets and blocks are nested, roughly and never less than they are.
+fn nesting(value: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    let bytes = value.as_bytes();
+    for (i, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'(' | b'[' => depth += 1,
+            b'{' if bytes.get(i + 1) != Some(&b'{') && i > 0 && bytes[i - 1] != b'{' => depth += 1,
+            b'#' if value[..i].trim_end_matches(['~', ' ']).ends_with("{{") => depth += 1,
+            b')' | b']' => depth = depth.saturating_sub(1),
+            b'}' if bytes.get(i + 1) != Some(&b'}') && i > 0 && bytes[i - 1] != b'}' => depth = depth.saturating_sub(1),
+            b'/' if value[..i].trim_end_matches(['~', ' ']).ends_with("{{") => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+fn syntax_error(error: &handlebars::TemplateError, value: &str, file: &str, place: Place) -> ExprError {
+    use handlebars::TemplateErrorReason as Reason;
+    let message = match error.reason() {
+        Reason::MismatchingClosedHelper(open, close) => format!("`#{open}` is closed by `/{close}`"),
+        Reason::InvalidParam(param) => format!("`{param}` is no valid argument"),
+        _ if value.matches("{{").count() != value.matches("}}").count() => {
+            "an expression is not closed: each `{{` needs its `}}`".to_owned()
+        }
+        _ => "this is no valid expression".to_owned(),
+    };
+    let at = error.pos().map_or(place, |(line, column)| {
+        let offset = crate::diagnostic::Lines::of(value).offset(line, column);
+        let word = value[offset..].split_whitespace().next().unwrap_or_default();
+        if word.is_empty() { place } else { Locator::new(value, file, place).in_file(offset, word) }
+    });
+    ExprError::new(at, message).help("write {{ params.NAME }}, {{ steps.ID.outputs.NAME }} or {{ helper argument … }}")
+}

@@ -1,0 +1,243 @@
+//! Authored to [`Pipeline`]: everything that can be known before a run, found in one pass.
+//! Knows nothing of runs; reads no file: the loader is handed in.
+
+use std::collections::{HashMap, HashSet};
+
+use hprun_steps::StepType;
+use hprun_steps::files::{FileInput, Files};
+use hprun_steps::partial::{Partial, ValueType, nearest};
+use hprun_steps::step::DeclaredOutputs;
+use hprun_steps::value::Value;
+use indexmap::IndexMap;
+
+use super::authored::{Authored, AuthoredStep};
+use super::fields::list;
+use super::graph::{self, Graph};
+use super::inputs::InputChecker;
+use super::references::{self, Names};
+use super::{Pipeline, StepId, StepSpec};
+use crate::diagnostic::Diagnostic;
+use crate::expr::{KnownScope, Target};
+
+/// Inputs that decide which outputs a step declares: they must be known before the run.
+const DECIDES_OUTPUTS: [&str; 2] = ["template", "map"];
+
+/// The params whose values are known when the pipeline is checked; of the others only the type is.
+#[derive(Clone, Debug, Default)]
+pub struct KnownParams {
+    /// The values.
+    pub values: IndexMap<String, Value>,
+}
+
+/// What is known of a step's outputs before the run.
+pub(super) struct Outputs {
+    pub(super) declared: DeclaredOutputs,
+    /// Whether there may be more than those: what decides them is not known yet.
+    pub(super) open: bool,
+}
+
+/// The pipeline that `authored` is, with warnings; or all that is wrong with it, in the order of the file (the
+/// problems of [`super::read`] among them). `files` reads what a step's inputs name, relative to the pipeline file.
+pub fn check(
+    authored: Authored,
+    types: &'static [StepType],
+    files: &dyn Fn(&[FileInput]) -> Files,
+    params: &KnownParams,
+) -> Result<(Pipeline, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut problems = authored.problems.clone();
+    let index = index_of(&authored.steps, &mut problems);
+    let step_types = step_types(&authored.steps, types, &mut problems);
+    let graph = graph::build(&authored.steps, &index, &mut problems);
+    let checker = Checker { authored: &authored, step_types: &step_types, params };
+
+    let partials = checker.partials(&|_, _| ValueType::Any);
+    let loaded: Vec<Files> = partials
+        .iter()
+        .zip(&step_types)
+        .map(|(partial, step_type)| load(partial, *step_type, files, &mut problems))
+        .collect();
+    let outputs: Vec<Outputs> = (0..partials.len()).map(|i| checker.outputs(i, &partials[i], &loaded[i])).collect();
+    let output_type = |step: &str, name: &str| {
+        let outputs = index.get(step).map(|i| &outputs[*i]);
+        outputs.and_then(|outputs| outputs.declared.get(name)).map_or(ValueType::Any, |output| output.value_type)
+    };
+    let names =
+        Names { steps: &authored.steps, index: &index, params: &authored.params, outputs: &outputs, graph: &graph };
+    references::check(&names, &authored.aws, &mut problems);
+    checker.expressions(&mut problems);
+    checker.inputs(&checker.partials(&output_type), &loaded, &mut problems);
+
+    problems.sort_by_key(|problem| (problem.place.start, problem.place.end));
+    if problems.iter().any(Diagnostic::is_error) {
+        return Err(problems);
+    }
+    Ok((assemble(authored, &graph, &step_types, outputs), problems))
+}
+
+/// What holds for all steps while they are checked.
+struct Checker<'a> {
+    authored: &'a Authored,
+    step_types: &'a [Option<&'static StepType>],
+    params: &'a KnownParams,
+}
+
+impl Checker<'_> {
+    fn scope<'s>(
+        &'s self,
+        param_type: &'s dyn Fn(&str) -> ValueType,
+        output_type: &'s dyn Fn(&str, &str) -> ValueType,
+    ) -> KnownScope<'s> {
+        KnownScope { params: &self.params.values, param_type, output_type }
+    }
+
+    fn param_type(&self, name: &str) -> ValueType {
+        self.authored.params.get(name).map_or(ValueType::Any, super::super::params::ParamSpec::value_type)
+    }
+
+    /// The inputs of every step as far as they are known.
+    fn partials(&self, output_type: &dyn Fn(&str, &str) -> ValueType) -> Vec<Partial> {
+        let param_type = |name: &str| self.param_type(name);
+        let scope = self.scope(&param_type, output_type);
+        self.authored.steps.iter().map(|step| step.with.partial(&scope)).collect()
+    }
+
+    fn outputs(&self, i: usize, partial: &Partial, files: &Files) -> Outputs {
+        let Some(step_type) = self.step_types[i] else {
+            return Outputs { declared: DeclaredOutputs::new(), open: true };
+        };
+        let undecided = DECIDES_OUTPUTS.iter().filter_map(|key| partial.get(key)).any(|input| input.known().is_none());
+        let open = undecided || files.errors().next().is_some();
+        Outputs { declared: (step_type.outputs)(partial, files), open }
+    }
+
+    /// What surely goes wrong in expressions over known params, and inputs that must not wait for a step.
+    fn expressions(&self, problems: &mut Vec<Diagnostic>) {
+        let param_type = |name: &str| self.param_type(name);
+        let scope = self.scope(&param_type, &|_, _| ValueType::Any);
+        for step in &self.authored.steps {
+            problems.extend(step.with.problems(&scope).into_iter().map(Diagnostic::from));
+            if let Some(when) = &step.when {
+                problems.extend(when.tree().problems(&scope).into_iter().map(Diagnostic::from));
+            }
+            for key in DECIDES_OUTPUTS {
+                let references = step.with.get(key).map(crate::expr::Tree::references).unwrap_or_default();
+                problems.extend(references.iter().filter(|r| !matches!(r.target, Target::Param { .. })).map(
+                    |reference| {
+                        let message = format!("`{key}` may use params only: it decides which outputs the step has");
+                        Diagnostic::error(reference.place, message)
+                    },
+                ));
+            }
+        }
+    }
+
+    /// Inputs against the schema of the step type, then against what the step type itself checks.
+    fn inputs(&self, partials: &[Partial], loaded: &[Files], problems: &mut Vec<Diagnostic>) {
+        let mut checker = InputChecker::default();
+        for ((step_type, partial), files) in self.step_types.iter().zip(partials).zip(loaded) {
+            let Some(step_type) = step_type else { continue };
+            let wrong = checker.check(step_type, partial);
+            let fits = wrong.is_empty();
+            problems.extend(wrong);
+            let findings = (step_type.check)(partial, files).into_iter();
+            let findings = findings.map(|finding| Diagnostic::from_finding(finding, files));
+            // What the schema said of a place, the step type need not say again.
+            let is_new = |finding: &Diagnostic| fits || !problems.iter().any(|p| p.place == finding.place);
+            let findings: Vec<_> = findings.filter(is_new).collect();
+            problems.extend(findings);
+        }
+    }
+}
+
+fn index_of<'a>(steps: &'a [AuthoredStep], problems: &mut Vec<Diagnostic>) -> HashMap<&'a str, usize> {
+    let mut index: HashMap<&str, usize> = HashMap::with_capacity(steps.len());
+    for (i, step) in steps.iter().enumerate() {
+        let (id, place) = &step.id;
+        if let Err(e) = StepId::new(id.as_str()) {
+            problems.push(Diagnostic::error(*place, e.to_string()));
+        }
+        if let Some(&first) = index.get(id.as_str()) {
+            problems.push(
+                Diagnostic::error(*place, format!("the id `{id}` is taken"))
+                    .related(steps[first].id.1, "by this step")
+                    .help("give one of them another id"),
+            );
+        } else {
+            index.insert(id, i);
+        }
+    }
+    index
+}
+
+fn step_types(
+    steps: &[AuthoredStep],
+    types: &'static [StepType],
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<Option<&'static StepType>> {
+    let by_name: HashMap<&str, &'static StepType> = types.iter().map(|of| (of.name, of)).collect();
+    let mut find = |step: &AuthoredStep| {
+        let (name, place) = step.step_type.as_ref()?;
+        let found = by_name.get(name.as_str()).copied();
+        if found.is_none() {
+            let help = match nearest(name, types.iter().map(|of| of.name)) {
+                Some(right) => format!("did you mean `{right}`?"),
+                None => format!("there are {}", list(&types.iter().map(|of| of.name).collect::<Vec<_>>())),
+            };
+            problems.push(Diagnostic::error(*place, format!("there is no step type `{name}`")).help(help));
+        }
+        found
+    };
+    steps.iter().map(&mut find).collect()
+}
+
+/// The files that the step names, read; those that cannot be read are reported where they are named.
+fn load(
+    partial: &Partial,
+    step_type: Option<&'static StepType>,
+    loader: &dyn Fn(&[FileInput]) -> Files,
+    problems: &mut Vec<Diagnostic>,
+) -> Files {
+    let inputs = step_type.map(|of| (of.files)(partial)).unwrap_or_default();
+    if inputs.is_empty() {
+        return Files::default();
+    }
+    let files = loader(&inputs);
+    let mut told = HashSet::new();
+    for (path, why) in files.errors() {
+        let input = inputs.iter().find(|input| path.starts_with(&input.path));
+        let place = input.map_or_else(|| partial.place(), |input| input.place);
+        if told.insert((place.start, path.to_owned())) {
+            problems.push(
+                Diagnostic::error(place, format!("cannot read {}: it {why}", path.display()))
+                    .help("paths are relative to the pipeline file"),
+            );
+        }
+    }
+    files
+}
+
+fn assemble(
+    authored: Authored,
+    graph: &Graph,
+    step_types: &[Option<&'static StepType>],
+    outputs: Vec<Outputs>,
+) -> Pipeline {
+    let id = |text: &str| StepId::new(text).expect("ids that are none were reported");
+    let ids: Vec<StepId> = authored.steps.iter().map(|step| id(&step.id.0)).collect();
+    let steps = authored.steps.into_iter().zip(outputs).enumerate().map(|(i, (step, outputs))| StepSpec {
+        id: ids[i].clone(),
+        step_type: step_types[i].expect("unknown step types were reported"),
+        needs: graph.needs[i].iter().map(|need| ids[*need].clone()).collect(),
+        with: step.with,
+        when: step.when,
+        timeout: step.timeout,
+        retry: step.retry,
+        on_failure: step.on_failure,
+        finally: step.finally,
+        place: step.id.1,
+        outputs: outputs.declared,
+    });
+    let steps = steps.collect();
+    let (name, version, description) = (authored.name, authored.version, authored.description);
+    Pipeline { name, version, description, params: authored.params, aws: authored.aws, steps, checked: () }
+}

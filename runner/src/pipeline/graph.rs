@@ -1,0 +1,159 @@
+//! Who runs before whom: needs, cycles, and the set of all steps that surely ran before each.
+//! Knows nothing of what steps do.
+
+use std::collections::HashMap;
+
+use hprun_steps::partial::{Place, nearest};
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::authored::AuthoredStep;
+use crate::diagnostic::Diagnostic;
+
+/// The needs of every step as indices, and what lies behind them.
+pub struct Graph {
+    /// By step: the steps that it needs itself.
+    pub needs: Vec<Vec<usize>>,
+    ancestors: Vec<Bits>,
+}
+
+/// The graph of these steps. Ids that lead nowhere are reported and left out; after a cycle no step has ancestors.
+pub fn build(steps: &[AuthoredStep], index: &HashMap<&str, usize>, problems: &mut Vec<Diagnostic>) -> Graph {
+    let needs: Vec<Vec<usize>> = (0..steps.len()).map(|i| needs_of(i, steps, index, problems)).collect();
+    let mut graph = DiGraph::<(), (), usize>::with_capacity(steps.len(), steps.len());
+    for _ in steps {
+        graph.add_node(());
+    }
+    for (i, needs) in needs.iter().enumerate() {
+        for need in needs {
+            graph.add_edge(NodeIndex::new(*need), NodeIndex::new(i), ());
+        }
+    }
+    // Tarjan gives the components in reverse topological order; in a sound graph each holds one step.
+    let components = tarjan_scc(&graph);
+    let mut is_sound = true;
+    for component in &components {
+        let mut members: Vec<usize> = component.iter().map(|node| node.index()).collect();
+        members.sort_unstable();
+        if members.len() > 1 || needs[members[0]].contains(&members[0]) {
+            is_sound = false;
+            problems.push(cycle(&members, &needs, steps));
+        }
+    }
+    let order = components.iter().rev().filter_map(|component| component.first()).map(|node| node.index());
+    let ancestors = if is_sound { ancestors(order, &needs) } else { Vec::new() };
+    Graph { needs, ancestors }
+}
+
+impl Graph {
+    /// Whether `before` has surely ended when `step` starts; none if the graph has a cycle and nobody can tell.
+    pub fn runs_before(&self, before: usize, step: usize) -> Option<bool> {
+        self.ancestors.get(step).map(|bits| bits.has(before))
+    }
+}
+
+fn needs_of(
+    i: usize,
+    steps: &[AuthoredStep],
+    index: &HashMap<&str, usize>,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<usize> {
+    let step = &steps[i];
+    let Some(needs) = &step.needs else {
+        let above = i.checked_sub(1).filter(|above| steps[*above].finally == step.finally);
+        return above.into_iter().collect();
+    };
+    let mut found = Vec::with_capacity(needs.len());
+    for (id, place) in needs {
+        match index.get(id.as_str()) {
+            Some(&need) if steps[need].finally && !step.finally => problems
+                .push(Diagnostic::error(*place, format!("`{id}` stands under `finally` and runs after this step"))),
+            Some(&need) if !steps[need].finally && step.finally => problems.push(
+                Diagnostic::error(
+                    *place,
+                    format!("a step under `finally` starts when all others have ended; it cannot need `{id}`"),
+                )
+                .help("leave it out; see `steps.ID.status` for how it ended"),
+            ),
+            Some(&need) if found.contains(&need) => {
+                problems.push(Diagnostic::warning(*place, format!("`{id}` is listed twice")));
+            }
+            Some(&need) => found.push(need),
+            None => problems.push(no_step(id, *place, index)),
+        }
+    }
+    found
+}
+
+/// The diagnostic for an id that no step has.
+pub fn no_step(id: &str, place: Place, index: &HashMap<&str, usize>) -> Diagnostic {
+    let help = nearest(id, index.keys().copied()).map(|right| format!("did you mean `{right}`?"));
+    Diagnostic::error(place, format!("there is no step `{id}`")).maybe_help(help)
+}
+
+/// One cycle through these steps, told as a walk.
+fn cycle(members: &[usize], needs: &[Vec<usize>], steps: &[AuthoredStep]) -> Diagnostic {
+    let mut walk = vec![members[0]];
+    let mut visited = std::collections::HashSet::from([members[0]]);
+    let inside: std::collections::HashSet<usize> = members.iter().copied().collect();
+    let mut at = members[0];
+    while let Some(&next) = needs[at].iter().find(|need| inside.contains(need)) {
+        walk.push(next);
+        if !visited.insert(next) {
+            break;
+        }
+        at = next;
+    }
+    let last = *walk.last().expect("a walk starts somewhere");
+    let start = walk.iter().position(|step| *step == last).unwrap_or(0);
+    let walk = &walk[start..];
+    let name = |i: &usize| steps[*i].id.0.as_str();
+    let told = if walk.len() > 12 {
+        format!("{} and {} more", walk[..12].iter().map(name).collect::<Vec<_>>().join(" → "), walk.len() - 12)
+    } else {
+        walk.iter().map(name).collect::<Vec<_>>().join(" → ")
+    };
+    let mut problem = Diagnostic::error(steps[walk[0]].id.1, format!("these steps need each other: {told}"))
+        .help("no step of a cycle can ever start; remove one of these needs");
+    for step in walk.iter().skip(1).take(walk.len().saturating_sub(2)).take(5) {
+        problem = problem.related(steps[*step].id.1, "needed on the way");
+    }
+    problem
+}
+
+fn ancestors(order: impl Iterator<Item = usize>, needs: &[Vec<usize>]) -> Vec<Bits> {
+    let mut all = vec![Bits(Vec::new()); needs.len()];
+    for step in order {
+        let mut bits = Bits(Vec::new());
+        for &need in &needs[step] {
+            bits.add(&all[need]);
+            bits.set(need);
+        }
+        all[step] = bits;
+    }
+    all
+}
+
+/// A set of small numbers; one word for 64 of them.
+#[derive(Clone)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn set(&mut self, bit: usize) {
+        if self.0.len() <= bit / 64 {
+            self.0.resize(bit / 64 + 1, 0);
+        }
+        self.0[bit / 64] |= 1 << (bit % 64);
+    }
+
+    fn has(&self, bit: usize) -> bool {
+        self.0.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    }
+
+    fn add(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(word, more)| *word |= more);
+    }
+}

@@ -311,3 +311,13 @@ impl<'de> Deserialize<'de> for Span {
             .map_err(|_| D::Error::custom(format!("`{text}` is negative")))
     }
 }
+
+impl FaultScript {
+    /// The script that `text` (YAML or JSON) spells.
+    ///
+    /// # Errors
+    /// When it does not fit, in the parser's words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        serde_yaml::from_str(text).map_err(|error| error.to_string())
+    }
+}

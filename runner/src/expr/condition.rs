@@ -1,12 +1,12 @@
 //! `when:`: an expression that is true or false, with the reason that is recorded.
 //! Knows nothing of what its outcome means for a step.
 
-use hprun_steps::partial::Place;
+use hprun_steps::partial::{Place, ValueType};
 use hprun_steps::value::Value;
 
 use super::eval::Scope;
 use super::parse::{Body, Template};
-use super::{ExprError, Kind, Reference, Tree};
+use super::{ExprError, Kind, KnownScope, Reference, Tree};
 
 /// A single expression whose value must be a boolean.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,26 @@ impl Condition {
                 let message = format!("`when` must be true or false, this is {}", crate::pipeline::a(value.kind()));
                 Err(ExprError::new(self.tree.place, message).help("compare it: {{ eq … }}, {{ ne … }}, {{ gt … }}"))
             }
+        }
+    }
+
+    /// What surely goes wrong with it: its type is known and is not a boolean, or what [`Tree::problems`] says.
+    pub fn problems(&self, scope: &KnownScope<'_>) -> Vec<ExprError> {
+        let problems = self.tree.problems(scope);
+        match (problems.is_empty(), self.tree.partial(scope).value_type()) {
+            (false, _) | (true, ValueType::Any | ValueType::Boolean) => problems,
+            (
+                true,
+                ValueType::Integer
+                | ValueType::Number
+                | ValueType::String
+                | ValueType::List
+                | ValueType::Map
+                | ValueType::Secret,
+            ) => vec![
+                ExprError::new(self.tree.place, "`when` must be true or false, this expression gives something else")
+                    .help("compare it: {{ eq … }}, {{ ne … }}, {{ gt … }}"),
+            ],
         }
     }
 

@@ -159,6 +159,12 @@ pub(super) fn is_truthy(value: &Value) -> bool {
     }
 }
 
+/// The error of a list or a map that stands inside a longer text.
+pub(super) fn not_in_text(kind: &str, place: Place) -> ExprError {
+    ExprError::new(place, format!("a {kind} cannot stand inside a longer text"))
+        .help("make it the whole value, or use `json` or `join`")
+}
+
 /// The names of all these secrets, each once.
 pub(super) fn joined_names<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> String {
     let mut names: Vec<&str> = Vec::new();
@@ -281,9 +287,7 @@ impl Text {
                 return Err(ExprError::missing(place, "this is null, which has no text").help("use `default`"));
             }
             Value::List(_) | Value::Map(_) => {
-                let message = format!("a {} cannot stand inside a longer text", value.kind());
-                let help = "make it the whole value, or use `json` or `join`";
-                return Err(ExprError::new(place, message).help(help));
+                return Err(not_in_text(value.kind(), place));
             }
         }
         Ok(())

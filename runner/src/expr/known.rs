@@ -39,11 +39,14 @@ impl Tree {
         }
     }
 
-    /// What surely goes wrong in expressions over known params.
+    /// What surely goes wrong: in expressions over known params, and with lists and maps inside of texts.
     pub fn problems(&self, scope: &KnownScope<'_>) -> Vec<ExprError> {
         match &self.kind {
             Kind::Literal(_) | Kind::Broken => Vec::new(),
-            Kind::Template(template) => template.known(scope, self.place).and_then(Result::err).into_iter().collect(),
+            Kind::Template(template) => match template.known(scope, self.place) {
+                Some(outcome) => outcome.err().into_iter().collect(),
+                None => template.misplaced(scope),
+            },
             Kind::List(items) => items.iter().flat_map(|item| item.problems(scope)).collect(),
             Kind::Map(entries) => entries.values().flat_map(|(_, tree)| tree.problems(scope)).collect(),
         }
@@ -65,11 +68,43 @@ impl Template {
         })
     }
 
-    fn value_type(&self, scope: &KnownScope<'_>) -> ValueType {
+    /// Lists and maps that stand inside a longer text.
+    fn misplaced(&self, scope: &KnownScope<'_>) -> Vec<ExprError> {
+        match &self.body {
+            Body::Whole(_) => Vec::new(),
+            Body::Text(parts) => parts.iter().flat_map(|part| part.misplaced(scope)).collect(),
+        }
+    }
+
+    pub(super) fn value_type(&self, scope: &KnownScope<'_>) -> ValueType {
         match &self.body {
             Body::Whole(expr) => expr.value_type(scope),
             Body::Text(parts) if has_secret(parts, scope) => ValueType::Secret,
             Body::Text(_) => ValueType::String,
+        }
+    }
+}
+
+impl Part {
+    fn misplaced(&self, scope: &KnownScope<'_>) -> Vec<ExprError> {
+        match self {
+            Self::Text(_) => Vec::new(),
+            Self::Value(expr) => {
+                let kind = match expr.value_type(scope) {
+                    ValueType::List => "list",
+                    ValueType::Map => "map",
+                    ValueType::Any
+                    | ValueType::Boolean
+                    | ValueType::Integer
+                    | ValueType::Number
+                    | ValueType::String
+                    | ValueType::Secret => return Vec::new(),
+                };
+                expr.place().map(|place| super::helpers::not_in_text(kind, place)).into_iter().collect()
+            }
+            Self::If { then, otherwise, .. } => {
+                then.iter().chain(otherwise).flat_map(|part| part.misplaced(scope)).collect()
+            }
         }
     }
 }

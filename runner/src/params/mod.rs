@@ -150,6 +150,7 @@ impl ParamSpec {
         if let (Some(pattern), Some(text)) = (&self.pattern, text_of(&value))
             && !pattern.is_match(text)
         {
+            let pattern = pattern.as_str().trim_start_matches("^(?:").trim_end_matches(")$");
             return Err(format!("must match {pattern}{}", self.but(&value)));
         }
         self.check_size(&value)?;

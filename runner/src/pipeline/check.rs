@@ -64,7 +64,7 @@ pub fn check(
     let names =
         Names { steps: &authored.steps, index: &index, params: &authored.params, outputs: &outputs, graph: &graph };
     references::check(&names, &authored.aws, &mut problems);
-    checker.expressions(&mut problems);
+    checker.expressions(&output_type, &mut problems);
     checker.inputs(&checker.partials(&output_type), &loaded, &mut problems);
 
     problems.sort_by_key(|problem| (problem.place.start, problem.place.end));
@@ -111,13 +111,13 @@ impl Checker<'_> {
     }
 
     /// What surely goes wrong in expressions over known params, and inputs that must not wait for a step.
-    fn expressions(&self, problems: &mut Vec<Diagnostic>) {
+    fn expressions(&self, output_type: &dyn Fn(&str, &str) -> ValueType, problems: &mut Vec<Diagnostic>) {
         let param_type = |name: &str| self.param_type(name);
-        let scope = self.scope(&param_type, &|_, _| ValueType::Any);
+        let scope = self.scope(&param_type, output_type);
         for step in &self.authored.steps {
             problems.extend(step.with.problems(&scope).into_iter().map(Diagnostic::from));
             if let Some(when) = &step.when {
-                problems.extend(when.tree().problems(&scope).into_iter().map(Diagnostic::from));
+                problems.extend(when.problems(&scope).into_iter().map(Diagnostic::from));
             }
             for key in DECIDES_OUTPUTS {
                 let references = step.with.get(key).map(crate::expr::Tree::references).unwrap_or_default();

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use hprun_steps::partial::{Place, nearest};
-use petgraph::algo::tarjan_scc;
+use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::authored::AuthoredStep;
@@ -29,8 +29,9 @@ pub fn build(steps: &[AuthoredStep], index: &HashMap<&str, usize>, problems: &mu
             graph.add_edge(NodeIndex::new(*need), NodeIndex::new(i), ());
         }
     }
-    // Tarjan gives the components in reverse topological order; in a sound graph each holds one step.
-    let components = tarjan_scc(&graph);
+    // Components come in reverse topological order; in a sound graph each holds one step. Tarjan would do it in one
+    // pass, but petgraph has it recursive: a chain of ten thousand steps overflows the stack.
+    let components = kosaraju_scc(&graph);
     let mut is_sound = true;
     for component in &components {
         let mut members: Vec<usize> = component.iter().map(|node| node.index()).collect();

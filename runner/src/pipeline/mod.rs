@@ -12,7 +12,9 @@ mod references;
 pub(crate) mod yaml;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::time::Duration;
@@ -36,6 +38,7 @@ pub const API_VERSION: &str = "hprun/v1";
 /// A pipeline in which all that can be known before a run is sound: ids are unique, needs exist and have no cycle,
 /// every reference names what will be there. Only [`check`] makes one.
 #[derive(Clone, Debug)]
+#[expect(clippy::manual_non_exhaustive, reason = "nor may other modules of this crate make one")]
 pub struct Pipeline {
     /// The word after `name:`.
     pub name: String,

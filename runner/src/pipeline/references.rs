@@ -49,6 +49,10 @@ pub fn check(names: &Names<'_>, aws: &AwsSpec, problems: &mut Vec<Diagnostic>) {
             problems.extend(names.check(i, &reference));
         }
     }
+    if problems.iter().any(Diagnostic::is_error) {
+        // An expression that could not be read may have used it.
+        return;
+    }
     for (name, spec) in names.params.iter().filter(|(name, _)| !used.contains(name.as_str())) {
         problems.push(Diagnostic::warning(spec.place, format!("the param `{name}` is never used")));
     }

@@ -76,7 +76,6 @@ fn options() -> Options {
             max_depth: DEEPEST,
             flow_nesting_limit: DEEPEST,
             max_total_scalar_bytes: LARGEST_TEXT,
-            max_documents: 1,
         },
     }
 }
@@ -272,6 +271,11 @@ fn explain(error: &serde_saphyr::Error, text: &str) -> Diagnostic {
     let place = Place { start: to_u32(start), end: to_u32(start) };
     let line = lines.line_of(start);
     let on_line = &text[lines.start(line)..lines.end(line)];
+    if matches!(error, serde_saphyr::Error::Budget { .. }) {
+        let message = format!("the file is too much to read: {error}");
+        return Diagnostic::error(place, message)
+            .help(format!("a file may hold 2 million values, 200 aliases and {DEEPEST} levels"));
+    }
     let words = error.to_string();
     let words = words.split(" at line ").next().unwrap_or(&words);
     Diagnostic::error(place, format!("not valid YAML: {words}")).maybe_help(advice(words, on_line, text))
@@ -287,6 +291,8 @@ fn advice(words: &str, line: &str, text: &str) -> Option<String> {
         "this is no UTF-8 text: save the file as UTF-8 (UTF-16 holds zero bytes)"
     } else if unquoted_expression(line) {
         "a value that starts with `{{` must stand in quotes: \"{{ … }}\""
+    } else if words.contains("unsupported tag") {
+        "a pipeline file has no tags: write the value itself"
     } else if words.contains("mapping values") {
         "put a value that holds `: ` in quotes, and check the indentation"
     } else if words.contains("multiple YAML documents") {

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::faults::{CallRule, Fault};
-use crate::journal::{Entry, body_text, body_value};
+use crate::journal::{self, Entry, body_text, body_value};
 use crate::wire::{Call, Reply, ServiceError};
 use crate::world::{ACCESS_KEY, World};
 use crate::{admin, cloudformation, ec2, eks, iam, logs, s3, sagemaker, ssm, sts};
@@ -236,7 +236,9 @@ fn record(
                 )
             })
             .collect(),
-        answer: answered.map(|it| whole(&it.reply.body)).unwrap_or_default(),
+        answer: answered
+            .map(|it| journal::without_secrets(whole(&it.reply.body)))
+            .unwrap_or_default(),
     });
 }
 

@@ -198,7 +198,7 @@ impl World {
             ..
         } = inner;
         let wrote = disk
-            .write(regions, global, &self.faults, self.clock.micros())
+            .write(region, regions, global, &self.faults, self.clock.micros())
             .unwrap_or_else(|error| {
                 panic!(
                     "the world folder {} cannot be written: {error}",

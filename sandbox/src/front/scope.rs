@@ -31,7 +31,21 @@ pub(super) fn call(head: &Parts, body: Bytes) -> Call {
     let mut scope = credential.split('/');
     let access_key = scope.next().unwrap_or_default().to_owned();
     let region = scope.nth(1).unwrap_or("us-east-1").to_owned();
-    let service = scope.next().unwrap_or_default().to_owned();
+    // A region becomes the name of a folder: what cannot be one leaves the call without a service, so that it is refused.
+    let plain = |it: &str| {
+        it.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let service = scope
+        .next()
+        .filter(|_| plain(&region))
+        .unwrap_or_default()
+        .to_owned();
+    let region = if plain(&region) {
+        region
+    } else {
+        "us-east-1".to_owned()
+    };
     let mut call = Call {
         service,
         operation: String::new(),

@@ -52,9 +52,10 @@ impl Disk {
         Ok((disk, loaded))
     }
 
-    /// Writes every part that changed. Says whether a service's state was among them.
+    /// Writes every part of the region and of the global services that changed. Says whether a service's state was among them.
     pub(super) fn write(
         &mut self,
+        region: &str,
         regions: &BTreeMap<String, State>,
         global: &State,
         faults: &Faults,
@@ -66,7 +67,7 @@ impl Disk {
             part("global/ids.json", &global.ids),
             part("faults.json", &faults.kept()),
         ];
-        for (region, state) in regions {
+        if let Some(state) = regions.get(region) {
             parts.extend(regional(region, state));
         }
         let mut changed: BTreeMap<String, String> = BTreeMap::new();

@@ -4,9 +4,11 @@
 mod bodies;
 mod buckets;
 mod checks;
+mod deletion;
 mod listing;
 mod multipart;
 mod objects;
+mod reading;
 mod resource;
 mod service;
 mod state;
@@ -18,7 +20,7 @@ use http_body_util::BodyExt as _;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 
-pub use objects::{body_of, read_object};
+pub use reading::{body_of, read_object};
 pub use resource::{
     create_bucket, create_bucket_policy, delete_bucket, delete_bucket_policy, ready_bucket,
     ready_bucket_policy, update_bucket, update_bucket_policy,

@@ -170,7 +170,7 @@ pub struct ServiceError {
     /// AWS's words.
     pub message: String,
     /// Further members of a JSON error, as EKS's `clusterName`.
-    pub members: serde_json::Map<String, Value>,
+    pub members: Box<serde_json::Map<String, Value>>,
 }
 
 impl ServiceError {
@@ -180,7 +180,7 @@ impl ServiceError {
             status,
             code: code.to_owned(),
             message: message.into(),
-            members: serde_json::Map::new(),
+            members: Box::default(),
         }
     }
 
@@ -222,7 +222,7 @@ impl ServiceError {
     fn json(&self) -> Value {
         let mut body = json!({ "__type": self.code, "message": self.message });
         let object = body.as_object_mut().expect("just built as an object");
-        object.extend(self.members.clone());
+        object.extend((*self.members).clone());
         body
     }
 

@@ -1,16 +1,56 @@
 //! The core over real HTTP: worlds, time, faults, journal, and the services that belong to it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::{Ask, ask, json, open, query};
+use common::{Answer, Ask, ask, open};
 use hprun_sandbox::{ClockKind, OpenError, Options, Sandbox};
+
+/// A JSON 1.1 call.
+async fn json(sandbox: &Sandbox, service: &str, target: &str, body: &str) -> Option<Answer> {
+    let headers = [
+        ("content-type", "application/x-amz-json-1.1"),
+        ("x-amz-target", target),
+    ];
+    ask(
+        sandbox,
+        Ask {
+            service,
+            method: "POST",
+            headers: &headers,
+            body: body.as_bytes(),
+            ..Ask::default()
+        },
+    )
+    .await
+}
+
+/// A Query call.
+async fn query(sandbox: &Sandbox, service: &str, form: &str) -> Option<Answer> {
+    let headers = [(
+        "content-type",
+        "application/x-www-form-urlencoded; charset=utf-8",
+    )];
+    ask(
+        sandbox,
+        Ask {
+            service,
+            method: "POST",
+            headers: &headers,
+            body: form.as_bytes(),
+            ..Ask::default()
+        },
+    )
+    .await
+}
 
 const PUT: &str = r#"{"Name":"/a/b","Value":"1","Type":"String"}"#;
 
-async fn put(sandbox: &Sandbox) -> Option<common::Answer> {
+async fn put(sandbox: &Sandbox) -> Option<Answer> {
     json(sandbox, "ssm", "AmazonSSM.PutParameter", PUT).await
 }
 
@@ -115,6 +155,7 @@ async fn strangers_and_unknown_calls_are_refused_by_name() {
         )
         .await
         .unwrap();
+        assert!(answer.headers.contains_key("x-amzn-requestid"), "{service}");
         assert_eq!(answer.status, status, "{service} {}", answer.text());
         assert!(answer.text().contains(text), "{service}: {}", answer.text());
     }

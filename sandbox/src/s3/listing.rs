@@ -93,8 +93,11 @@ fn listed(bucket: &Bucket, key: &str, encode: &dyn Fn(&str) -> String, with_owne
     }
 }
 
+/// How a key is written.
+type Encoder = Box<dyn Fn(&str) -> String>;
+
 /// Keys in XML may hold what XML cannot; clients ask for URL encoding then.
-fn encoder(encoding: Option<&EncodingType>) -> S3Result<Box<dyn Fn(&str) -> String>> {
+fn encoder(encoding: Option<&EncodingType>) -> S3Result<Encoder> {
     const KEPT: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')
         .remove(b'_')

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
-use super::{buckets, listing, multipart, objects};
+use super::{buckets, deletion, listing, multipart, objects, reading};
 use crate::wire::ServiceError;
 use crate::world::World;
 
@@ -94,13 +94,13 @@ impl S3 for Service {
         &self,
         req: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
-        ok(objects::get(self, req.input)?)
+        ok(reading::get(self, req.input)?)
     }
     async fn head_object(
         &self,
         req: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        ok(objects::head(self, req.input)?)
+        ok(reading::head(self, req.input)?)
     }
     async fn copy_object(
         &self,
@@ -112,13 +112,13 @@ impl S3 for Service {
         &self,
         req: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        ok(objects::delete(self, &req.input)?)
+        ok(deletion::delete(self, &req.input)?)
     }
     async fn delete_objects(
         &self,
         req: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        ok(objects::delete_many(self, req.input)?)
+        ok(deletion::delete_many(self, req.input)?)
     }
 
     async fn list_objects(

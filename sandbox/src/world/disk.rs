@@ -73,10 +73,9 @@ impl Disk {
         let mut changed: BTreeMap<String, String> = BTreeMap::new();
         for (name, text) in parts {
             let hash = hash_of(&text);
-            // A part that was never anything but its default needs no file.
-            if self.written.get(&name) != Some(&hash)
-                && !(text == "{}" && !self.written.contains_key(&name))
-            {
+            // A part that was never anything but empty needs no file.
+            let known = self.written.get(&name);
+            if known != Some(&hash) && (known.is_some() || text != "{}") {
                 self.written.insert(name.clone(), hash);
                 changed.insert(name, text);
             }

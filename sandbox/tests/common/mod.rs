@@ -1,8 +1,6 @@
 //! A small AWS client for the tests: signs with SigV4, sends over HTTP, gives status, headers and body.
 //! Must not use the crate's own wire code, so that both sides do not make the same mistake.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
-
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -144,44 +142,6 @@ pub async fn ask(sandbox: &Sandbox, ask: Ask<'_>) -> Option<Answer> {
         headers: head.headers,
         body,
     })
-}
-
-/// A JSON 1.1 call.
-pub async fn json(sandbox: &Sandbox, service: &str, target: &str, body: &str) -> Option<Answer> {
-    let headers = [
-        ("content-type", "application/x-amz-json-1.1"),
-        ("x-amz-target", target),
-    ];
-    ask(
-        sandbox,
-        Ask {
-            service,
-            method: "POST",
-            headers: &headers,
-            body: body.as_bytes(),
-            ..Ask::default()
-        },
-    )
-    .await
-}
-
-/// A Query call.
-pub async fn query(sandbox: &Sandbox, service: &str, form: &str) -> Option<Answer> {
-    let headers = [(
-        "content-type",
-        "application/x-www-form-urlencoded; charset=utf-8",
-    )];
-    ask(
-        sandbox,
-        Ask {
-            service,
-            method: "POST",
-            headers: &headers,
-            body: form.as_bytes(),
-            ..Ask::default()
-        },
-    )
-    .await
 }
 
 fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {

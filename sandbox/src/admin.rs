@@ -14,17 +14,14 @@ use crate::world::World;
 pub(crate) fn handle(world: &World, head: &Parts, body: &Bytes) -> Reply {
     let path = head.uri.path().trim_start_matches("/_sandbox/");
     match (&head.method, path) {
-        (&Method::GET, "health") => ok(
-            &json!({ "status": "serving", "pid": std::process::id(), "kubernetes": world.kubernetes_endpoint() }),
-        ),
+        (&Method::GET, "health") => {
+            ok(&json!({ "status": "serving", "pid": std::process::id(), "kubernetes": world.kubernetes_endpoint() }))
+        }
         (&Method::GET, "clock") => ok(&clock(world)),
         (&Method::POST, "clock/advance") => advance(world, body),
         (&Method::GET, "journal") => journal(world),
         (&Method::POST, "faults") => faults(world, body),
-        _ => problem(
-            StatusCode::NOT_FOUND,
-            &format!("the sandbox has no {} /_sandbox/{path}", head.method),
-        ),
+        _ => problem(StatusCode::NOT_FOUND, &format!("the sandbox has no {} /_sandbox/{path}", head.method)),
     }
 }
 
@@ -41,10 +38,7 @@ fn advance(world: &World, body: &Bytes) -> Reply {
             world.tick();
             ok(&clock(world))
         }
-        Err(error) => problem(
-            StatusCode::BAD_REQUEST,
-            &format!("expected {{\"by\": \"10m\"}}: {error}"),
-        ),
+        Err(error) => problem(StatusCode::BAD_REQUEST, &format!("expected {{\"by\": \"10m\"}}: {error}")),
     }
 }
 
@@ -66,10 +60,7 @@ fn faults(world: &World, body: &Bytes) -> Reply {
             world.tick();
             ok(&json!({}))
         }
-        Err(error) => problem(
-            StatusCode::BAD_REQUEST,
-            &format!("the fault script is wrong: {error}"),
-        ),
+        Err(error) => problem(StatusCode::BAD_REQUEST, &format!("the fault script is wrong: {error}")),
     }
 }
 
@@ -78,9 +69,5 @@ fn ok(body: &Value) -> Reply {
 }
 
 fn problem(status: StatusCode, message: &str) -> Reply {
-    Reply::new(
-        status,
-        "application/json",
-        json!({ "error": message }).to_string(),
-    )
+    Reply::new(status, "application/json", json!({ "error": message }).to_string())
 }

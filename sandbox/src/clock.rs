@@ -44,13 +44,7 @@ impl Clock {
         let inner = match kind {
             ClockKind::Scaled { speed } => {
                 let micros = stored.unwrap_or_else(|| Timestamp::now().as_microsecond());
-                Inner::Scaled {
-                    speed,
-                    base: Mutex::new(Base {
-                        micros,
-                        started: Instant::now(),
-                    }),
-                }
+                Inner::Scaled { speed, base: Mutex::new(Base { micros, started: Instant::now() }) }
             }
             ClockKind::Manual(now) => {
                 now.fetch_max(stored.unwrap_or(0), Ordering::SeqCst);
@@ -70,9 +64,7 @@ impl Clock {
     pub fn micros(&self) -> i64 {
         match &self.inner {
             Inner::Scaled { speed, base } => {
-                let base = base
-                    .lock()
-                    .expect("nothing panics while it holds the clock");
+                let base = base.lock().expect("nothing panics while it holds the clock");
                 let passed = base.started.elapsed().as_secs_f64() * speed * 1e6;
                 base.micros + passed as i64
             }
@@ -82,13 +74,10 @@ impl Clock {
 
     /// Moves sandbox time on by this much at once.
     pub fn advance(&self, by: Duration) {
-        let micros =
-            i64::try_from(by.as_micros()).expect("a step of sandbox time fits into 64 bits");
+        let micros = i64::try_from(by.as_micros()).expect("a step of sandbox time fits into 64 bits");
         match &self.inner {
             Inner::Scaled { base, .. } => {
-                base.lock()
-                    .expect("nothing panics while it holds the clock")
-                    .micros += micros
+                base.lock().expect("nothing panics while it holds the clock").micros += micros
             }
             Inner::Manual(now) => {
                 now.fetch_add(micros, Ordering::SeqCst);
@@ -124,9 +113,6 @@ mod tests {
         let clock = Clock::start(ClockKind::Scaled { speed: 60.0 }, Some(42));
         clock.advance(Duration::from_secs(3600));
         let micros = clock.micros();
-        assert!(
-            (3_600_000_042..3_600_000_042 + 600_000_000).contains(&micros),
-            "{micros}"
-        );
+        assert!((3_600_000_042..3_600_000_042 + 600_000_000).contains(&micros), "{micros}");
     }
 }

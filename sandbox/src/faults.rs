@@ -169,22 +169,14 @@ impl Faults {
     pub(crate) fn open(script: Option<FaultScript>, kept: Option<Kept>) -> Faults {
         let mut kept = kept.unwrap_or_default();
         if let Some(script) = script.filter(|script| *script != kept.script) {
-            kept = Kept {
-                script,
-                counters: BTreeMap::new(),
-            };
+            kept = Kept { script, counters: BTreeMap::new() };
         }
-        Faults {
-            kept: Mutex::new(kept),
-        }
+        Faults { kept: Mutex::new(kept) }
     }
 
     /// Takes another script; its counters begin at nothing.
     pub(crate) fn replace(&self, script: FaultScript) {
-        *self.lock() = Kept {
-            script,
-            counters: BTreeMap::new(),
-        };
+        *self.lock() = Kept { script, counters: BTreeMap::new() };
     }
 
     pub(crate) fn kept(&self) -> Kept {
@@ -192,13 +184,7 @@ impl Faults {
     }
 
     /// The rule that decides this call, counted.
-    pub(crate) fn call(
-        &self,
-        service: &str,
-        operation: &str,
-        text: &str,
-        now: Timestamp,
-    ) -> Option<CallRule> {
+    pub(crate) fn call(&self, service: &str, operation: &str, text: &str, now: Timestamp) -> Option<CallRule> {
         let mut kept = self.lock();
         let Kept { script, counters } = &mut *kept;
         for (index, rule) in script.calls.iter().enumerate() {
@@ -209,9 +195,7 @@ impl Faults {
                 let counter = counters.entry(format!("calls/{index}")).or_default();
                 counter.seen += 1;
                 let turn = counter.seen > rule.after
-                    && rule
-                        .every
-                        .is_none_or(|every| (counter.seen - rule.after) % every.max(1) == 0);
+                    && rule.every.is_none_or(|every| (counter.seen - rule.after) % every.max(1) == 0);
                 if turn && counter.strike(rule.times, rule.lasting, now) {
                     return Some(rule.clone());
                 }
@@ -247,17 +231,11 @@ impl Faults {
         let mut kept = self.lock();
         let Kept { script, counters } = &mut *kept;
         for (index, rule) in script.capacity.iter().enumerate() {
-            if rule
-                .instance_type
-                .as_deref()
-                .is_none_or(|it| it == instance_type)
-            {
+            if rule.instance_type.as_deref().is_none_or(|it| it == instance_type) {
                 let counter = counters.entry(format!("capacity/{index}")).or_default();
                 counter.seen += 1;
                 if counter.strike(rule.times, rule.lasting, now) {
-                    return Some(NoCapacity {
-                        reason: rule.reason.clone(),
-                    });
+                    return Some(NoCapacity { reason: rule.reason.clone() });
                 }
             }
         }
@@ -270,9 +248,7 @@ impl Faults {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.kept
-            .lock()
-            .expect("nothing panics while it holds the fault script")
+        self.kept.lock().expect("nothing panics while it holds the fault script")
     }
 }
 
@@ -284,8 +260,7 @@ impl Counter {
         }
         let first = *self.first.get_or_insert(now);
         let over = lasting.is_some_and(|span| {
-            now.duration_since(first)
-                >= jiff::SignedDuration::try_from(span.0).unwrap_or(jiff::SignedDuration::MAX)
+            now.duration_since(first) >= jiff::SignedDuration::try_from(span.0).unwrap_or(jiff::SignedDuration::MAX)
         });
         self.failed += u64::from(!over);
         !over
@@ -301,14 +276,10 @@ impl Serialize for Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let span: jiff::SignedDuration = text.parse().map_err(|error| {
-            D::Error::custom(format!(
-                "`{text}` is no span of time such as 90s or 10m: {error}"
-            ))
-        })?;
-        Duration::try_from(span)
-            .map(Span)
-            .map_err(|_| D::Error::custom(format!("`{text}` is negative")))
+        let span: jiff::SignedDuration = text
+            .parse()
+            .map_err(|error| D::Error::custom(format!("`{text}` is no span of time such as 90s or 10m: {error}")))?;
+        Duration::try_from(span).map(Span).map_err(|_| D::Error::custom(format!("`{text}` is negative")))
     }
 }
 

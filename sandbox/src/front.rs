@@ -59,10 +59,7 @@ async fn connection(world: Arc<World>, stream: TcpStream) {
 #[error("the fault script closes this connection")]
 struct Closed;
 
-async fn answer(
-    world: &Arc<World>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Closed> {
+async fn answer(world: &Arc<World>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Closed> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
     if head.uri.path().starts_with("/_sandbox/") {
@@ -70,20 +67,13 @@ async fn answer(
     }
     let call = scope::call(&head, body.clone());
     let at = world.clock().now();
-    let rule = world
-        .faults()
-        .call(&call.service, &call.operation, &fault_text(&call), at);
+    let rule = world.faults().call(&call.service, &call.operation, &fault_text(&call), at);
     let outcome = run(world, &call, rule.as_ref()).await;
     record(world, &call, at, rule.as_ref(), outcome.as_ref().ok());
-    outcome
-        .map(|answered| response(answered.reply, &call.request_id))
-        .and_then(|response| match rule {
-            Some(CallRule {
-                fault: Fault::LoseAnswer,
-                ..
-            }) => Err(Closed),
-            _ => Ok(response),
-        })
+    outcome.map(|answered| response(answered.reply, &call.request_id)).and_then(|response| match rule {
+        Some(CallRule { fault: Fault::LoseAnswer, .. }) => Err(Closed),
+        _ => Ok(response),
+    })
 }
 
 /// A reply, and whether the service itself gave it.
@@ -100,24 +90,15 @@ async fn run(world: &Arc<World>, call: &Call, rule: Option<&CallRule>) -> Result
             Injected::Pass => {}
             Injected::Close => return Err(Closed),
             Injected::Error(error) => {
-                return Ok(Answered {
-                    reply: error.reply(call),
-                    by_service: false,
-                });
+                return Ok(Answered { reply: error.reply(call), by_service: false });
             }
             Injected::Wait(span) => wait(world, span).await,
         }
     }
     if call.access_key != ACCESS_KEY {
-        return Ok(Answered {
-            reply: scope::stranger(call).reply(call),
-            by_service: false,
-        });
+        return Ok(Answered { reply: scope::stranger(call).reply(call), by_service: false });
     }
-    Ok(Answered {
-        reply: dispatch(world, call).await,
-        by_service: true,
-    })
+    Ok(Answered { reply: dispatch(world, call).await, by_service: true })
 }
 
 async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
@@ -146,9 +127,7 @@ enum Injected {
 fn injected(call: &Call, rule: &CallRule) -> Injected {
     match rule.fault {
         Fault::Throttle => Injected::Error(scope::throttled(call)),
-        Fault::ServerError => {
-            Injected::Error(scope::server_error(call, rule.status.unwrap_or(500)))
-        }
+        Fault::ServerError => Injected::Error(scope::server_error(call, rule.status.unwrap_or(500))),
         Fault::Reset => Injected::Close,
         Fault::LoseAnswer => Injected::Pass,
         Fault::ExpiredCredentials => Injected::Error(scope::expired(call)),
@@ -167,49 +146,19 @@ async fn wait(world: &World, span: std::time::Duration) {
 
 /// What a rule's `match` looks into.
 fn fault_text(call: &Call) -> String {
-    let query = call
-        .query
-        .iter()
-        .map(|(key, value)| format!("&{key}={value}"))
-        .collect::<String>();
-    let body = if call.service == "s3" {
-        String::new()
-    } else {
-        body_value(&call.headers, &call.body).to_string()
-    };
+    let query = call.query.iter().map(|(key, value)| format!("&{key}={value}")).collect::<String>();
+    let body = if call.service == "s3" { String::new() } else { body_value(&call.headers, &call.body).to_string() };
     format!("{}{query}\n{body}", call.path)
 }
 
-fn record(
-    world: &World,
-    call: &Call,
-    at: jiff::Timestamp,
-    rule: Option<&CallRule>,
-    answered: Option<&Answered>,
-) {
-    let object = call.service == "s3"
-        && matches!(
-            call.operation.as_str(),
-            "PutObject" | "GetObject" | "UploadPart"
-        );
+fn record(world: &World, call: &Call, at: jiff::Timestamp, rule: Option<&CallRule>, answered: Option<&Answered>) {
+    let object = call.service == "s3" && matches!(call.operation.as_str(), "PutObject" | "GetObject" | "UploadPart");
     let whole = |body: &Bytes| {
-        if object && !body.is_empty() {
-            format!("object: {} bytes", body.len())
-        } else {
-            body_text(body)
-        }
+        if object && !body.is_empty() { format!("object: {} bytes", body.len()) } else { body_text(body) }
     };
     let status = answered.map_or(0, |it| it.reply.status.as_u16());
-    let lost = matches!(
-        rule,
-        Some(CallRule {
-            fault: Fault::LoseAnswer,
-            ..
-        })
-    );
-    let headers = answered
-        .map(|it| it.reply.headers.clone())
-        .unwrap_or_default();
+    let lost = matches!(rule, Some(CallRule { fault: Fault::LoseAnswer, .. }));
+    let headers = answered.map(|it| it.reply.headers.clone()).unwrap_or_default();
     world.journal().record(&Entry {
         at,
         service: call.service.clone(),
@@ -217,28 +166,16 @@ fn record(
         region: call.region.clone(),
         request_id: call.request_id.clone(),
         request: scope::request_line(call),
-        body: if object {
-            whole(&call.body).into()
-        } else {
-            body_value(&call.headers, &call.body)
-        },
+        body: if object { whole(&call.body).into() } else { body_value(&call.headers, &call.body) },
         status: if lost { 0 } else { status },
         error: answered.and_then(|it| it.reply.error.clone()),
-        effect: answered.is_some_and(|it| it.by_service && it.reply.status.is_success())
-            && scope::changes(call),
+        effect: answered.is_some_and(|it| it.by_service && it.reply.status.is_success()) && scope::changes(call),
         fault: rule.map(|rule| scope::fault_name(rule.fault).to_owned()),
         answer_headers: headers
             .iter()
-            .map(|(name, value)| {
-                (
-                    name.to_string(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
-            })
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect(),
-        answer: answered
-            .map(|it| journal::without_secrets(whole(&it.reply.body)))
-            .unwrap_or_default(),
+        answer: answered.map(|it| journal::without_secrets(whole(&it.reply.body))).unwrap_or_default(),
     });
 }
 
@@ -247,14 +184,8 @@ fn response(reply: Reply, request_id: &str) -> Response<Full<Bytes>> {
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
     if let Ok(id) = HeaderValue::from_str(request_id) {
-        response
-            .headers_mut()
-            .entry("x-amzn-requestid")
-            .or_insert(id.clone());
-        response
-            .headers_mut()
-            .entry("x-amz-request-id")
-            .or_insert(id);
+        response.headers_mut().entry("x-amzn-requestid").or_insert(id.clone());
+        response.headers_mut().entry("x-amz-request-id").or_insert(id);
     }
     response
 }

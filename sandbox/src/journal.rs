@@ -54,26 +54,16 @@ pub struct Journal {
 impl Journal {
     pub(crate) fn open(path: &Path) -> std::io::Result<Journal> {
         let file = File::options().create(true).append(true).open(path)?;
-        Ok(Journal {
-            path: path.to_path_buf(),
-            file: Mutex::new(file),
-        })
+        Ok(Journal { path: path.to_path_buf(), file: Mutex::new(file) })
     }
 
     /// Adds an entry.
     pub fn record(&self, entry: &Entry) {
         let mut line = serde_json::to_vec(entry).expect("an entry is plain data");
         line.push(b'\n');
-        let mut file = self
-            .file
-            .lock()
-            .expect("nothing panics while it holds the journal");
-        file.write_all(&line).unwrap_or_else(|error| {
-            panic!(
-                "the journal {} cannot be written: {error}",
-                self.path.display()
-            )
-        });
+        let mut file = self.file.lock().expect("nothing panics while it holds the journal");
+        file.write_all(&line)
+            .unwrap_or_else(|error| panic!("the journal {} cannot be written: {error}", self.path.display()));
     }
 
     /// All entries, oldest first. A last line that a dying process left half-written is left out.
@@ -96,14 +86,9 @@ pub fn body_value(headers: &HeaderMap, body: &Bytes) -> Value {
     if body.is_empty() {
         return Value::Null;
     }
-    let content_type = headers
-        .get(http::header::CONTENT_TYPE)
-        .and_then(|it| it.to_str().ok())
-        .unwrap_or_default();
+    let content_type = headers.get(http::header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
     if content_type.starts_with("application/x-www-form-urlencoded") {
-        let fields = form_urlencoded::parse(body)
-            .into_owned()
-            .map(|(key, value)| (key, Value::String(value)));
+        let fields = form_urlencoded::parse(body).into_owned().map(|(key, value)| (key, Value::String(value)));
         return Value::Object(fields.collect());
     }
     serde_json::from_slice(body).unwrap_or_else(|_| Value::String(body_text(body)))
@@ -114,10 +99,7 @@ pub fn body_text(body: &Bytes) -> String {
     use base64::Engine as _;
     match std::str::from_utf8(body) {
         Ok(text) => text.to_owned(),
-        Err(_) => format!(
-            "base64:{}",
-            base64::engine::general_purpose::STANDARD.encode(body)
-        ),
+        Err(_) => format!("base64:{}", base64::engine::general_purpose::STANDARD.encode(body)),
     }
 }
 

@@ -46,30 +46,10 @@ pub struct Stream {
 }
 
 /// Adds a line; makes group and stream where they are missing.
-pub fn append(
-    state: &mut crate::world::State,
-    group: &str,
-    stream: &str,
-    at: Timestamp,
-    line: &str,
-) {
-    let new = || Group {
-        created: at,
-        retention: None,
-        streams: BTreeMap::new(),
-    };
-    let group = state
-        .logs
-        .groups
-        .entry(group.to_owned())
-        .or_insert_with(new);
-    let stream = group
-        .streams
-        .entry(stream.to_owned())
-        .or_insert_with(|| Stream {
-            created: at,
-            lines: Vec::new(),
-        });
+pub fn append(state: &mut crate::world::State, group: &str, stream: &str, at: Timestamp, line: &str) {
+    let new = || Group { created: at, retention: None, streams: BTreeMap::new() };
+    let group = state.logs.groups.entry(group.to_owned()).or_insert_with(new);
+    let stream = group.streams.entry(stream.to_owned()).or_insert_with(|| Stream { created: at, lines: Vec::new() });
     let place = stream.lines.partition_point(|(other, _)| *other <= at);
     stream.lines.insert(place, (at, line.to_owned()));
 }
@@ -84,24 +64,13 @@ pub fn create_log_group(
     properties: &Map<String, Value>,
     _tags: &[(String, String)],
 ) -> Result<Made, ServiceError> {
-    let name = properties
-        .get("LogGroupName")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
+    let name = properties.get("LogGroupName").and_then(Value::as_str).map(str::to_owned);
     let name = name.unwrap_or_else(|| format!("log-group-{}", state.ids.suffix(12)));
     let retention = retention(properties)?;
     if state.logs.groups.contains_key(&name) {
-        return Err(ServiceError::new(
-            400,
-            "ResourceAlreadyExistsException",
-            "The specified log group already exists",
-        ));
+        return Err(ServiceError::new(400, "ResourceAlreadyExistsException", "The specified log group already exists"));
     }
-    let group = Group {
-        created: cx.now,
-        retention,
-        streams: BTreeMap::new(),
-    };
+    let group = Group { created: cx.now, retention, streams: BTreeMap::new() };
     state.logs.groups.insert(name.clone(), group);
     Ok(made(cx, name))
 }
@@ -118,12 +87,7 @@ pub fn update_log_group(
     _tags: &[(String, String)],
 ) -> Result<Made, ServiceError> {
     let retention = retention(properties)?;
-    state
-        .logs
-        .groups
-        .get_mut(id)
-        .ok_or_else(no_group)?
-        .retention = retention;
+    state.logs.groups.get_mut(id).ok_or_else(no_group)?.retention = retention;
     Ok(made(cx, id.to_owned()))
 }
 
@@ -131,11 +95,7 @@ pub fn update_log_group(
 ///
 /// # Errors
 /// None today; the shape is CloudFormation's.
-pub fn delete_log_group(
-    state: &mut crate::world::State,
-    _cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_log_group(state: &mut crate::world::State, _cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     state.logs.groups.remove(id);
     Ok(())
 }
@@ -147,32 +107,18 @@ pub fn ready_log_group(_state: &crate::world::State, cx: &Moment<'_>, id: &str) 
 
 fn retention(properties: &Map<String, Value>) -> Result<Option<u32>, ServiceError> {
     let known = ["LogGroupName", "RetentionInDays", "Tags"];
-    if let Some(name) = properties
-        .keys()
-        .find(|name| !known.contains(&name.as_str()))
-    {
-        return Err(ServiceError::not_part(format!(
-            "property {name} of AWS::Logs::LogGroup"
-        )));
+    if let Some(name) = properties.keys().find(|name| !known.contains(&name.as_str())) {
+        return Err(ServiceError::not_part(format!("property {name} of AWS::Logs::LogGroup")));
     }
     let days = properties.get("RetentionInDays");
-    let text = days.map(|days| {
-        days.as_str()
-            .map_or_else(|| days.to_string(), str::to_owned)
-    });
-    text.map(|text| {
-        text.parse()
-            .map_err(|_| invalid(&format!("RetentionInDays {text} is not a number of days")))
-    })
-    .transpose()
+    let text = days.map(|days| days.as_str().map_or_else(|| days.to_string(), str::to_owned));
+    text.map(|text| text.parse().map_err(|_| invalid(&format!("RetentionInDays {text} is not a number of days"))))
+        .transpose()
 }
 
 fn made(cx: &Moment<'_>, name: String) -> Made {
     let arn = json!(format!("{}:*", group_arn(cx, &name)));
-    Made {
-        id: name,
-        attributes: Map::from_iter([("Arn".to_owned(), arn)]),
-    }
+    Made { id: name, attributes: Map::from_iter([("Arn".to_owned(), arn)]) }
 }
 
 fn group_arn(cx: &Moment<'_>, name: &str) -> String {
@@ -187,21 +133,15 @@ pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
     let body = match call.operation.as_str() {
         "DescribeLogGroups" => {
             let input: reading::DescribeGroups = call.json()?;
-            world.read(&call.region, |state, cx| {
-                describe_groups(&state.logs, cx, &input)
-            })?
+            world.read(&call.region, |state, cx| describe_groups(&state.logs, cx, &input))?
         }
         "DescribeLogStreams" => {
             let input: reading::DescribeStreams = call.json()?;
-            world.read(&call.region, |state, cx| {
-                describe_streams(&state.logs, cx, &input)
-            })?
+            world.read(&call.region, |state, cx| describe_streams(&state.logs, cx, &input))?
         }
         "GetLogEvents" => {
             let input: reading::GetEvents = call.json()?;
-            world.read(&call.region, |state, cx| {
-                get_events(&state.logs, cx, &input)
-            })?
+            world.read(&call.region, |state, cx| get_events(&state.logs, cx, &input))?
         }
         "FilterLogEvents" => {
             let input: reading::Filter = call.json()?;

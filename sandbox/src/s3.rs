@@ -22,8 +22,8 @@ use s3s::service::S3ServiceBuilder;
 
 pub use reading::{body_of, read_object};
 pub use resource::{
-    create_bucket, create_bucket_policy, delete_bucket, delete_bucket_policy, ready_bucket,
-    ready_bucket_policy, update_bucket, update_bucket_policy,
+    create_bucket, create_bucket_policy, delete_bucket, delete_bucket_policy, ready_bucket, ready_bucket_policy,
+    update_bucket, update_bucket_policy,
 };
 pub use state::{Bucket, Object, State, Version, bucket_exists, current, object_exists};
 
@@ -53,9 +53,7 @@ pub fn operation(call: &Call) -> Option<&'static str> {
         (method, false, false) => bucket_operation(method, call),
         ("GET", false, true) if has("uploadId") => Some("ListParts"),
         ("GET", false, true) if !has_subresource(call) => Some("GetObject"),
-        ("PUT", false, true) if has("uploadId") && call.header("x-amz-copy-source").is_none() => {
-            Some("UploadPart")
-        }
+        ("PUT", false, true) if has("uploadId") && call.header("x-amz-copy-source").is_none() => Some("UploadPart"),
         ("PUT", false, true) if has("uploadId") || has_subresource(call) => None,
         ("PUT", false, true) if call.header("x-amz-copy-source").is_some() => Some("CopyObject"),
         ("PUT", false, true) => Some("PutObject"),
@@ -69,42 +67,12 @@ pub fn operation(call: &Call) -> Option<&'static str> {
 
 /// What a request about a bucket can be about; a query key, and the operation's name behind Get, Put and Delete.
 const ABOUT: [(&str, &str, &str, &str); 6] = [
-    (
-        "versioning",
-        "GetBucketVersioning",
-        "PutBucketVersioning",
-        "",
-    ),
-    (
-        "encryption",
-        "GetBucketEncryption",
-        "PutBucketEncryption",
-        "DeleteBucketEncryption",
-    ),
-    (
-        "publicAccessBlock",
-        "GetPublicAccessBlock",
-        "PutPublicAccessBlock",
-        "DeletePublicAccessBlock",
-    ),
-    (
-        "policy",
-        "GetBucketPolicy",
-        "PutBucketPolicy",
-        "DeleteBucketPolicy",
-    ),
-    (
-        "tagging",
-        "GetBucketTagging",
-        "PutBucketTagging",
-        "DeleteBucketTagging",
-    ),
-    (
-        "ownershipControls",
-        "GetBucketOwnershipControls",
-        "PutBucketOwnershipControls",
-        "DeleteBucketOwnershipControls",
-    ),
+    ("versioning", "GetBucketVersioning", "PutBucketVersioning", ""),
+    ("encryption", "GetBucketEncryption", "PutBucketEncryption", "DeleteBucketEncryption"),
+    ("publicAccessBlock", "GetPublicAccessBlock", "PutPublicAccessBlock", "DeletePublicAccessBlock"),
+    ("policy", "GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"),
+    ("tagging", "GetBucketTagging", "PutBucketTagging", "DeleteBucketTagging"),
+    ("ownershipControls", "GetBucketOwnershipControls", "PutBucketOwnershipControls", "DeleteBucketOwnershipControls"),
 ];
 
 fn bucket_operation(method: &str, call: &Call) -> Option<&'static str> {
@@ -176,9 +144,7 @@ fn known_query(key: &str) -> bool {
 
 fn has_subresource(call: &Call) -> bool {
     let about = |key: &str| ABOUT.iter().any(|(it, ..)| *it == key) || key == "attributes";
-    call.query
-        .iter()
-        .any(|(key, _)| !known_query(key) || about(key))
+    call.query.iter().any(|(key, _)| !known_query(key) || about(key))
 }
 
 /// The `x-amz-` headers that the sandbox knows, beside `x-amz-meta-…` and `x-amz-checksum-…`.
@@ -207,65 +173,31 @@ const HEADERS: [&str; 19] = [
 /// Refuses by name what the sandbox does not have, before `s3s` could ignore it.
 fn refuse(call: &Call) -> Result<(), ServiceError> {
     if call.operation.is_empty() {
-        let asked: String = call
-            .query
-            .iter()
-            .filter(|(key, _)| !key.starts_with("X-Amz-"))
-            .map(|(key, _)| format!("?{key}"))
-            .collect();
-        return Err(ServiceError::not_part(format!(
-            "operation {} {}{asked} of service s3",
-            call.method, call.path
-        )));
+        let asked: String =
+            call.query.iter().filter(|(key, _)| !key.starts_with("X-Amz-")).map(|(key, _)| format!("?{key}")).collect();
+        return Err(ServiceError::not_part(format!("operation {} {}{asked} of service s3", call.method, call.path)));
     }
-    for name in call
-        .headers
-        .keys()
-        .map(http::HeaderName::as_str)
-        .filter(|name| name.starts_with("x-amz-"))
-    {
-        let known = HEADERS.contains(&name)
-            || name.starts_with("x-amz-meta-")
-            || name.starts_with("x-amz-checksum-");
+    for name in call.headers.keys().map(http::HeaderName::as_str).filter(|name| name.starts_with("x-amz-")) {
+        let known = HEADERS.contains(&name) || name.starts_with("x-amz-meta-") || name.starts_with("x-amz-checksum-");
         if !known {
-            return Err(ServiceError::not_part(format!(
-                "header {name} of operation {} of service s3",
-                call.operation
-            )));
+            return Err(ServiceError::not_part(format!("header {name} of operation {} of service s3", call.operation)));
         }
     }
     if let Some((key, _)) = call.query.iter().find(|(key, _)| !known_query(key)) {
-        return Err(ServiceError::not_part(format!(
-            "parameter {key} of operation {} of service s3",
-            call.operation
-        )));
+        return Err(ServiceError::not_part(format!("parameter {key} of operation {} of service s3", call.operation)));
     }
-    if call
-        .header("x-amz-expected-bucket-owner")
-        .is_some_and(|owner| owner != ACCOUNT)
-    {
+    if call.header("x-amz-expected-bucket-owner").is_some_and(|owner| owner != ACCOUNT) {
         return Err(ServiceError::new(403, "AccessDenied", "Access Denied"));
     }
     Ok(())
 }
 
 async fn through_s3s(world: &Arc<World>, call: &Call) -> Result<Reply, String> {
-    let mut builder = S3ServiceBuilder::new(service::Service {
-        world: Arc::clone(world),
-        region: call.region.clone(),
-    });
+    let mut builder = S3ServiceBuilder::new(service::Service { world: Arc::clone(world), region: call.region.clone() });
     builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-    let response = builder
-        .build()
-        .call(request(call)?)
-        .await
-        .map_err(|error| format!("{error:?}"))?;
+    let response = builder.build().call(request(call)?).await.map_err(|error| format!("{error:?}"))?;
     let (head, body) = response.into_parts();
-    let body = body
-        .collect()
-        .await
-        .map_err(|error| error.to_string())?
-        .to_bytes();
+    let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
     let failed = head.status.is_client_error() || head.status.is_server_error();
     let code = failed.then(|| code_in(&body).unwrap_or_else(|| head.status.as_str().to_owned()));
     Ok(Reply {
@@ -280,15 +212,11 @@ fn request(call: &Call) -> Result<s3s::HttpRequest, String> {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(&call.query);
     let uri = format!("{}?{}", call.path, query.finish());
-    let mut request = http::Request::builder()
-        .method(call.method.clone())
-        .uri(uri.trim_end_matches('?'));
+    let mut request = http::Request::builder().method(call.method.clone()).uri(uri.trim_end_matches('?'));
     if let Some(headers) = request.headers_mut() {
         headers.clone_from(&call.headers);
     }
-    request
-        .body(s3s::Body::from(call.body.clone()))
-        .map_err(|error| error.to_string())
+    request.body(s3s::Body::from(call.body.clone())).map_err(|error| error.to_string())
 }
 
 fn code_in(body: &[u8]) -> Option<String> {

@@ -34,13 +34,7 @@ pub struct Parameter {
 
 /// A parameter's newest value, for CloudFormation's parameter types and dynamic references.
 pub fn value<'a>(state: &'a crate::world::State, name: &str) -> Option<&'a str> {
-    state
-        .ssm
-        .parameters
-        .get(name)?
-        .values
-        .last()
-        .map(|(_, value)| value.as_str())
+    state.ssm.parameters.get(name)?.values.last().map(|(_, value)| value.as_str())
 }
 
 /// Answers a call.
@@ -59,9 +53,7 @@ pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
         }
         "GetParameters" => {
             let input: GetSeveral = call.json()?;
-            world.read(&call.region, |state, cx| {
-                get_several(&state.ssm, cx, &input)
-            })?
+            world.read(&call.region, |state, cx| get_several(&state.ssm, cx, &input))?
         }
         "GetParametersByPath" => {
             let input: ByPath = call.json()?;
@@ -69,11 +61,8 @@ pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
         }
         "DeleteParameter" => {
             let input: Name = call.json()?;
-            let gone = world.with(&call.region, |state, _| {
-                state.ssm.parameters.remove(&input.name)
-            });
-            gone.map(|_| json!({}))
-                .ok_or_else(|| not_found(&input.name))?
+            let gone = world.with(&call.region, |state, _| state.ssm.parameters.remove(&input.name));
+            gone.map(|_| json!({})).ok_or_else(|| not_found(&input.name))?
         }
         _ => return Err(call.not_part()),
     };
@@ -89,10 +78,7 @@ struct Put {
     overwrite: Option<bool>,
     key_id: Option<String>,
     /// Kept by AWS, not shown by any operation of the sandbox.
-    #[expect(
-        dead_code,
-        reason = "accepted as AWS does; no operation of the sandbox shows it"
-    )]
+    #[expect(dead_code, reason = "accepted as AWS does; no operation of the sandbox shows it")]
     description: Option<String>,
     tier: Option<String>,
     data_type: Option<String>,
@@ -113,32 +99,21 @@ fn put(state: &mut State, cx: &Moment<'_>, input: Put) -> Result<Value, ServiceE
     let overwrite = input.overwrite.unwrap_or(false);
     let present = state.parameters.get_mut(&input.name);
     if present.is_some() && !overwrite {
-        let message = "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.";
+        let message =
+            "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.";
         return Err(ServiceError::new(400, "ParameterAlreadyExists", message));
     }
-    let kind = input
-        .r#type
-        .or_else(|| present.as_ref().map(|it| it.kind.clone()));
+    let kind = input.r#type.or_else(|| present.as_ref().map(|it| it.kind.clone()));
     let Some(kind) = kind else {
-        return Err(invalid(
-            "A parameter type is required when you create a parameter.",
-        ));
+        return Err(invalid("A parameter type is required when you create a parameter."));
     };
-    let key_id = (kind == "SecureString")
-        .then(|| input.key_id.unwrap_or_else(|| "alias/aws/ssm".to_owned()));
-    let parameter = state
-        .parameters
-        .entry(input.name)
-        .or_insert_with(|| Parameter {
-            kind: kind.clone(),
-            values: Vec::new(),
-            key_id: None,
-            tags: input
-                .tags
-                .into_iter()
-                .map(|tag| (tag.key, tag.value))
-                .collect(),
-        });
+    let key_id = (kind == "SecureString").then(|| input.key_id.unwrap_or_else(|| "alias/aws/ssm".to_owned()));
+    let parameter = state.parameters.entry(input.name).or_insert_with(|| Parameter {
+        kind: kind.clone(),
+        values: Vec::new(),
+        key_id: None,
+        tags: input.tags.into_iter().map(|tag| (tag.key, tag.value)).collect(),
+    });
     parameter.kind = kind;
     parameter.key_id = key_id;
     parameter.values.push((cx.now, input.value));
@@ -146,38 +121,23 @@ fn put(state: &mut State, cx: &Moment<'_>, input: Put) -> Result<Value, ServiceE
 }
 
 fn valid(input: &Put) -> Result<(), ServiceError> {
-    let characters = input
-        .name
-        .chars()
-        .all(|it| it.is_ascii_alphanumeric() || "_.-/".contains(it));
-    if !characters
-        || input.name.is_empty()
-        || (input.name.contains('/') && !input.name.starts_with('/'))
-    {
+    let characters = input.name.chars().all(|it| it.is_ascii_alphanumeric() || "_.-/".contains(it));
+    if !characters || input.name.is_empty() || (input.name.contains('/') && !input.name.starts_with('/')) {
         return Err(invalid(
             "Parameter name: can't be prefixed with \"ssm\" (case-insensitive). If formed as a path, it can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_",
         ));
     }
     let kinds = ["String", "StringList", "SecureString"];
-    if input
-        .r#type
-        .as_deref()
-        .is_some_and(|kind| !kinds.contains(&kind))
-    {
+    if input.r#type.as_deref().is_some_and(|kind| !kinds.contains(&kind)) {
         let kind = input.r#type.as_deref().unwrap_or_default();
         return Err(invalid(&format!(
             "1 validation error detected: Value '{kind}' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [SecureString, StringList, String]"
         )));
     }
     if input.value.is_empty() || input.value.len() > 4096 {
-        return Err(invalid(
-            "Standard tier parameters support a maximum parameter value of 4096 characters.",
-        ));
+        return Err(invalid("Standard tier parameters support a maximum parameter value of 4096 characters."));
     }
-    for (given, only, what) in [
-        (&input.tier, "Standard", "Tier"),
-        (&input.data_type, "text", "DataType"),
-    ] {
+    for (given, only, what) in [(&input.tier, "Standard", "Tier"), (&input.data_type, "text", "DataType")] {
         if given.as_deref().is_some_and(|it| it != only) {
             return Err(ServiceError::not_part(format!(
                 "{what} other than {only} in operation PutParameter of service ssm"
@@ -185,9 +145,7 @@ fn valid(input: &Put) -> Result<(), ServiceError> {
         }
     }
     if input.allowed_pattern.is_some() {
-        return Err(ServiceError::not_part(
-            "member AllowedPattern of operation PutParameter of service ssm",
-        ));
+        return Err(ServiceError::not_part("member AllowedPattern of operation PutParameter of service ssm"));
     }
     Ok(())
 }
@@ -244,9 +202,7 @@ struct ByPath {
 
 fn by_path(state: &State, cx: &Moment<'_>, input: &ByPath) -> Result<Value, ServiceError> {
     if !input.path.starts_with('/') {
-        return Err(invalid(
-            "The parameter path must begin with a forward slash (/).",
-        ));
+        return Err(invalid("The parameter path must begin with a forward slash (/)."));
     }
     let most = input.max_results.unwrap_or(10);
     if !(1..=10).contains(&most) {
@@ -262,9 +218,8 @@ fn by_path(state: &State, cx: &Moment<'_>, input: &ByPath) -> Result<Value, Serv
     };
     let names: Vec<&String> = state.parameters.keys().filter(below).collect();
     let page = names.iter().take(most);
-    let parameters: Vec<Value> = page
-        .map(|name| shown(state, cx, name, input.with_decryption))
-        .collect::<Result<_, _>>()?;
+    let parameters: Vec<Value> =
+        page.map(|name| shown(state, cx, name, input.with_decryption)).collect::<Result<_, _>>()?;
     let mut body = json!({ "Parameters": parameters });
     if names.len() > most {
         body["NextToken"] = json!(names[most - 1]);
@@ -282,26 +237,18 @@ struct Name {
 fn shown(state: &State, cx: &Moment<'_>, name: &str, decrypt: bool) -> Result<Value, ServiceError> {
     let prefix = format!("arn:aws:ssm:{}:{}:parameter", cx.region, cx.account);
     let plain = name.strip_prefix(&prefix).unwrap_or(name);
-    let (plain, selector) = plain
-        .split_once(':')
-        .map_or((plain, None), |(plain, version)| (plain, Some(version)));
-    let found = [plain, plain.trim_start_matches('/')]
-        .into_iter()
-        .find_map(|it| state.parameters.get_key_value(it));
+    let (plain, selector) = plain.split_once(':').map_or((plain, None), |(plain, version)| (plain, Some(version)));
+    let found = [plain, plain.trim_start_matches('/')].into_iter().find_map(|it| state.parameters.get_key_value(it));
     let (key, parameter) = found.ok_or_else(|| not_found(name))?;
     let version = match selector {
         None => parameter.values.len(),
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|it| (1..=parameter.values.len()).contains(it))
-            .ok_or_else(|| {
-                ServiceError::new(
-                    400,
-                    "ParameterVersionNotFound",
-                    format!("Systems Manager could not find version {text} of {plain}."),
-                )
-            })?,
+        Some(text) => text.parse().ok().filter(|it| (1..=parameter.values.len()).contains(it)).ok_or_else(|| {
+            ServiceError::new(
+                400,
+                "ParameterVersionNotFound",
+                format!("Systems Manager could not find version {text} of {plain}."),
+            )
+        })?,
     };
     let (at, value) = &parameter.values[version - 1];
     let secure = parameter.kind == "SecureString" && !decrypt;
@@ -324,9 +271,7 @@ fn shown(state: &State, cx: &Moment<'_>, name: &str, decrypt: bool) -> Result<Va
 fn cipher(value: &str) -> String {
     use base64::Engine as _;
     use sha2::Digest as _;
-    base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(format!(
-        "hprun sandbox cipher {value}"
-    )))
+    base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(format!("hprun sandbox cipher {value}")))
 }
 
 /// AWS gives this code without a message.

@@ -51,10 +51,7 @@ fn assume(state: &mut State, call: &Call) -> Result<Reply, ServiceError> {
         xml.nest("Credentials", |xml| credentials(xml, &token, wall));
         xml.nest("AssumedRoleUser", |xml| {
             xml.text("AssumedRoleId", format!("{id}:{session}"));
-            xml.text(
-                "Arn",
-                format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session}"),
-            );
+            xml.text("Arn", format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session}"));
         });
     }))
 }
@@ -74,13 +71,9 @@ fn drop_tags(form: &mut Form) {
 }
 
 fn role_name(arn: &str) -> Result<&str, ServiceError> {
-    let name = arn
-        .strip_prefix(&format!("arn:aws:iam::{ACCOUNT}:role/"))
-        .and_then(|path| path.rsplit('/').next());
+    let name = arn.strip_prefix(&format!("arn:aws:iam::{ACCOUNT}:role/")).and_then(|path| path.rsplit('/').next());
     name.filter(|it| !it.is_empty()).ok_or_else(|| {
-        let message = format!(
-            "User: {CALLER_ARN} is not authorized to perform: sts:AssumeRole on resource: {arn}"
-        );
+        let message = format!("User: {CALLER_ARN} is not authorized to perform: sts:AssumeRole on resource: {arn}");
         ServiceError::new(403, "AccessDenied", message)
     })
 }

@@ -41,10 +41,7 @@ pub struct Call {
 impl Call {
     /// The first query value of this name.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// A header's text.
@@ -62,22 +59,15 @@ impl Call {
     /// # Errors
     /// `SerializationException` with serde's words.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, ServiceError> {
-        let body: &[u8] = if self.body.is_empty() {
-            b"{}"
-        } else {
-            &self.body
-        };
+        let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
         serde_json::from_slice(body)
             .map_err(|error| ServiceError::new(400, "SerializationException", error.to_string()))
     }
 
     /// The answer for an operation that the sandbox does not have.
     pub fn not_part(&self) -> ServiceError {
-        let operation = if self.operation.is_empty() {
-            format!("{} {}", self.method, self.path)
-        } else {
-            self.operation.clone()
-        };
+        let operation =
+            if self.operation.is_empty() { format!("{} {}", self.method, self.path) } else { self.operation.clone() };
         ServiceError::not_part(format!("operation {operation} of service {}", self.service))
     }
 }
@@ -99,25 +89,13 @@ impl Reply {
     /// An answer of this content type.
     pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            http::header::CONTENT_TYPE,
-            HeaderValue::from_static(content_type),
-        );
-        Reply {
-            status,
-            headers,
-            body: body.into(),
-            error: None,
-        }
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        Reply { status, headers, body: body.into(), error: None }
     }
 
     /// JSON 1.1 (SageMaker, SSM, Logs).
     pub fn json11(body: &Value) -> Reply {
-        Reply::new(
-            StatusCode::OK,
-            "application/x-amz-json-1.1",
-            body.to_string(),
-        )
+        Reply::new(StatusCode::OK, "application/x-amz-json-1.1", body.to_string())
     }
 
     /// REST-JSON (EKS).
@@ -131,9 +109,7 @@ impl Reply {
         let operation = &call.operation;
         xml.open_ns(&format!("{operation}Response"), namespace);
         xml.nest(&format!("{operation}Result"), write);
-        xml.nest("ResponseMetadata", |xml| {
-            xml.text("RequestId", &call.request_id)
-        });
+        xml.nest("ResponseMetadata", |xml| xml.text("RequestId", &call.request_id));
         xml.close(&format!("{operation}Response"));
         Reply::new(StatusCode::OK, "text/xml", xml.finish())
     }
@@ -152,8 +128,7 @@ impl Reply {
     /// The same with one more header.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: &str) -> Reply {
-        let value = HeaderValue::from_str(value)
-            .expect("the sandbox's own header values are visible ASCII");
+        let value = HeaderValue::from_str(value).expect("the sandbox's own header values are visible ASCII");
         self.headers.insert(HeaderName::from_static(name), value);
         self
     }
@@ -176,21 +151,12 @@ pub struct ServiceError {
 impl ServiceError {
     /// An error without further members.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> ServiceError {
-        ServiceError {
-            status,
-            code: code.to_owned(),
-            message: message.into(),
-            members: Box::default(),
-        }
+        ServiceError { status, code: code.to_owned(), message: message.into(), members: Box::default() }
     }
 
     /// The sandbox does not have this: an operation, parameter, resource type or property, named.
     pub fn not_part(what: impl std::fmt::Display) -> ServiceError {
-        ServiceError::new(
-            400,
-            "NotPartOfTheSandbox",
-            format!("hprun sandbox: {what} is not part of the sandbox"),
-        )
+        ServiceError::new(400, "NotPartOfTheSandbox", format!("hprun sandbox: {what} is not part of the sandbox"))
     }
 
     /// The same with one more member in its JSON.
@@ -204,11 +170,7 @@ impl ServiceError {
     pub fn reply(&self, call: &Call) -> Reply {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut reply = match protocol_of(&call.service) {
-            Protocol::Json11 => Reply::new(
-                status,
-                "application/x-amz-json-1.1",
-                self.json().to_string(),
-            ),
+            Protocol::Json11 => Reply::new(status, "application/x-amz-json-1.1", self.json().to_string()),
             Protocol::RestJson => Reply::new(status, "application/json", self.json().to_string())
                 .with_header("x-amzn-errortype", &self.code),
             Protocol::Query => Reply::new(status, "text/xml", self.query_xml(call)),
@@ -230,14 +192,7 @@ impl ServiceError {
         let mut xml = Xml::document();
         xml.open_ns("ErrorResponse", namespace_of(&call.service));
         xml.nest("Error", |xml| {
-            xml.text(
-                "Type",
-                if self.status < 500 {
-                    "Sender"
-                } else {
-                    "Receiver"
-                },
-            );
+            xml.text("Type", if self.status < 500 { "Sender" } else { "Receiver" });
             xml.text("Code", &self.code);
             xml.text("Message", &self.message);
         });

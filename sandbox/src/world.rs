@@ -127,12 +127,7 @@ impl World {
         let kubernetes_endpoint = format!("https://127.0.0.1:{kubernetes}");
         claim.announce(&endpoint, &kubernetes_endpoint, clock.speed())?;
         let journal = Journal::open(&dir.join("journal.ndjson"))?;
-        let inner = Inner {
-            regions: loaded.regions,
-            global: loaded.global,
-            disk,
-            claim: Some(claim),
-        };
+        let inner = Inner { regions: loaded.regions, global: loaded.global, disk, claim: Some(claim) };
         Ok(World {
             dir,
             clock,
@@ -151,10 +146,7 @@ impl World {
     /// # Panics
     /// When the world folder cannot be written: an effect that is not durable must never be answered.
     pub fn with<T>(&self, region: &str, act: impl FnOnce(&mut State, &Moment<'_>) -> T) -> T {
-        let mut inner = self
-            .inner
-            .lock()
-            .expect("no service panics while it holds the state");
+        let mut inner = self.inner.lock().expect("no service panics while it holds the state");
         self.enter(&mut inner, region, act)
     }
 
@@ -165,23 +157,11 @@ impl World {
 
     /// The region whose state (without the global services) satisfies `is_it`: where is this EKS cluster?
     pub fn find_region(&self, is_it: impl Fn(&State) -> bool) -> Option<String> {
-        let inner = self
-            .inner
-            .lock()
-            .expect("no service panics while it holds the state");
-        inner
-            .regions
-            .iter()
-            .find(|(_, state)| is_it(state))
-            .map(|(region, _)| region.clone())
+        let inner = self.inner.lock().expect("no service panics while it holds the state");
+        inner.regions.iter().find(|(_, state)| is_it(state)).map(|(region, _)| region.clone())
     }
 
-    fn enter<T>(
-        &self,
-        inner: &mut Inner,
-        region: &str,
-        act: impl FnOnce(&mut State, &Moment<'_>) -> T,
-    ) -> T {
+    fn enter<T>(&self, inner: &mut Inner, region: &str, act: impl FnOnce(&mut State, &Moment<'_>) -> T) -> T {
         let now = self.clock.now();
         let mut state = inner.regions.remove(region).unwrap_or_default();
         lend(&mut inner.global, &mut state);
@@ -191,20 +171,10 @@ impl World {
         advance(&mut state, &cx);
         lend(&mut inner.global, &mut state);
         inner.regions.insert(region.to_owned(), state);
-        let Inner {
-            regions,
-            global,
-            disk,
-            ..
-        } = inner;
+        let Inner { regions, global, disk, .. } = inner;
         let wrote = disk
             .write(region, regions, global, &self.faults, self.clock.micros())
-            .unwrap_or_else(|error| {
-                panic!(
-                    "the world folder {} cannot be written: {error}",
-                    self.dir.display()
-                )
-            });
+            .unwrap_or_else(|error| panic!("the world folder {} cannot be written: {error}", self.dir.display()));
         if wrote {
             self.changed.send_modify(|count| *count += 1);
         }
@@ -226,10 +196,7 @@ impl World {
     /// Moves every known region on to now, so that watchers see what has fallen due.
     pub fn tick(&self) {
         let regions: Vec<String> = {
-            let inner = self
-                .inner
-                .lock()
-                .expect("no service panics while it holds the state");
+            let inner = self.inner.lock().expect("no service panics while it holds the state");
             inner.regions.keys().cloned().collect()
         };
         for region in regions {
@@ -327,8 +294,8 @@ pub fn advance(state: &mut State, cx: &Moment<'_>) {
 
 /// The earliest instant after those already passed at which a service has something to do.
 fn next_due(state: &State) -> Option<Timestamp> {
-    let after = Timestamp::from_microsecond(state.advanced)
-        .expect("the instants of a world are within a timestamp's years");
+    let after =
+        Timestamp::from_microsecond(state.advanced).expect("the instants of a world are within a timestamp's years");
     [
         ec2::next_due(state, after),
         iam::next_due(state, after),

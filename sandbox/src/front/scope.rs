@@ -11,41 +11,22 @@ use crate::{eks, s3};
 
 pub(super) fn call(head: &Parts, body: Bytes) -> Call {
     let query: Vec<(String, String)> =
-        form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
-            .into_owned()
-            .collect();
-    let authorization = head
-        .headers
-        .get("authorization")
-        .and_then(|it| it.to_str().ok())
-        .unwrap_or_default();
+        form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let authorization = head.headers.get("authorization").and_then(|it| it.to_str().ok()).unwrap_or_default();
     let credential = match authorization.split_once("Credential=") {
         Some((_, rest)) => rest.split([',', ' ']).next().unwrap_or_default().to_owned(),
-        None => query
-            .iter()
-            .find(|(key, _)| key == "X-Amz-Credential")
-            .map(|(_, value)| value.clone())
-            .unwrap_or_default(),
+        None => {
+            query.iter().find(|(key, _)| key == "X-Amz-Credential").map(|(_, value)| value.clone()).unwrap_or_default()
+        }
     };
     // access key / date / region / service / aws4_request
     let mut scope = credential.split('/');
     let access_key = scope.next().unwrap_or_default().to_owned();
     let region = scope.nth(1).unwrap_or("us-east-1").to_owned();
     // A region becomes the name of a folder: what cannot be one leaves the call without a service, so that it is refused.
-    let plain = |it: &str| {
-        it.bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    let service = scope
-        .next()
-        .filter(|_| plain(&region))
-        .unwrap_or_default()
-        .to_owned();
-    let region = if plain(&region) {
-        region
-    } else {
-        "us-east-1".to_owned()
-    };
+    let plain = |it: &str| it.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let service = scope.next().filter(|_| plain(&region)).unwrap_or_default().to_owned();
+    let region = if plain(&region) { region } else { "us-east-1".to_owned() };
     let mut call = Call {
         service,
         operation: String::new(),
@@ -68,30 +49,22 @@ fn operation(call: &Call) -> String {
             let in_body = form_urlencoded::parse(&call.body)
                 .find(|(key, _)| key == "Action")
                 .map(|(_, value)| value.into_owned());
-            in_body
-                .or_else(|| call.query("Action").map(str::to_owned))
-                .unwrap_or_default()
+            in_body.or_else(|| call.query("Action").map(str::to_owned)).unwrap_or_default()
         }
         Protocol::Json11 => {
             let target = call.header("x-amz-target").unwrap_or_default();
             target.rsplit('.').next().unwrap_or_default().to_owned()
         }
-        Protocol::RestJson => eks::operation(&call.method, &call.path)
-            .unwrap_or_default()
-            .to_owned(),
+        Protocol::RestJson => eks::operation(&call.method, &call.path).unwrap_or_default().to_owned(),
         Protocol::RestXml => s3::operation(call).unwrap_or_default().to_owned(),
     }
 }
 
 /// Whether an operation of this name changes the world when it succeeds.
 pub(super) fn changes(call: &Call) -> bool {
-    const READING: [&str; 11] = [
-        "Describe", "List", "Get", "Head", "Validate", "Filter", "Check", "Search", "Estimate",
-        "Simulate", "Assume",
-    ];
-    !READING
-        .iter()
-        .any(|prefix| call.operation.starts_with(prefix))
+    const READING: [&str; 11] =
+        ["Describe", "List", "Get", "Head", "Validate", "Filter", "Check", "Search", "Estimate", "Simulate", "Assume"];
+    !READING.iter().any(|prefix| call.operation.starts_with(prefix))
 }
 
 /// The request's first line without its signature.
@@ -100,13 +73,7 @@ pub(super) fn request_line(call: &Call) -> String {
         .query
         .iter()
         .filter(|(key, _)| !key.starts_with("X-Amz-"))
-        .map(|(key, value)| {
-            if value.is_empty() {
-                key.clone()
-            } else {
-                format!("{key}={value}")
-            }
-        })
+        .map(|(key, value)| if value.is_empty() { key.clone() } else { format!("{key}={value}") })
         .collect();
     let path = percent_decode_str(&call.path).decode_utf8_lossy();
     let mark = if query.is_empty() { "" } else { "?" };
@@ -129,23 +96,15 @@ pub(super) fn fault_name(fault: Fault) -> &'static str {
 /// The answer to an access key that is not the sandbox's, or to none.
 pub(super) fn stranger(call: &Call) -> ServiceError {
     if call.service.is_empty() {
-        return ServiceError::new(
-            403,
-            "MissingAuthenticationToken",
-            "Request is missing Authentication Token",
-        );
+        return ServiceError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token");
     }
     match protocol_of(&call.service) {
-        Protocol::Query => ServiceError::new(
-            403,
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid.",
-        ),
-        Protocol::Ec2 => ServiceError::new(
-            401,
-            "AuthFailure",
-            "AWS was not able to validate the provided access credentials",
-        ),
+        Protocol::Query => {
+            ServiceError::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+        }
+        Protocol::Ec2 => {
+            ServiceError::new(401, "AuthFailure", "AWS was not able to validate the provided access credentials")
+        }
         Protocol::Json11 => ServiceError::new(
             400,
             "UnrecognizedClientException",
@@ -169,9 +128,7 @@ pub(super) fn throttled(call: &Call) -> ServiceError {
         Protocol::Query => ServiceError::new(400, "Throttling", "Rate exceeded"),
         Protocol::Ec2 => ServiceError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
         Protocol::Json11 => ServiceError::new(400, "ThrottlingException", "Rate exceeded"),
-        Protocol::RestJson => {
-            ServiceError::new(429, "TooManyRequestsException", "Too Many Requests")
-        }
+        Protocol::RestJson => ServiceError::new(429, "TooManyRequestsException", "Too Many Requests"),
         Protocol::RestXml => ServiceError::new(503, "SlowDown", "Please reduce your request rate."),
     }
 }
@@ -183,11 +140,7 @@ pub(super) fn server_error(call: &Call, status: u16) -> ServiceError {
         (Protocol::RestJson, _) => "ServerException",
         (Protocol::Query | Protocol::Json11, _) => "InternalFailure",
     };
-    ServiceError::new(
-        status,
-        code,
-        "We encountered an internal error. Please try again.",
-    )
+    ServiceError::new(status, code, "We encountered an internal error. Please try again.")
 }
 
 pub(super) fn expired(call: &Call) -> ServiceError {
@@ -197,25 +150,18 @@ pub(super) fn expired(call: &Call) -> ServiceError {
         Protocol::Ec2 => ServiceError::new(400, "RequestExpired", "Request has expired."),
         Protocol::Json11 => ServiceError::new(400, "ExpiredTokenException", message),
         Protocol::RestJson => ServiceError::new(403, "ExpiredTokenException", message),
-        Protocol::RestXml => {
-            ServiceError::new(400, "ExpiredToken", "The provided token has expired.")
-        }
+        Protocol::RestXml => ServiceError::new(400, "ExpiredToken", "The provided token has expired."),
     }
 }
 
 pub(super) fn denied(call: &Call) -> ServiceError {
     let caller = crate::world::CALLER_ARN;
-    let message = format!(
-        "User: {caller} is not authorized to perform: {}:{}",
-        call.service, call.operation
-    );
+    let message = format!("User: {caller} is not authorized to perform: {}:{}", call.service, call.operation);
     match protocol_of(&call.service) {
         Protocol::Query => ServiceError::new(403, "AccessDenied", message),
-        Protocol::Ec2 => ServiceError::new(
-            403,
-            "UnauthorizedOperation",
-            "You are not authorized to perform this operation.",
-        ),
+        Protocol::Ec2 => {
+            ServiceError::new(403, "UnauthorizedOperation", "You are not authorized to perform this operation.")
+        }
         Protocol::Json11 => ServiceError::new(400, "AccessDeniedException", message),
         Protocol::RestJson => ServiceError::new(403, "AccessDeniedException", message),
         Protocol::RestXml => ServiceError::new(403, "AccessDenied", "Access Denied"),

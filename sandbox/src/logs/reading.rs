@@ -18,23 +18,12 @@ pub(super) struct DescribeGroups {
     limit: Option<usize>,
 }
 
-pub(super) fn describe_groups(
-    state: &State,
-    cx: &Moment<'_>,
-    input: &DescribeGroups,
-) -> Result<Value, ServiceError> {
+pub(super) fn describe_groups(state: &State, cx: &Moment<'_>, input: &DescribeGroups) -> Result<Value, ServiceError> {
     let fits = |name: &str| {
-        input
-            .log_group_name_prefix
-            .as_ref()
-            .is_none_or(|it| name.starts_with(it))
-            && input
-                .log_group_name_pattern
-                .as_ref()
-                .is_none_or(|it| name.to_lowercase().contains(&it.to_lowercase()))
+        input.log_group_name_prefix.as_ref().is_none_or(|it| name.starts_with(it))
+            && input.log_group_name_pattern.as_ref().is_none_or(|it| name.to_lowercase().contains(&it.to_lowercase()))
     };
-    let found: Vec<(&String, &Group)> =
-        state.groups.iter().filter(|(name, _)| fits(name)).collect();
+    let found: Vec<(&String, &Group)> = state.groups.iter().filter(|(name, _)| fits(name)).collect();
     let (page, next) = page(&found, input.next_token.as_deref(), input.limit, 50)?;
     let groups = page.iter().map(|(name, group)| {
         let arn = group_arn(cx, name);
@@ -52,10 +41,7 @@ pub(super) fn describe_groups(
         }
         shown
     });
-    Ok(with_next(
-        json!({ "logGroups": groups.collect::<Vec<_>>() }),
-        next,
-    ))
+    Ok(with_next(json!({ "logGroups": groups.collect::<Vec<_>>() }), next))
 }
 
 #[derive(Deserialize, Default)]
@@ -70,17 +56,8 @@ pub(super) struct DescribeStreams {
     limit: Option<usize>,
 }
 
-pub(super) fn describe_streams(
-    state: &State,
-    cx: &Moment<'_>,
-    input: &DescribeStreams,
-) -> Result<Value, ServiceError> {
-    let (name, group) = group(
-        state,
-        cx,
-        input.log_group_name.as_deref(),
-        input.log_group_identifier.as_deref(),
-    )?;
+pub(super) fn describe_streams(state: &State, cx: &Moment<'_>, input: &DescribeStreams) -> Result<Value, ServiceError> {
+    let (name, group) = group(state, cx, input.log_group_name.as_deref(), input.log_group_identifier.as_deref())?;
     let by_time = match input.order_by.as_deref() {
         None | Some("LogStreamName") => false,
         Some("LastEventTime") => true,
@@ -91,16 +68,11 @@ pub(super) fn describe_streams(
         }
     };
     if by_time && input.log_stream_name_prefix.is_some() {
-        return Err(invalid(
-            "Cannot order by LastEventTime with a logStreamNamePrefix.",
-        ));
+        return Err(invalid("Cannot order by LastEventTime with a logStreamNamePrefix."));
     }
     let prefix = input.log_stream_name_prefix.as_deref().unwrap_or_default();
-    let mut found: Vec<(&String, &Stream)> = group
-        .streams
-        .iter()
-        .filter(|(name, _)| name.starts_with(prefix))
-        .collect();
+    let mut found: Vec<(&String, &Stream)> =
+        group.streams.iter().filter(|(name, _)| name.starts_with(prefix)).collect();
     if by_time {
         found.sort_by_key(|(_, stream)| stream.lines.last().map(|(at, _)| *at));
     }
@@ -123,10 +95,7 @@ pub(super) fn describe_streams(
         }
         shown
     });
-    Ok(with_next(
-        json!({ "logStreams": streams.collect::<Vec<_>>() }),
-        next,
-    ))
+    Ok(with_next(json!({ "logStreams": streams.collect::<Vec<_>>() }), next))
 }
 
 #[derive(Deserialize, Default)]
@@ -144,40 +113,22 @@ pub(super) struct GetEvents {
 }
 
 /// Tokens are `f/N` and `b/N`, where N is a place between lines, as in AWS's own form `f/…` and `b/…`.
-pub(super) fn get_events(
-    state: &State,
-    cx: &Moment<'_>,
-    input: &GetEvents,
-) -> Result<Value, ServiceError> {
+pub(super) fn get_events(state: &State, cx: &Moment<'_>, input: &GetEvents) -> Result<Value, ServiceError> {
     let _unmasked = input.unmask;
-    let (_, group) = group(
-        state,
-        cx,
-        input.log_group_name.as_deref(),
-        input.log_group_identifier.as_deref(),
-    )?;
-    let stream = group
-        .streams
-        .get(&input.log_stream_name)
-        .ok_or_else(no_stream)?;
-    let lines: Vec<&(Timestamp, String)> = stream
-        .lines
-        .iter()
-        .filter(|(at, _)| within(*at, input.start_time, input.end_time))
-        .collect();
+    let (_, group) = group(state, cx, input.log_group_name.as_deref(), input.log_group_identifier.as_deref())?;
+    let stream = group.streams.get(&input.log_stream_name).ok_or_else(no_stream)?;
+    let lines: Vec<&(Timestamp, String)> =
+        stream.lines.iter().filter(|(at, _)| within(*at, input.start_time, input.end_time)).collect();
     let most = input.limit.unwrap_or(10_000).clamp(1, 10_000);
     let (from, to) = match input.next_token.as_deref().map(place).transpose()? {
         Some(('f', at)) => (at.min(lines.len()), lines.len().min(at + most)),
-        Some((_, at)) => (
-            at.min(lines.len()).saturating_sub(most),
-            at.min(lines.len()),
-        ),
+        Some((_, at)) => (at.min(lines.len()).saturating_sub(most), at.min(lines.len())),
         None if input.start_from_head => (0, lines.len().min(most)),
         None => (lines.len().saturating_sub(most), lines.len()),
     };
-    let shown = lines[from..to].iter().map(|(at, line)| {
-        json!({ "timestamp": at.as_millisecond(), "message": line, "ingestionTime": at.as_millisecond() })
-    });
+    let shown = lines[from..to].iter().map(
+        |(at, line)| json!({ "timestamp": at.as_millisecond(), "message": line, "ingestionTime": at.as_millisecond() }),
+    );
     Ok(json!({
         "events": shown.collect::<Vec<_>>(),
         "nextForwardToken": format!("f/{to:056}"),
@@ -186,9 +137,7 @@ pub(super) fn get_events(
 }
 
 fn place(token: &str) -> Result<(char, usize), ServiceError> {
-    let parsed = token
-        .split_once('/')
-        .and_then(|(way, at)| Some((way.chars().next()?, at.parse().ok()?)));
+    let parsed = token.split_once('/').and_then(|(way, at)| Some((way.chars().next()?, at.parse().ok()?)));
     parsed.ok_or_else(|| invalid("The specified nextToken is invalid."))
 }
 
@@ -208,32 +157,17 @@ pub(super) struct Filter {
     unmask: bool,
 }
 
-pub(super) fn filter(
-    state: &State,
-    cx: &Moment<'_>,
-    input: &Filter,
-) -> Result<Value, ServiceError> {
+pub(super) fn filter(state: &State, cx: &Moment<'_>, input: &Filter) -> Result<Value, ServiceError> {
     // Events are always interleaved since 2019 (AWS API reference), and nothing here is masked.
     let _without_effect = (input.interleaved, input.unmask);
-    let (_, group) = group(
-        state,
-        cx,
-        input.log_group_name.as_deref(),
-        input.log_group_identifier.as_deref(),
-    )?;
+    let (_, group) = group(state, cx, input.log_group_name.as_deref(), input.log_group_identifier.as_deref())?;
     let words = words(input.filter_pattern.as_deref().unwrap_or_default())?;
-    let named =
-        |name: &String| input.log_stream_names.is_empty() || input.log_stream_names.contains(name);
+    let named = |name: &String| input.log_stream_names.is_empty() || input.log_stream_names.contains(name);
     let prefix = input.log_stream_name_prefix.as_deref().unwrap_or_default();
     let mut found: Vec<(Timestamp, &String, &String)> = Vec::new();
-    for (name, stream) in group
-        .streams
-        .iter()
-        .filter(|(name, _)| named(name) && name.starts_with(prefix))
-    {
+    for (name, stream) in group.streams.iter().filter(|(name, _)| named(name) && name.starts_with(prefix)) {
         let lines = stream.lines.iter().filter(|(at, line)| {
-            within(*at, input.start_time, input.end_time)
-                && words.iter().all(|word| line.contains(word))
+            within(*at, input.start_time, input.end_time) && words.iter().all(|word| line.contains(word))
         });
         found.extend(lines.map(|(at, line)| (*at, name, line)));
     }
@@ -243,16 +177,12 @@ pub(super) fn filter(
         let id = format!("{:032}{:024}", at.as_millisecond(), index);
         json!({ "logStreamName": stream, "timestamp": at.as_millisecond(), "message": line, "ingestionTime": at.as_millisecond(), "eventId": id })
     });
-    Ok(with_next(
-        json!({ "events": events.collect::<Vec<_>>(), "searchedLogStreams": [] }),
-        next,
-    ))
+    Ok(with_next(json!({ "events": events.collect::<Vec<_>>(), "searchedLogStreams": [] }), next))
 }
 
 /// Plain words and quoted texts, all of which a line must hold; other filter syntax is refused.
 fn words(pattern: &str) -> Result<Vec<String>, ServiceError> {
-    if pattern.contains(['{', '[', '%', '?']) || pattern.starts_with('-') || pattern.contains(" -")
-    {
+    if pattern.contains(['{', '[', '%', '?']) || pattern.starts_with('-') || pattern.contains(" -") {
         return Err(ServiceError::not_part(format!(
             "filter pattern {pattern} of operation FilterLogEvents of service logs"
         )));
@@ -284,9 +214,7 @@ fn group<'a>(
         (Some(name), None) => name,
         (None, Some(identifier)) => identifier.strip_prefix(&prefix).unwrap_or(identifier),
         _ => {
-            return Err(invalid(
-                "Exactly one of logGroupName and logGroupIdentifier must be given.",
-            ));
+            return Err(invalid("Exactly one of logGroupName and logGroupIdentifier must be given."));
         }
     };
     state.groups.get_key_value(name).ok_or_else(no_group)
@@ -301,13 +229,9 @@ fn page<'a, T>(
 ) -> Result<(&'a [T], Option<String>), ServiceError> {
     let from: usize = match token {
         None => 0,
-        Some(token) => token
-            .parse()
-            .map_err(|_| invalid("The specified nextToken is invalid."))?,
+        Some(token) => token.parse().map_err(|_| invalid("The specified nextToken is invalid."))?,
     };
-    let to = found
-        .len()
-        .min(from + limit.unwrap_or(usual).clamp(1, usual));
+    let to = found.len().min(from + limit.unwrap_or(usual).clamp(1, usual));
     let page = found.get(from..to).unwrap_or_default();
     Ok((page, (to < found.len()).then(|| to.to_string())))
 }
@@ -325,19 +249,11 @@ fn bytes(stream: &Stream) -> usize {
 }
 
 pub(super) fn no_group() -> ServiceError {
-    ServiceError::new(
-        400,
-        "ResourceNotFoundException",
-        "The specified log group does not exist.",
-    )
+    ServiceError::new(400, "ResourceNotFoundException", "The specified log group does not exist.")
 }
 
 fn no_stream() -> ServiceError {
-    ServiceError::new(
-        400,
-        "ResourceNotFoundException",
-        "The specified log stream does not exist.",
-    )
+    ServiceError::new(400, "ResourceNotFoundException", "The specified log stream does not exist.")
 }
 
 pub(super) fn invalid(message: &str) -> ServiceError {

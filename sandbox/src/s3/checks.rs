@@ -27,11 +27,7 @@ pub struct Sum {
 
 impl Sum {
     pub(super) fn of(algorithm: &str, body: &[u8]) -> Sum {
-        Sum {
-            algorithm: algorithm.to_owned(),
-            value: compute(algorithm, body),
-            kind: "FULL_OBJECT".to_owned(),
-        }
+        Sum { algorithm: algorithm.to_owned(), value: compute(algorithm, body), kind: "FULL_OBJECT".to_owned() }
     }
 }
 
@@ -46,25 +42,13 @@ pub(super) fn compute(algorithm: &str, body: &[u8]) -> String {
         _ => hasher.crc64nvme = Some(Crc64Nvme::new()),
     }
     hasher.update(body);
-    let Checksum {
-        checksum_crc32,
-        checksum_crc32c,
-        checksum_crc64nvme,
-        checksum_sha1,
-        checksum_sha256,
-        ..
-    } = hasher.finalize();
-    [
-        checksum_crc32,
-        checksum_crc32c,
-        checksum_crc64nvme,
-        checksum_sha1,
-        checksum_sha256,
-    ]
-    .into_iter()
-    .flatten()
-    .next()
-    .expect("one algorithm was chosen")
+    let Checksum { checksum_crc32, checksum_crc32c, checksum_crc64nvme, checksum_sha1, checksum_sha256, .. } =
+        hasher.finalize();
+    [checksum_crc32, checksum_crc32c, checksum_crc64nvme, checksum_sha1, checksum_sha256]
+        .into_iter()
+        .flatten()
+        .next()
+        .expect("one algorithm was chosen")
 }
 
 pub(super) fn md5_hex(body: &[u8]) -> String {
@@ -73,41 +57,28 @@ pub(super) fn md5_hex(body: &[u8]) -> String {
 
 /// Verifies what the client sent with these bytes (headers and trailers) and gives the checksum to keep: the client's, or S3's
 /// own CRC64NVME.
-pub(super) fn verify(
-    body: &[u8],
-    headers: &HeaderMap,
-    trailers: Option<&HeaderMap>,
-) -> Result<Sum, ServiceError> {
+pub(super) fn verify(body: &[u8], headers: &HeaderMap, trailers: Option<&HeaderMap>) -> Result<Sum, ServiceError> {
     verify_md5(body, headers)?;
     let sent = |algorithm: &str| {
         let name = format!("x-amz-checksum-{}", algorithm.to_lowercase());
-        let value = headers
-            .get(&name)
-            .or_else(|| trailers.and_then(|it| it.get(&name)));
+        let value = headers.get(&name).or_else(|| trailers.and_then(|it| it.get(&name)));
         value.and_then(|it| it.to_str().ok()).map(str::to_owned)
     };
     let mut kept = None;
     for algorithm in ALGORITHMS {
         if let Some(value) = sent(algorithm) {
             if compute(algorithm, body) != value {
-                let message =
-                    format!("The {algorithm} you specified did not match the calculated checksum.");
+                let message = format!("The {algorithm} you specified did not match the calculated checksum.");
                 return Err(ServiceError::new(400, "BadDigest", message));
             }
             if kept.is_some() {
                 let message = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
                 return Err(ServiceError::new(400, "InvalidRequest", message));
             }
-            kept = Some(Sum {
-                algorithm: algorithm.to_owned(),
-                value,
-                kind: "FULL_OBJECT".to_owned(),
-            });
+            kept = Some(Sum { algorithm: algorithm.to_owned(), value, kind: "FULL_OBJECT".to_owned() });
         }
     }
-    let asked = headers
-        .get("x-amz-sdk-checksum-algorithm")
-        .and_then(|it| it.to_str().ok());
+    let asked = headers.get("x-amz-sdk-checksum-algorithm").and_then(|it| it.to_str().ok());
     if kept.is_none() && asked.is_some() {
         let message = "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.";
         return Err(ServiceError::new(400, "InvalidRequest", message));
@@ -121,39 +92,24 @@ fn verify_md5(body: &[u8], headers: &HeaderMap) -> Result<(), ServiceError> {
     };
     let decoded = STANDARD.decode(sent).ok().filter(|it| it.len() == 16);
     match decoded {
-        None => Err(ServiceError::new(
-            400,
-            "InvalidDigest",
-            "The Content-MD5 you specified was invalid.",
-        )),
+        None => Err(ServiceError::new(400, "InvalidDigest", "The Content-MD5 you specified was invalid.")),
         Some(digest) if hex::encode(&digest) == md5_hex(body) => Ok(()),
-        Some(_) => Err(ServiceError::new(
-            400,
-            "BadDigest",
-            "The Content-MD5 you specified did not match what we received.",
-        )),
+        Some(_) => {
+            Err(ServiceError::new(400, "BadDigest", "The Content-MD5 you specified did not match what we received."))
+        }
     }
 }
 
 /// The checksum of checksums of a composite upload, with the number of parts behind it.
 pub(super) fn composite(algorithm: &str, parts: &[&str]) -> String {
-    let raw: Vec<u8> = parts
-        .iter()
-        .filter_map(|part| STANDARD.decode(part).ok())
-        .flatten()
-        .collect();
+    let raw: Vec<u8> = parts.iter().filter_map(|part| STANDARD.decode(part).ok()).flatten().collect();
     format!("{}-{}", compute(algorithm, &raw), parts.len())
 }
 
 /// In the form of an answer.
 pub(super) fn fields(sum: Option<&Sum>) -> Checksum {
     let mut fields = Checksum::default();
-    let Some(Sum {
-        algorithm,
-        value,
-        kind,
-    }) = sum
-    else {
+    let Some(Sum { algorithm, value, kind }) = sum else {
         return fields;
     };
     let value = Some(value.clone());

@@ -10,12 +10,7 @@ use super::state::Bucket;
 use crate::wire::ServiceError;
 
 pub(super) fn delete(service: &Service, input: &DeleteObjectInput) -> S3Result<DeleteObjectOutput> {
-    let gone = remove(
-        service,
-        &input.bucket,
-        &[(input.key.clone(), input.version_id.clone())],
-    )
-    .map_err(failed)?;
+    let gone = remove(service, &input.bucket, &[(input.key.clone(), input.version_id.clone())]).map_err(failed)?;
     let Some(gone) = gone.into_iter().next() else {
         return Ok(DeleteObjectOutput::default());
     };
@@ -26,10 +21,7 @@ pub(super) fn delete(service: &Service, input: &DeleteObjectInput) -> S3Result<D
     })
 }
 
-pub(super) fn delete_many(
-    service: &Service,
-    input: DeleteObjectsInput,
-) -> S3Result<DeleteObjectsOutput> {
+pub(super) fn delete_many(service: &Service, input: DeleteObjectsInput) -> S3Result<DeleteObjectsOutput> {
     if input.delete.objects.is_empty() || input.delete.objects.len() > 1000 {
         return Err(error(
             400,
@@ -37,22 +29,11 @@ pub(super) fn delete_many(
             "The XML you provided was not well-formed or did not validate against our published schema",
         ));
     }
-    let keys: Vec<(String, Option<String>)> = input
-        .delete
-        .objects
-        .into_iter()
-        .map(|it| (it.key, it.version_id))
-        .collect();
+    let keys: Vec<(String, Option<String>)> =
+        input.delete.objects.into_iter().map(|it| (it.key, it.version_id)).collect();
     let gone = remove(service, &input.bucket, &keys).map_err(failed)?;
-    let deleted = if input.delete.quiet == Some(true) {
-        None
-    } else {
-        Some(gone)
-    };
-    Ok(DeleteObjectsOutput {
-        deleted,
-        ..DeleteObjectsOutput::default()
-    })
+    let deleted = if input.delete.quiet == Some(true) { None } else { Some(gone) };
+    Ok(DeleteObjectsOutput { deleted, ..DeleteObjectsOutput::default() })
 }
 
 fn remove(
@@ -66,14 +47,7 @@ fn remove(
         for (key, version) in keys {
             let new_id = state.ids.hex(32);
             let bucket = state.s3.bucket_mut(bucket, cx.region)?;
-            gone.push(remove_one(
-                bucket,
-                key,
-                version.as_deref(),
-                new_id,
-                cx.now,
-                &mut unused,
-            ));
+            gone.push(remove_one(bucket, key, version.as_deref(), new_id, cx.now, &mut unused));
         }
         Ok((gone, unused))
     })?;
@@ -89,10 +63,7 @@ fn remove_one(
     now: jiff::Timestamp,
     unused: &mut Vec<String>,
 ) -> DeletedObject {
-    let mut gone = DeletedObject {
-        key: Some(key.to_owned()),
-        ..DeletedObject::default()
-    };
+    let mut gone = DeletedObject { key: Some(key.to_owned()), ..DeletedObject::default() };
     match version {
         Some(id) => {
             let taken = bucket.take(key, id);
@@ -109,12 +80,7 @@ fn remove_one(
             gone.delete_marker = Some(true);
             gone.delete_marker_version_id = Some(id);
         }
-        None => unused.extend(
-            bucket
-                .take(key, "null")
-                .and_then(|it| it.object)
-                .map(|object| object.body),
-        ),
+        None => unused.extend(bucket.take(key, "null").and_then(|it| it.object).map(|object| object.body)),
     }
     gone
 }

@@ -71,11 +71,7 @@ fn present(bucket: &Bucket) -> impl Iterator<Item = &str> {
 }
 
 fn listed(bucket: &Bucket, key: &str, encode: &dyn Fn(&str) -> String, with_owner: bool) -> Object {
-    let version = bucket
-        .objects
-        .get(key)
-        .and_then(|versions| versions.last())
-        .expect("a listed key is in the bucket");
+    let version = bucket.objects.get(key).and_then(|versions| versions.last()).expect("a listed key is in the bucket");
     let object = version.object.as_ref().expect("a listed key has an object");
     let sum = object.sum.as_ref();
     Object {
@@ -83,9 +79,7 @@ fn listed(bucket: &Bucket, key: &str, encode: &dyn Fn(&str) -> String, with_owne
         size: i64::try_from(object.size).ok(),
         e_tag: Some(ETag::Strong(object.etag.clone())),
         last_modified: Some(timestamp(version.made)),
-        storage_class: Some(ObjectStorageClass::from_static(
-            ObjectStorageClass::STANDARD,
-        )),
+        storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
         checksum_algorithm: sum.map(|sum| vec![sum.algorithm.clone().into()]),
         checksum_type: sum.map(|sum| sum.kind.clone().into()),
         owner: with_owner.then(super::buckets::owner),
@@ -98,77 +92,40 @@ type Encoder = Box<dyn Fn(&str) -> String>;
 
 /// Keys in XML may hold what XML cannot; clients ask for URL encoding then.
 fn encoder(encoding: Option<&EncodingType>) -> S3Result<Encoder> {
-    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'~')
-        .remove(b'/')
-        .remove(b'*');
+    const KEPT: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b'*');
     match encoding.map(EncodingType::as_str) {
         None => Ok(Box::new(str::to_owned)),
         Some("url") => Ok(Box::new(|text| utf8_percent_encode(text, KEPT).to_string())),
-        Some(_) => Err(error(
-            400,
-            "InvalidArgument",
-            "Invalid Encoding Method specified in Request",
-        )),
+        Some(_) => Err(error(400, "InvalidArgument", "Invalid Encoding Method specified in Request")),
     }
 }
 
 fn most(asked: Option<i32>) -> S3Result<usize> {
     let asked = asked.unwrap_or(1000).min(1000);
-    usize::try_from(asked).map_err(|_| {
-        error(
-            400,
-            "InvalidArgument",
-            "Argument maxKeys must be an integer between 0 and 2147483647",
-        )
-    })
+    usize::try_from(asked)
+        .map_err(|_| error(400, "InvalidArgument", "Argument maxKeys must be an integer between 0 and 2147483647"))
 }
 
 fn prefixes(found: &[String], encode: &dyn Fn(&str) -> String) -> Option<Vec<CommonPrefix>> {
-    let list: Vec<CommonPrefix> = found
-        .iter()
-        .map(|it| CommonPrefix {
-            prefix: Some(encode(it)),
-        })
-        .collect();
+    let list: Vec<CommonPrefix> = found.iter().map(|it| CommonPrefix { prefix: Some(encode(it)) }).collect();
     (!list.is_empty()).then_some(list)
 }
 
 pub(super) fn v2(service: &Service, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
     let encode = encoder(input.encoding_type.as_ref())?;
     let most = most(input.max_keys)?;
-    let token = input
-        .continuation_token
-        .as_deref()
-        .map(decode_token)
-        .transpose()?;
-    let after = token
-        .or_else(|| input.start_after.clone())
-        .unwrap_or_default();
+    let token = input.continuation_token.as_deref().map(decode_token).transpose()?;
+    let after = token.or_else(|| input.start_after.clone()).unwrap_or_default();
     let prefix = input.prefix.clone().unwrap_or_default();
     let delimiter = input.delimiter.clone().unwrap_or_default();
     let (page, contents) = service
         .world
         .read(&service.region, |state, cx| {
             let bucket = state.s3.bucket(&input.bucket, cx.region)?;
-            let page = page(
-                present(bucket),
-                &Wanted {
-                    prefix: &prefix,
-                    delimiter: &delimiter,
-                    after: &after,
-                    most,
-                },
-            );
+            let page = page(present(bucket), &Wanted { prefix: &prefix, delimiter: &delimiter, after: &after, most });
             let owner = input.fetch_owner == Some(true);
-            let contents: Vec<Object> = page
-                .keys
-                .iter()
-                .map(|key| listed(bucket, key, &encode, owner))
-                .collect();
+            let contents: Vec<Object> = page.keys.iter().map(|key| listed(bucket, key, &encode, owner)).collect();
             Ok((page, contents))
         })
         .map_err(failed)?;
@@ -190,17 +147,8 @@ pub(super) fn v2(service: &Service, input: ListObjectsV2Input) -> S3Result<ListO
 }
 
 fn decode_token(token: &str) -> S3Result<String> {
-    let decoded = STANDARD
-        .decode(token)
-        .ok()
-        .and_then(|it| String::from_utf8(it).ok());
-    decoded.ok_or_else(|| {
-        error(
-            400,
-            "InvalidArgument",
-            "The continuation token provided is incorrect",
-        )
-    })
+    let decoded = STANDARD.decode(token).ok().and_then(|it| String::from_utf8(it).ok());
+    decoded.ok_or_else(|| error(400, "InvalidArgument", "The continuation token provided is incorrect"))
 }
 
 pub(super) fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObjectsOutput> {
@@ -213,20 +161,8 @@ pub(super) fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObj
         .world
         .read(&service.region, |state, cx| {
             let bucket = state.s3.bucket(&input.bucket, cx.region)?;
-            let page = page(
-                present(bucket),
-                &Wanted {
-                    prefix: &prefix,
-                    delimiter: &delimiter,
-                    after: &after,
-                    most,
-                },
-            );
-            let contents: Vec<Object> = page
-                .keys
-                .iter()
-                .map(|key| listed(bucket, key, &encode, true))
-                .collect();
+            let page = page(present(bucket), &Wanted { prefix: &prefix, delimiter: &delimiter, after: &after, most });
+            let contents: Vec<Object> = page.keys.iter().map(|key| listed(bucket, key, &encode, true)).collect();
             Ok((page, contents))
         })
         .map_err(failed)?;
@@ -239,21 +175,14 @@ pub(super) fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObj
         max_keys: i32::try_from(most).ok(),
         is_truncated: Some(page.next.is_some()),
         // S3 gives it only with a delimiter; without one the last key is the marker.
-        next_marker: page
-            .next
-            .as_deref()
-            .filter(|_| !delimiter.is_empty())
-            .map(&encode),
+        next_marker: page.next.as_deref().filter(|_| !delimiter.is_empty()).map(&encode),
         common_prefixes: prefixes(&page.prefixes, &encode),
         contents: (!contents.is_empty()).then_some(contents),
         ..ListObjectsOutput::default()
     })
 }
 
-pub(super) fn versions(
-    service: &Service,
-    input: ListObjectVersionsInput,
-) -> S3Result<ListObjectVersionsOutput> {
+pub(super) fn versions(service: &Service, input: ListObjectVersionsInput) -> S3Result<ListObjectVersionsOutput> {
     if input.delimiter.is_some() {
         return Err(failed(crate::wire::ServiceError::not_part(
             "parameter delimiter of operation ListObjectVersions of service s3",
@@ -267,12 +196,7 @@ pub(super) fn versions(
         .world
         .read(&service.region, |state, cx| {
             let bucket = state.s3.bucket(&input.bucket, cx.region)?;
-            Ok(behind(
-                bucket,
-                &prefix,
-                &marker,
-                input.version_id_marker.as_deref(),
-            ))
+            Ok(behind(bucket, &prefix, &marker, input.version_id_marker.as_deref()))
         })
         .map_err(failed)?;
     let mut output = ListObjectVersionsOutput {
@@ -304,11 +228,7 @@ fn behind(
     version_marker: Option<&str>,
 ) -> Vec<(String, state::Version, bool)> {
     let mut found = Vec::new();
-    for (key, versions) in bucket
-        .objects
-        .iter()
-        .filter(|(key, _)| key.starts_with(prefix) && key.as_str() >= marker)
-    {
+    for (key, versions) in bucket.objects.iter().filter(|(key, _)| key.starts_with(prefix) && key.as_str() >= marker) {
         let mut skip = key == marker && !marker.is_empty();
         for (age, version) in versions.iter().rev().enumerate() {
             if !skip {
@@ -321,25 +241,17 @@ fn behind(
     found
 }
 
-fn add_version(
-    output: &mut ListObjectVersionsOutput,
-    key: String,
-    version: state::Version,
-    latest: bool,
-) {
+fn add_version(output: &mut ListObjectVersionsOutput, key: String, version: state::Version, latest: bool) {
     let owner = Some(super::buckets::owner());
     let last_modified = Some(timestamp(version.made));
     match version.object {
-        None => output
-            .delete_markers
-            .get_or_insert_default()
-            .push(DeleteMarkerEntry {
-                key: Some(key),
-                version_id: Some(version.id),
-                is_latest: Some(latest),
-                last_modified,
-                owner,
-            }),
+        None => output.delete_markers.get_or_insert_default().push(DeleteMarkerEntry {
+            key: Some(key),
+            version_id: Some(version.id),
+            is_latest: Some(latest),
+            last_modified,
+            owner,
+        }),
         Some(object) => output.versions.get_or_insert_default().push(ObjectVersion {
             key: Some(key),
             version_id: Some(version.id),
@@ -348,13 +260,8 @@ fn add_version(
             owner,
             e_tag: Some(ETag::Strong(object.etag)),
             size: i64::try_from(object.size).ok(),
-            storage_class: Some(ObjectVersionStorageClass::from_static(
-                ObjectVersionStorageClass::STANDARD,
-            )),
-            checksum_algorithm: object
-                .sum
-                .as_ref()
-                .map(|sum| vec![sum.algorithm.clone().into()]),
+            storage_class: Some(ObjectVersionStorageClass::from_static(ObjectVersionStorageClass::STANDARD)),
+            checksum_algorithm: object.sum.as_ref().map(|sum| vec![sum.algorithm.clone().into()]),
             checksum_type: object.sum.as_ref().map(|sum| sum.kind.clone().into()),
             restore_status: None,
         }),
@@ -369,17 +276,8 @@ mod tests {
         let mut after = String::new();
         let mut seen: Vec<Vec<String>> = Vec::new();
         loop {
-            let page = page(
-                keys.iter().copied(),
-                &Wanted {
-                    prefix,
-                    delimiter,
-                    after: &after,
-                    most,
-                },
-            );
-            let mut entries: Vec<String> =
-                page.keys.iter().chain(&page.prefixes).cloned().collect();
+            let page = page(keys.iter().copied(), &Wanted { prefix, delimiter, after: &after, most });
+            let mut entries: Vec<String> = page.keys.iter().chain(&page.prefixes).cloned().collect();
             entries.sort();
             seen.push(entries);
             match page.next {
@@ -394,13 +292,7 @@ mod tests {
     fn pages_hold_every_key_and_common_prefix_once() {
         let keys = ["a", "b/1", "b/2", "b/3", "c", "d/x/1", "d/y"];
         check(&keys, "", "", 1000, &[&keys]);
-        check(
-            &keys,
-            "",
-            "",
-            3,
-            &[&["a", "b/1", "b/2"], &["b/3", "c", "d/x/1"], &["d/y"]],
-        );
+        check(&keys, "", "", 3, &[&["a", "b/1", "b/2"], &["b/3", "c", "d/x/1"], &["d/y"]]);
         check(&keys, "", "/", 2, &[&["a", "b/"], &["c", "d/"]]);
         check(&keys, "", "/", 1, &[&["a"], &["b/"], &["c"], &["d/"]]);
         check(&keys, "d/", "/", 1000, &[&["d/x/", "d/y"]]);

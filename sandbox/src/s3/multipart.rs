@@ -22,23 +22,12 @@ pub(super) fn create(
 ) -> S3Result<CreateMultipartUploadOutput> {
     let input = req.input;
     // Here the header names the algorithm of the parts to come.
-    let algorithm = input
-        .checksum_algorithm
-        .as_ref()
-        .map(|it| it.as_str().to_owned());
-    let text = |name: &str| {
-        req.headers
-            .get(name)
-            .and_then(|it| it.to_str().ok())
-            .map(str::to_owned)
-    };
+    let algorithm = input.checksum_algorithm.as_ref().map(|it| it.as_str().to_owned());
+    let text = |name: &str| req.headers.get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
     let algorithm = algorithm.or_else(|| text("x-amz-checksum-algorithm"));
     let kind = sum_kind(algorithm.as_deref(), text("x-amz-checksum-type")).map_err(failed)?;
     objects::storage_class(&req.headers).map_err(failed)?;
-    let about = objects::about(
-        &req.headers,
-        input.metadata.unwrap_or_default().into_iter().collect(),
-    );
+    let about = objects::about(&req.headers, input.metadata.unwrap_or_default().into_iter().collect());
     let (id, encryption) = service
         .world
         .with(&service.region, |state, cx| {
@@ -86,46 +75,24 @@ fn sum_kind(algorithm: Option<&str>, asked: Option<String>) -> Result<String, Se
         Err(ServiceError::new(
             400,
             "InvalidRequest",
-            format!(
-                "The {kind} checksum type cannot be used with the {algorithm} checksum algorithm."
-            ),
+            format!("The {kind} checksum type cannot be used with the {algorithm} checksum algorithm."),
         ))
     }
 }
 
-pub(super) async fn upload(
-    service: &Service,
-    mut req: S3Request<UploadPartInput>,
-) -> S3Result<UploadPartOutput> {
+pub(super) async fn upload(service: &Service, mut req: S3Request<UploadPartInput>) -> S3Result<UploadPartOutput> {
     let body = objects::collect(req.input.body.take()).await?;
-    let trailers = req
-        .trailing_headers
-        .as_ref()
-        .and_then(s3s::TrailingHeaders::take);
+    let trailers = req.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take);
     let mut sum = checks::verify(&body, &req.headers, trailers.as_ref()).map_err(failed)?;
     let input = req.input;
     if !(1..=10_000).contains(&input.part_number) {
-        return Err(error(
-            400,
-            "InvalidArgument",
-            "Part number must be an integer between 1 and 10000, inclusive",
-        ));
+        return Err(error(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive"));
     }
     let etag = checks::md5_hex(&body);
     let name = bodies::write(service.world.dir(), &body).map_err(s3s::S3Error::internal_error)?;
     let replaced = service.world.with(&service.region, |state, cx| {
-        let upload = upload_mut(
-            state,
-            cx.region,
-            &input.bucket,
-            &input.key,
-            &input.upload_id,
-        )?;
-        if let Some(algorithm) = upload
-            .algorithm
-            .as_deref()
-            .filter(|it| *it != sum.algorithm)
-        {
+        let upload = upload_mut(state, cx.region, &input.bucket, &input.key, &input.upload_id)?;
+        if let Some(algorithm) = upload.algorithm.as_deref().filter(|it| *it != sum.algorithm) {
             sum = Sum::of(algorithm, &body);
         }
         let part = state::Part {
@@ -135,10 +102,7 @@ pub(super) async fn upload(
             sum: Some(sum.clone()),
             made: cx.now,
         };
-        Ok(upload
-            .parts
-            .insert(input.part_number, part)
-            .map(|old| old.body))
+        Ok(upload.parts.insert(input.part_number, part).map(|old| old.body))
     });
     let unused = match &replaced {
         Ok(old) => old.iter().cloned().collect(),
@@ -146,26 +110,22 @@ pub(super) async fn upload(
     };
     bodies::remove(service.world.dir(), &unused);
     replaced.map_err(failed)?;
-    let Checksum {
-        checksum_crc32,
-        checksum_crc32c,
-        checksum_crc64nvme,
-        checksum_sha1,
-        checksum_sha256,
-        ..
-    } = checks::fields(Some(&sum));
-    Ok(UploadPartOutput {
+    Ok(uploaded(etag, &sum))
+}
+
+fn uploaded(etag: String, sum: &Sum) -> UploadPartOutput {
+    let Checksum { checksum_crc32, checksum_crc32c, checksum_crc64nvme, checksum_sha1, checksum_sha256, .. } =
+        checks::fields(Some(sum));
+    UploadPartOutput {
         e_tag: Some(ETag::Strong(etag)),
-        server_side_encryption: Some(ServerSideEncryption::from_static(
-            ServerSideEncryption::AES256,
-        )),
+        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         checksum_crc32,
         checksum_crc32c,
         checksum_crc64nvme,
         checksum_sha1,
         checksum_sha256,
         ..UploadPartOutput::default()
-    })
+    }
 }
 
 fn upload_mut<'a>(
@@ -176,9 +136,7 @@ fn upload_mut<'a>(
     id: &str,
 ) -> Result<&'a mut state::Upload, ServiceError> {
     let upload = state.s3.bucket_mut(bucket, region)?.uploads.get_mut(id);
-    upload
-        .filter(|upload| upload.key == key)
-        .ok_or_else(no_upload)
+    upload.filter(|upload| upload.key == key).ok_or_else(no_upload)
 }
 
 fn no_upload() -> ServiceError {
@@ -188,52 +146,16 @@ fn no_upload() -> ServiceError {
 
 pub(super) fn complete(
     service: &Service,
-    input: CompleteMultipartUploadInput,
+    mut input: CompleteMultipartUploadInput,
 ) -> S3Result<CompleteMultipartUploadOutput> {
     let upload = find(service, &input.bucket, &input.key, &input.upload_id)?;
-    let asked = input
-        .multipart_upload
-        .and_then(|it| it.parts)
-        .unwrap_or_default();
+    let asked = input.multipart_upload.take();
+    let asked = asked.and_then(|it| it.parts).unwrap_or_default();
     let chosen = choose(&upload, &asked).map_err(failed)?;
-    let mut body = Vec::new();
-    for part in &chosen {
-        body.extend_from_slice(
-            &bodies::read(service.world.dir(), &part.body).map_err(s3s::S3Error::internal_error)?,
-        );
-    }
-    let digests: Vec<u8> = chosen
-        .iter()
-        .filter_map(|part| hex::decode(&part.etag).ok())
-        .flatten()
-        .collect();
-    let etag = format!("{}-{}", checks::md5_hex(&digests), chosen.len());
+    let (body, etag) = assemble(service, &chosen)?;
     let sum = whole_sum(&upload, &chosen, &body);
-    let sent = [
-        &input.checksum_crc64nvme,
-        &input.checksum_crc32,
-        &input.checksum_crc32c,
-        &input.checksum_sha256,
-        &input.checksum_sha1,
-    ];
-    for (algorithm, value) in checks::ALGORITHMS.into_iter().zip(sent) {
-        if value
-            .as_ref()
-            .is_some_and(|value| algorithm != sum.algorithm || *value != sum.value)
-        {
-            return Err(error(
-                400,
-                "BadDigest",
-                &format!("The {algorithm} you specified did not match the calculated checksum."),
-            ));
-        }
-    }
-    let stored = Stored {
-        size: body.len(),
-        etag,
-        sum,
-        parts: chosen.len(),
-    };
+    agree(&input, &sum)?;
+    let stored = Stored { size: body.len(), etag, sum, parts: chosen.len() };
     let put = objects::store(
         service,
         &input.bucket,
@@ -245,21 +167,10 @@ pub(super) fn complete(
         input.if_match.as_ref(),
     )?;
     discard(service, &input.bucket, &input.upload_id);
-    let Checksum {
-        checksum_crc32,
-        checksum_crc32c,
-        checksum_crc64nvme,
-        checksum_sha1,
-        checksum_sha256,
-        checksum_type,
-    } = put.sum;
+    let Checksum { checksum_crc32, checksum_crc32c, checksum_crc64nvme, checksum_sha1, checksum_sha256, checksum_type } =
+        put.sum;
     Ok(CompleteMultipartUploadOutput {
-        location: Some(format!(
-            "{}/{}/{}",
-            service.world.endpoint(),
-            input.bucket,
-            input.key
-        )),
+        location: Some(format!("{}/{}/{}", service.world.endpoint(), input.bucket, input.key)),
         bucket: Some(input.bucket),
         key: Some(input.key),
         e_tag: Some(ETag::Strong(put.etag)),
@@ -275,24 +186,50 @@ pub(super) fn complete(
     })
 }
 
+/// The bytes of the parts one after another, and the ETag of the whole.
+fn assemble(service: &Service, chosen: &[state::Part]) -> S3Result<(Vec<u8>, String)> {
+    let mut body = Vec::new();
+    for part in chosen {
+        body.extend_from_slice(&bodies::read(service.world.dir(), &part.body).map_err(s3s::S3Error::internal_error)?);
+    }
+    let digests: Vec<u8> = chosen.iter().filter_map(|part| hex::decode(&part.etag).ok()).flatten().collect();
+    let etag = format!("{}-{}", checks::md5_hex(&digests), chosen.len());
+    Ok((body, etag))
+}
+
+/// The checksum that the client sends for the whole must be the one of the whole.
+fn agree(input: &CompleteMultipartUploadInput, sum: &Sum) -> S3Result<()> {
+    let sent = [
+        &input.checksum_crc64nvme,
+        &input.checksum_crc32,
+        &input.checksum_crc32c,
+        &input.checksum_sha256,
+        &input.checksum_sha1,
+    ];
+    for (algorithm, value) in checks::ALGORITHMS.into_iter().zip(sent) {
+        if value.as_ref().is_some_and(|value| algorithm != sum.algorithm || *value != sum.value) {
+            return Err(error(
+                400,
+                "BadDigest",
+                &format!("The {algorithm} you specified did not match the calculated checksum."),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn find(service: &Service, bucket: &str, key: &str, id: &str) -> S3Result<state::Upload> {
     service
         .world
         .read(&service.region, |state, cx| {
             let upload = state.s3.bucket(bucket, cx.region)?.uploads.get(id);
-            upload
-                .filter(|upload| upload.key == key)
-                .cloned()
-                .ok_or_else(no_upload)
+            upload.filter(|upload| upload.key == key).cloned().ok_or_else(no_upload)
         })
         .map_err(failed)
 }
 
 /// The parts that the client names, in its order, each as it was uploaded.
-fn choose(
-    upload: &state::Upload,
-    asked: &[CompletedPart],
-) -> Result<Vec<state::Part>, ServiceError> {
+fn choose(upload: &state::Upload, asked: &[CompletedPart]) -> Result<Vec<state::Part>, ServiceError> {
     let invalid = || {
         let message = "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
         ServiceError::new(400, "InvalidPart", message)
@@ -314,11 +251,7 @@ fn choose(
         }
         before = number;
         let found = upload.parts.get(&number).ok_or_else(invalid)?;
-        if part
-            .e_tag
-            .as_ref()
-            .is_none_or(|etag| etag.value() != found.etag)
-        {
+        if part.e_tag.as_ref().is_none_or(|etag| etag.value() != found.etag) {
             return Err(invalid());
         }
         if found.size < LEAST_PART && index + 1 < asked.len() {
@@ -338,45 +271,23 @@ fn whole_sum(upload: &state::Upload, parts: &[state::Part], body: &[u8]) -> Sum 
     if upload.sum_kind == "FULL_OBJECT" {
         return Sum::of(algorithm, body);
     }
-    let values: Vec<&str> = parts
-        .iter()
-        .filter_map(|part| part.sum.as_ref())
-        .map(|sum| sum.value.as_str())
-        .collect();
-    debug_assert!(
-        values.iter().all(|value| STANDARD.decode(value).is_ok()),
-        "part checksums are base64"
-    );
-    Sum {
-        algorithm: algorithm.to_owned(),
-        value: checks::composite(algorithm, &values),
-        kind: "COMPOSITE".to_owned(),
-    }
+    let values: Vec<&str> = parts.iter().filter_map(|part| part.sum.as_ref()).map(|sum| sum.value.as_str()).collect();
+    debug_assert!(values.iter().all(|value| STANDARD.decode(value).is_ok()), "part checksums are base64");
+    Sum { algorithm: algorithm.to_owned(), value: checks::composite(algorithm, &values), kind: "COMPOSITE".to_owned() }
 }
 
 /// Forgets an upload and its parts' files.
 fn discard(service: &Service, bucket: &str, id: &str) -> bool {
-    let upload = service.world.with(&service.region, |state, _| {
-        state
-            .s3
-            .buckets
-            .get_mut(bucket)
-            .and_then(|it| it.uploads.remove(id))
-    });
+    let upload = service
+        .world
+        .with(&service.region, |state, _| state.s3.buckets.get_mut(bucket).and_then(|it| it.uploads.remove(id)));
     let found = upload.is_some();
-    let files: Vec<String> = upload
-        .into_iter()
-        .flat_map(|it| it.parts.into_values())
-        .map(|part| part.body)
-        .collect();
+    let files: Vec<String> = upload.into_iter().flat_map(|it| it.parts.into_values()).map(|part| part.body).collect();
     bodies::remove(service.world.dir(), &files);
     found
 }
 
-pub(super) fn abort(
-    service: &Service,
-    input: &AbortMultipartUploadInput,
-) -> S3Result<AbortMultipartUploadOutput> {
+pub(super) fn abort(service: &Service, input: &AbortMultipartUploadInput) -> S3Result<AbortMultipartUploadOutput> {
     find(service, &input.bucket, &input.key, &input.upload_id)?;
     discard(service, &input.bucket, &input.upload_id);
     Ok(AbortMultipartUploadOutput::default())
@@ -386,17 +297,9 @@ pub(super) fn parts(service: &Service, input: ListPartsInput) -> S3Result<ListPa
     let upload = find(service, &input.bucket, &input.key, &input.upload_id)?;
     let after = input.part_number_marker.unwrap_or(0);
     let most = usize::try_from(input.max_parts.unwrap_or(1000).clamp(0, 1000)).expect("at least 0");
-    let behind: Vec<(i32, &state::Part)> = upload
-        .parts
-        .iter()
-        .map(|(number, part)| (*number, part))
-        .filter(|(number, _)| *number > after)
-        .collect();
-    let listed: Vec<Part> = behind
-        .iter()
-        .take(most)
-        .map(|(number, part)| described(*number, part))
-        .collect();
+    let behind: Vec<(i32, &state::Part)> =
+        upload.parts.iter().map(|(number, part)| (*number, part)).filter(|(number, _)| *number > after).collect();
+    let listed: Vec<Part> = behind.iter().take(most).map(|(number, part)| described(*number, part)).collect();
     Ok(ListPartsOutput {
         bucket: Some(input.bucket),
         key: Some(input.key),
@@ -415,14 +318,8 @@ pub(super) fn parts(service: &Service, input: ListPartsInput) -> S3Result<ListPa
 }
 
 fn described(number: i32, part: &state::Part) -> Part {
-    let Checksum {
-        checksum_crc32,
-        checksum_crc32c,
-        checksum_crc64nvme,
-        checksum_sha1,
-        checksum_sha256,
-        ..
-    } = checks::fields(part.sum.as_ref());
+    let Checksum { checksum_crc32, checksum_crc32c, checksum_crc64nvme, checksum_sha1, checksum_sha256, .. } =
+        checks::fields(part.sum.as_ref());
     Part {
         part_number: Some(number),
         e_tag: Some(ETag::Strong(part.etag.clone())),
@@ -436,10 +333,7 @@ fn described(number: i32, part: &state::Part) -> Part {
     }
 }
 
-pub(super) fn uploads(
-    service: &Service,
-    input: ListMultipartUploadsInput,
-) -> S3Result<ListMultipartUploadsOutput> {
+pub(super) fn uploads(service: &Service, input: ListMultipartUploadsInput) -> S3Result<ListMultipartUploadsOutput> {
     if input.delimiter.is_some() || input.key_marker.is_some() {
         return Err(failed(ServiceError::not_part(
             "delimiters and markers in operation ListMultipartUploads of service s3",
@@ -448,9 +342,7 @@ pub(super) fn uploads(
     let prefix = input.prefix.clone().unwrap_or_default();
     let mut uploads = service
         .world
-        .read(&service.region, |state, cx| {
-            Ok(state.s3.bucket(&input.bucket, cx.region)?.uploads.clone())
-        })
+        .read(&service.region, |state, cx| Ok(state.s3.bucket(&input.bucket, cx.region)?.uploads.clone()))
         .map_err(failed)?;
     uploads.retain(|_, upload| upload.key.starts_with(&prefix));
     let mut listed: Vec<MultipartUpload> = uploads

@@ -50,11 +50,7 @@ pub fn update_bucket(
 /// # Errors
 /// `BucketNotEmpty`.
 pub fn delete_bucket(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
-    if super::bucket_exists(state, id) {
-        buckets::unmake(state, id, cx.region)
-    } else {
-        Ok(())
-    }
+    if super::bucket_exists(state, id) { buckets::unmake(state, id, cx.region) } else { Ok(()) }
 }
 
 /// A bucket is ready as soon as it is there.
@@ -76,24 +72,13 @@ pub fn create_bucket_policy(
     properties: &Map<String, Value>,
     _tags: &[(String, String)],
 ) -> Result<Made, ServiceError> {
-    known(
-        properties,
-        &["Bucket", "PolicyDocument"],
-        "AWS::S3::BucketPolicy",
-    )?;
+    known(properties, &["Bucket", "PolicyDocument"], "AWS::S3::BucketPolicy")?;
     let bucket = text(properties, "Bucket").unwrap_or_default();
-    let policy = properties
-        .get("PolicyDocument")
-        .cloned()
-        .unwrap_or_default()
-        .to_string();
+    let policy = properties.get("PolicyDocument").cloned().unwrap_or_default().to_string();
     let target = state.s3.bucket_mut(&bucket, cx.region)?;
     buckets::valid_policy(&bucket, &policy)?;
     target.policy = Some(policy);
-    Ok(Made {
-        id: bucket,
-        attributes: Map::new(),
-    })
+    Ok(Made { id: bucket, attributes: Map::new() })
 }
 
 /// Puts another policy.
@@ -114,11 +99,7 @@ pub fn update_bucket_policy(
 ///
 /// # Errors
 /// None today; the shape is CloudFormation's.
-pub fn delete_bucket_policy(
-    state: &mut State,
-    _cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_bucket_policy(state: &mut State, _cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     if let Some(bucket) = state.s3.buckets.get_mut(id) {
         bucket.policy = None;
     }
@@ -142,9 +123,7 @@ struct Settings {
 impl Settings {
     fn apply(self, bucket: &mut state::Bucket) {
         // Versioning that was on once can only be suspended.
-        bucket.versioning = self
-            .versioning
-            .or_else(|| bucket.versioning.as_ref().map(|_| "Suspended".to_owned()));
+        bucket.versioning = self.versioning.or_else(|| bucket.versioning.as_ref().map(|_| "Suspended".to_owned()));
         bucket.encryption = self.encryption;
         bucket.public_access = self.public_access;
         bucket.ownership = self.ownership;
@@ -152,10 +131,7 @@ impl Settings {
     }
 }
 
-fn settings(
-    properties: &Map<String, Value>,
-    tags: &[(String, String)],
-) -> Result<Settings, ServiceError> {
+fn settings(properties: &Map<String, Value>, tags: &[(String, String)]) -> Result<Settings, ServiceError> {
     const KNOWN: [&str; 6] = [
         "BucketName",
         "BucketEncryption",
@@ -165,24 +141,11 @@ fn settings(
         "Tags",
     ];
     known(properties, &KNOWN, "AWS::S3::Bucket")?;
-    let versioning = properties
-        .get("VersioningConfiguration")
-        .and_then(Value::as_object);
-    let block = properties
-        .get("PublicAccessBlockConfiguration")
-        .and_then(Value::as_object);
-    const FLAGS: [&str; 4] = [
-        "BlockPublicAcls",
-        "IgnorePublicAcls",
-        "BlockPublicPolicy",
-        "RestrictPublicBuckets",
-    ];
+    let versioning = properties.get("VersioningConfiguration").and_then(Value::as_object);
+    let block = properties.get("PublicAccessBlockConfiguration").and_then(Value::as_object);
+    const FLAGS: [&str; 4] = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
     if let Some(block) = block {
-        known(
-            block,
-            &FLAGS,
-            "AWS::S3::Bucket PublicAccessBlockConfiguration",
-        )?;
+        known(block, &FLAGS, "AWS::S3::Bucket PublicAccessBlockConfiguration")?;
     }
     let ownership = properties
         .get("OwnershipControls")
@@ -191,47 +154,23 @@ fn settings(
     Ok(Settings {
         versioning: versioning.and_then(|it| text(it, "Status")),
         encryption: encryption(properties)?,
-        public_access: Some(block.map_or([true; 4], |block| {
-            FLAGS.map(|flag| is_true(block.get(flag)))
-        })),
+        public_access: Some(block.map_or([true; 4], |block| FLAGS.map(|flag| is_true(block.get(flag))))),
         ownership: Some(ownership.unwrap_or("BucketOwnerEnforced").to_owned()),
         tags: tags.to_vec(),
     })
 }
 
 fn encryption(properties: &Map<String, Value>) -> Result<Encryption, ServiceError> {
-    let Some(asked) = properties
-        .get("BucketEncryption")
-        .and_then(Value::as_object)
-    else {
+    let Some(asked) = properties.get("BucketEncryption").and_then(Value::as_object) else {
         return Ok(Encryption::default());
     };
-    known(
-        asked,
-        &["ServerSideEncryptionConfiguration"],
-        "AWS::S3::Bucket BucketEncryption",
-    )?;
-    let rule = asked
-        .get("ServerSideEncryptionConfiguration")
-        .and_then(|it| it.pointer("/0"))
-        .cloned()
-        .unwrap_or_default();
-    let by = rule
-        .get("ServerSideEncryptionByDefault")
-        .and_then(Value::as_object)
-        .cloned()
-        .unwrap_or_default();
-    known(
-        &by,
-        &["SSEAlgorithm", "KMSMasterKeyID"],
-        "AWS::S3::Bucket ServerSideEncryptionByDefault",
-    )?;
+    known(asked, &["ServerSideEncryptionConfiguration"], "AWS::S3::Bucket BucketEncryption")?;
+    let rule =
+        asked.get("ServerSideEncryptionConfiguration").and_then(|it| it.pointer("/0")).cloned().unwrap_or_default();
+    let by = rule.get("ServerSideEncryptionByDefault").and_then(Value::as_object).cloned().unwrap_or_default();
+    known(&by, &["SSEAlgorithm", "KMSMasterKeyID"], "AWS::S3::Bucket ServerSideEncryptionByDefault")?;
     let algorithm = text(&by, "SSEAlgorithm").unwrap_or_else(|| "AES256".to_owned());
-    Ok(Encryption {
-        algorithm,
-        key: text(&by, "KMSMasterKeyID"),
-        bucket_key: is_true(rule.get("BucketKeyEnabled")),
-    })
+    Ok(Encryption { algorithm, key: text(&by, "KMSMasterKeyID"), bucket_key: is_true(rule.get("BucketKeyEnabled")) })
 }
 
 fn made(name: &str, region: &str) -> Made {
@@ -242,27 +181,18 @@ fn made(name: &str, region: &str) -> Made {
         "DualStackDomainName": format!("{name}.s3.dualstack.{region}.amazonaws.com"),
         "WebsiteURL": format!("http://{name}.s3-website-{region}.amazonaws.com"),
     });
-    Made {
-        id: name.to_owned(),
-        attributes: attributes.as_object().cloned().unwrap_or_default(),
-    }
+    Made { id: name.to_owned(), attributes: attributes.as_object().cloned().unwrap_or_default() }
 }
 
 fn known(properties: &Map<String, Value>, names: &[&str], what: &str) -> Result<(), ServiceError> {
-    match properties
-        .keys()
-        .find(|name| !names.contains(&name.as_str()))
-    {
+    match properties.keys().find(|name| !names.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(ServiceError::not_part(format!("property {name} of {what}"))),
     }
 }
 
 fn text(properties: &Map<String, Value>, name: &str) -> Option<String> {
-    properties
-        .get(name)
-        .and_then(Value::as_str)
-        .map(str::to_owned)
+    properties.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// CloudFormation hands on booleans as booleans or as texts.

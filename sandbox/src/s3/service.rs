@@ -27,12 +27,7 @@ pub(super) fn failed(cause: ServiceError) -> S3Error {
     if let Ok(status) = http::StatusCode::from_u16(cause.status) {
         error.set_status_code(status);
     }
-    if let Some(region) = cause
-        .members
-        .get("Region")
-        .and_then(|it| it.as_str())
-        .and_then(|it| it.parse().ok())
-    {
+    if let Some(region) = cause.members.get("Region").and_then(|it| it.as_str()).and_then(|it| it.parse().ok()) {
         let mut headers = http::HeaderMap::new();
         headers.insert("x-amz-bucket-region", region);
         error.set_headers(headers);
@@ -50,31 +45,19 @@ fn ok<T>(output: T) -> S3Result<S3Response<T>> {
 
 #[async_trait::async_trait]
 impl S3 for Service {
-    async fn create_bucket(
-        &self,
-        req: S3Request<CreateBucketInput>,
-    ) -> S3Result<S3Response<CreateBucketOutput>> {
+    async fn create_bucket(&self, req: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
         ok(buckets::create(self, req.input)?)
     }
-    async fn delete_bucket(
-        &self,
-        req: S3Request<DeleteBucketInput>,
-    ) -> S3Result<S3Response<DeleteBucketOutput>> {
+    async fn delete_bucket(&self, req: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
         // AWS answers deletions with 204; s3s knows that for objects only.
         let mut response = S3Response::new(buckets::delete(self, &req.input)?);
         response.status = Some(http::StatusCode::NO_CONTENT);
         Ok(response)
     }
-    async fn head_bucket(
-        &self,
-        req: S3Request<HeadBucketInput>,
-    ) -> S3Result<S3Response<HeadBucketOutput>> {
+    async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
         ok(buckets::head(self, &req.input)?)
     }
-    async fn list_buckets(
-        &self,
-        req: S3Request<ListBucketsInput>,
-    ) -> S3Result<S3Response<ListBucketsOutput>> {
+    async fn list_buckets(&self, req: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
         ok(buckets::list(self, req.input)?)
     }
     async fn get_bucket_location(
@@ -84,53 +67,29 @@ impl S3 for Service {
         ok(buckets::location(self, &req.input)?)
     }
 
-    async fn put_object(
-        &self,
-        req: S3Request<PutObjectInput>,
-    ) -> S3Result<S3Response<PutObjectOutput>> {
+    async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         ok(objects::put(self, req).await?)
     }
-    async fn get_object(
-        &self,
-        req: S3Request<GetObjectInput>,
-    ) -> S3Result<S3Response<GetObjectOutput>> {
+    async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         ok(reading::get(self, req.input)?)
     }
-    async fn head_object(
-        &self,
-        req: S3Request<HeadObjectInput>,
-    ) -> S3Result<S3Response<HeadObjectOutput>> {
+    async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         ok(reading::head(self, req.input)?)
     }
-    async fn copy_object(
-        &self,
-        req: S3Request<CopyObjectInput>,
-    ) -> S3Result<S3Response<CopyObjectOutput>> {
+    async fn copy_object(&self, req: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
         ok(objects::copy(self, req)?)
     }
-    async fn delete_object(
-        &self,
-        req: S3Request<DeleteObjectInput>,
-    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+    async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
         ok(deletion::delete(self, &req.input)?)
     }
-    async fn delete_objects(
-        &self,
-        req: S3Request<DeleteObjectsInput>,
-    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+    async fn delete_objects(&self, req: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
         ok(deletion::delete_many(self, req.input)?)
     }
 
-    async fn list_objects(
-        &self,
-        req: S3Request<ListObjectsInput>,
-    ) -> S3Result<S3Response<ListObjectsOutput>> {
+    async fn list_objects(&self, req: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
         ok(listing::v1(self, req.input)?)
     }
-    async fn list_objects_v2(
-        &self,
-        req: S3Request<ListObjectsV2Input>,
-    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+    async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
         ok(listing::v2(self, req.input)?)
     }
     async fn list_object_versions(
@@ -146,10 +105,7 @@ impl S3 for Service {
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         ok(multipart::create(self, req)?)
     }
-    async fn upload_part(
-        &self,
-        req: S3Request<UploadPartInput>,
-    ) -> S3Result<S3Response<UploadPartOutput>> {
+    async fn upload_part(&self, req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
         ok(multipart::upload(self, req).await?)
     }
     async fn complete_multipart_upload(
@@ -164,10 +120,7 @@ impl S3 for Service {
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         ok(multipart::abort(self, &req.input)?)
     }
-    async fn list_parts(
-        &self,
-        req: S3Request<ListPartsInput>,
-    ) -> S3Result<S3Response<ListPartsOutput>> {
+    async fn list_parts(&self, req: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
         ok(multipart::parts(self, req.input)?)
     }
     async fn list_multipart_uploads(
@@ -181,14 +134,8 @@ impl S3 for Service {
         &self,
         req: S3Request<PutBucketVersioningInput>,
     ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
-        let status = req
-            .input
-            .versioning_configuration
-            .status
-            .map(|it| it.as_str().to_owned());
-        buckets::change(self, &req.input.bucket, |bucket| {
-            bucket.versioning = status.or(bucket.versioning.take())
-        })?;
+        let status = req.input.versioning_configuration.status.map(|it| it.as_str().to_owned());
+        buckets::change(self, &req.input.bucket, |bucket| bucket.versioning = status.or(bucket.versioning.take()))?;
         ok(PutBucketVersioningOutput {})
     }
     async fn get_bucket_versioning(
@@ -196,10 +143,7 @@ impl S3 for Service {
         req: S3Request<GetBucketVersioningInput>,
     ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
         ok(buckets::look(self, &req.input.bucket, |bucket| {
-            Ok(GetBucketVersioningOutput {
-                status: bucket.versioning.clone().map(Into::into),
-                ..Default::default()
-            })
+            Ok(GetBucketVersioningOutput { status: bucket.versioning.clone().map(Into::into), ..Default::default() })
         })?)
     }
     async fn put_bucket_encryption(
@@ -218,9 +162,7 @@ impl S3 for Service {
         &self,
         req: S3Request<DeleteBucketEncryptionInput>,
     ) -> S3Result<S3Response<DeleteBucketEncryptionOutput>> {
-        buckets::change(self, &req.input.bucket, |bucket| {
-            bucket.encryption = Default::default()
-        })?;
+        buckets::change(self, &req.input.bucket, |bucket| bucket.encryption = Default::default())?;
         ok(DeleteBucketEncryptionOutput {})
     }
     async fn put_public_access_block(
@@ -239,9 +181,7 @@ impl S3 for Service {
         &self,
         req: S3Request<DeletePublicAccessBlockInput>,
     ) -> S3Result<S3Response<DeletePublicAccessBlockOutput>> {
-        buckets::change(self, &req.input.bucket, |bucket| {
-            bucket.public_access = None
-        })?;
+        buckets::change(self, &req.input.bucket, |bucket| bucket.public_access = None)?;
         ok(DeletePublicAccessBlockOutput {})
     }
     async fn put_bucket_policy(
@@ -249,9 +189,7 @@ impl S3 for Service {
         req: S3Request<PutBucketPolicyInput>,
     ) -> S3Result<S3Response<PutBucketPolicyOutput>> {
         buckets::valid_policy(&req.input.bucket, &req.input.policy).map_err(failed)?;
-        buckets::change(self, &req.input.bucket, |bucket| {
-            bucket.policy = Some(req.input.policy)
-        })?;
+        buckets::change(self, &req.input.bucket, |bucket| bucket.policy = Some(req.input.policy))?;
         ok(PutBucketPolicyOutput {})
     }
     async fn get_bucket_policy(
@@ -259,16 +197,8 @@ impl S3 for Service {
         req: S3Request<GetBucketPolicyInput>,
     ) -> S3Result<S3Response<GetBucketPolicyOutput>> {
         ok(buckets::look(self, &req.input.bucket, |bucket| {
-            let missing = || {
-                ServiceError::new(
-                    404,
-                    "NoSuchBucketPolicy",
-                    "The bucket policy does not exist",
-                )
-            };
-            Ok(GetBucketPolicyOutput {
-                policy: Some(bucket.policy.clone().ok_or_else(missing)?),
-            })
+            let missing = || ServiceError::new(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
+            Ok(GetBucketPolicyOutput { policy: Some(bucket.policy.clone().ok_or_else(missing)?) })
         })?)
     }
     async fn delete_bucket_policy(
@@ -288,9 +218,7 @@ impl S3 for Service {
             .tag_set
             .into_iter()
             .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()));
-        buckets::change(self, &req.input.bucket, |bucket| {
-            bucket.tags = tags.collect()
-        })?;
+        buckets::change(self, &req.input.bucket, |bucket| bucket.tags = tags.collect())?;
         ok(PutBucketTaggingOutput {})
     }
     async fn get_bucket_tagging(
@@ -310,16 +238,9 @@ impl S3 for Service {
         &self,
         req: S3Request<PutBucketOwnershipControlsInput>,
     ) -> S3Result<S3Response<PutBucketOwnershipControlsOutput>> {
-        let ownership = req
-            .input
-            .ownership_controls
-            .rules
-            .into_iter()
-            .next()
-            .map(|rule| rule.object_ownership.as_str().to_owned());
-        buckets::change(self, &req.input.bucket, |bucket| {
-            bucket.ownership = ownership
-        })?;
+        let ownership =
+            req.input.ownership_controls.rules.into_iter().next().map(|rule| rule.object_ownership.as_str().to_owned());
+        buckets::change(self, &req.input.bucket, |bucket| bucket.ownership = ownership)?;
         ok(PutBucketOwnershipControlsOutput {})
     }
     async fn get_bucket_ownership_controls(

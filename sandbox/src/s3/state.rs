@@ -59,11 +59,7 @@ pub struct Encryption {
 impl Default for Encryption {
     /// What S3 gives every new bucket since January 2023 (AWS docs).
     fn default() -> Encryption {
-        Encryption {
-            algorithm: "AES256".to_owned(),
-            key: None,
-            bucket_key: false,
-        }
+        Encryption { algorithm: "AES256".to_owned(), key: None, bucket_key: false }
     }
 }
 
@@ -163,39 +159,20 @@ pub fn object_exists(state: &world::State, bucket: &str, key: &str) -> bool {
 
 /// The object that a plain GET of this key gives.
 pub fn current<'a>(state: &'a State, bucket: &str, key: &str) -> Option<&'a Object> {
-    state
-        .buckets
-        .get(bucket)?
-        .objects
-        .get(key)?
-        .last()?
-        .object
-        .as_ref()
+    state.buckets.get(bucket)?.objects.get(key)?.last()?.object.as_ref()
 }
 
 impl State {
     /// The bucket, for a caller in this region.
     pub(super) fn bucket(&self, name: &str, region: &str) -> Result<&Bucket, ServiceError> {
         let bucket = self.buckets.get(name).ok_or_else(|| no_bucket(name))?;
-        if bucket.region == region {
-            Ok(bucket)
-        } else {
-            Err(elsewhere(bucket, region))
-        }
+        if bucket.region == region { Ok(bucket) } else { Err(elsewhere(bucket, region)) }
     }
 
     /// The same, to change it.
-    pub(super) fn bucket_mut(
-        &mut self,
-        name: &str,
-        region: &str,
-    ) -> Result<&mut Bucket, ServiceError> {
+    pub(super) fn bucket_mut(&mut self, name: &str, region: &str) -> Result<&mut Bucket, ServiceError> {
         let bucket = self.buckets.get_mut(name).ok_or_else(|| no_bucket(name))?;
-        if bucket.region == region {
-            Ok(bucket)
-        } else {
-            Err(elsewhere(bucket, region))
-        }
+        if bucket.region == region { Ok(bucket) } else { Err(elsewhere(bucket, region)) }
     }
 }
 
@@ -228,23 +205,13 @@ impl Bucket {
         let id = if self.versioning.as_deref() == Some("Enabled") {
             new_id
         } else {
-            let (null, kept) = std::mem::take(versions)
-                .into_iter()
-                .partition(|version| version.id == "null");
+            let (null, kept) = std::mem::take(versions).into_iter().partition(|version| version.id == "null");
             *versions = kept;
             let null: Vec<Version> = null;
-            unused.extend(
-                null.into_iter()
-                    .filter_map(|version| version.object)
-                    .map(|object| object.body),
-            );
+            unused.extend(null.into_iter().filter_map(|version| version.object).map(|object| object.body));
             "null".to_owned()
         };
-        versions.push(Version {
-            id: id.clone(),
-            made,
-            object,
-        });
+        versions.push(Version { id: id.clone(), made, object });
         (id, unused)
     }
 
@@ -261,16 +228,12 @@ impl Bucket {
 }
 
 pub(super) fn no_bucket(name: &str) -> ServiceError {
-    ServiceError::new(404, "NoSuchBucket", "The specified bucket does not exist")
-        .with_member("BucketName", name)
+    ServiceError::new(404, "NoSuchBucket", "The specified bucket does not exist").with_member("BucketName", name)
 }
 
 /// S3 names the right region in a header, too; `service` adds it from this member.
 fn elsewhere(bucket: &Bucket, region: &str) -> ServiceError {
-    let message = format!(
-        "The authorization header is malformed; the region '{region}' is wrong; expecting '{}'",
-        bucket.region
-    );
-    ServiceError::new(400, "AuthorizationHeaderMalformed", message)
-        .with_member("Region", bucket.region.clone())
+    let message =
+        format!("The authorization header is malformed; the region '{region}' is wrong; expecting '{}'", bucket.region);
+    ServiceError::new(400, "AuthorizationHeaderMalformed", message).with_member("Region", bucket.region.clone())
 }

@@ -68,28 +68,18 @@ impl Form {
     /// # Errors
     /// `ValidationError` (`InvalidParameterValue` in EC2) for any other text.
     pub fn number(&mut self, name: &str) -> Result<Option<i64>, ServiceError> {
-        self.take(name)
-            .map(|text| text.parse().map_err(|_| self.wrong(name, &text)))
-            .transpose()
+        self.take(name).map(|text| text.parse().map_err(|_| self.wrong(name, &text))).transpose()
     }
 
     /// The items of a list in order, each a form of its own. `name` is without `.member`.
     pub fn list(&mut self, name: &str) -> Vec<Form> {
-        let prefix = if self.flat {
-            format!("{name}.")
-        } else {
-            format!("{name}.member.")
-        };
+        let prefix = if self.flat { format!("{name}.") } else { format!("{name}.member.") };
         let mut items: BTreeMap<u64, Form> = BTreeMap::new();
         for (field, value) in self.split_off(&prefix) {
             let (index, rest) = field.split_once('.').unwrap_or((&field, ""));
             match index.parse() {
                 Ok(index) => {
-                    items
-                        .entry(index)
-                        .or_insert_with(|| self.empty())
-                        .fields
-                        .insert(rest.to_owned(), value);
+                    items.entry(index).or_insert_with(|| self.empty()).fields.insert(rest.to_owned(), value);
                 }
                 Err(_) => {
                     self.fields.insert(format!("{prefix}{field}"), value);
@@ -106,19 +96,13 @@ impl Form {
     /// The items of a list of texts.
     pub fn texts(&mut self, name: &str) -> Vec<String> {
         let items = self.list(name);
-        items
-            .into_iter()
-            .map(|mut item| item.take("").unwrap_or_default())
-            .collect()
+        items.into_iter().map(|mut item| item.take("").unwrap_or_default()).collect()
     }
 
     /// A structure's members as a form of their own, if any was given.
     pub fn inner(&mut self, name: &str) -> Option<Form> {
         let fields = self.split_off(&format!("{name}."));
-        (!fields.is_empty()).then(|| Form {
-            fields,
-            ..self.empty()
-        })
+        (!fields.is_empty()).then(|| Form { fields, ..self.empty() })
     }
 
     /// Refuses what nobody took.
@@ -136,19 +120,10 @@ impl Form {
     }
 
     fn split_off(&mut self, prefix: &str) -> BTreeMap<String, String> {
-        let names: Vec<String> = self
-            .fields
-            .keys()
-            .filter(|field| field.starts_with(prefix))
-            .cloned()
-            .collect();
+        let names: Vec<String> = self.fields.keys().filter(|field| field.starts_with(prefix)).cloned().collect();
         names
             .into_iter()
-            .filter_map(|name| {
-                self.fields
-                    .remove(&name)
-                    .map(|value| (name[prefix.len()..].to_owned(), value))
-            })
+            .filter_map(|name| self.fields.remove(&name).map(|value| (name[prefix.len()..].to_owned(), value)))
             .collect()
     }
 
@@ -162,11 +137,7 @@ impl Form {
     }
 
     fn wrong(&self, name: &str, value: &str) -> ServiceError {
-        let code = if self.flat {
-            "InvalidParameterValue"
-        } else {
-            "ValidationError"
-        };
+        let code = if self.flat { "InvalidParameterValue" } else { "ValidationError" };
         ServiceError::new(400, code, format!("Invalid value '{value}' for {name}"))
     }
 }

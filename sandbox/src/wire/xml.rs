@@ -10,15 +10,12 @@ pub struct Xml {
 impl Xml {
     /// A document with its declaration.
     pub fn document() -> Xml {
-        Xml {
-            text: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned(),
-        }
+        Xml { text: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned() }
     }
 
     /// Begins the outermost element with its name space.
     pub fn open_ns(&mut self, tag: &str, namespace: &str) {
-        self.text
-            .push_str(&format!("<{tag} xmlns=\"{namespace}\">"));
+        self.text.push_str(&format!("<{tag} xmlns=\"{namespace}\">"));
     }
 
     /// Ends an element.

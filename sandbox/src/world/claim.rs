@@ -20,9 +20,7 @@ pub enum OpenError {
         pid: u32,
     },
     /// The port that this world's clients know is in use by something else.
-    #[error(
-        "port {port} of the sandbox world is in use by another program; end that program, or open another world"
-    )]
+    #[error("port {port} of the sandbox world is in use by another program; end that program, or open another world")]
     PortTaken {
         /// The port.
         port: u16,
@@ -71,11 +69,7 @@ impl Claim {
         std::fs::create_dir_all(dir)?;
         // Absolute, because the environment that names files in it is used by processes in other folders.
         let dir = dir.canonicalize()?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(dir.join("lock"))?;
+        let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(held(&dir)),
@@ -83,10 +77,7 @@ impl Claim {
         }
         let before = read_place(&dir)?.unwrap_or_default();
         let claim = Claim { dir, lock, before };
-        claim.write(&Place {
-            pid: None,
-            ..claim.before.clone()
-        })?;
+        claim.write(&Place { pid: None, ..claim.before.clone() })?;
         Ok(claim)
     }
 
@@ -104,12 +95,7 @@ impl Claim {
         port_in(&self.before.kubernetes_endpoint)
     }
 
-    pub(crate) fn announce(
-        &self,
-        endpoint: &str,
-        kubernetes_endpoint: &str,
-        speed: f64,
-    ) -> Result<(), OpenError> {
+    pub(crate) fn announce(&self, endpoint: &str, kubernetes_endpoint: &str, speed: f64) -> Result<(), OpenError> {
         let place = Place {
             endpoint: endpoint.to_owned(),
             kubernetes_endpoint: kubernetes_endpoint.to_owned(),
@@ -127,10 +113,7 @@ impl Claim {
     }
 
     fn write(&self, place: &Place) -> std::io::Result<()> {
-        replace(
-            &self.dir.join("world.json"),
-            &serde_json::to_vec_pretty(place).expect("a place is plain data"),
-        )
+        replace(&self.dir.join("world.json"), &serde_json::to_vec_pretty(place).expect("a place is plain data"))
     }
 }
 
@@ -138,11 +121,7 @@ impl Claim {
 fn held(dir: &Path) -> OpenError {
     for _ in 0..100 {
         match read_place(dir) {
-            Ok(Some(Place {
-                endpoint,
-                pid: Some(pid),
-                ..
-            })) => return OpenError::Held { endpoint, pid },
+            Ok(Some(Place { endpoint, pid: Some(pid), .. })) => return OpenError::Held { endpoint, pid },
             Ok(_) => std::thread::sleep(std::time::Duration::from_millis(50)),
             Err(error) => return error,
         }
@@ -155,18 +134,12 @@ fn held(dir: &Path) -> OpenError {
 fn read_place(dir: &Path) -> Result<Option<Place>, OpenError> {
     let path = dir.join("world.json");
     match std::fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|source| OpenError::Broken { path, source }),
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|source| OpenError::Broken { path, source }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
 fn port_in(endpoint: &str) -> u16 {
-    endpoint
-        .rsplit(':')
-        .next()
-        .and_then(|port| port.parse().ok())
-        .unwrap_or(0)
+    endpoint.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(0)
 }

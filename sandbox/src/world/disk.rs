@@ -43,10 +43,7 @@ impl Disk {
     pub(super) fn open(dir: &Path) -> Result<(Disk, Loaded), OpenError> {
         let dir = dir.join("state");
         std::fs::create_dir_all(&dir)?;
-        let mut disk = Disk {
-            dir,
-            written: BTreeMap::new(),
-        };
+        let mut disk = Disk { dir, written: BTreeMap::new() };
         disk.redo()?;
         let loaded = disk.load()?;
         Ok((disk, loaded))
@@ -88,11 +85,7 @@ impl Disk {
         Ok(true)
     }
 
-    pub(super) fn write_clock(
-        &mut self,
-        regions: &BTreeMap<String, State>,
-        clock: i64,
-    ) -> std::io::Result<()> {
+    pub(super) fn write_clock(&mut self, regions: &BTreeMap<String, State>, clock: i64) -> std::io::Result<()> {
         replace(&self.dir.join(CLOCK), time_text(regions, clock).as_bytes())
     }
 
@@ -105,10 +98,7 @@ impl Disk {
     /// All of `changed` or, if the process dies before the redo file is whole, none.
     fn put(&self, changed: &BTreeMap<String, String>) -> std::io::Result<()> {
         let redo = self.dir.join(REDO);
-        replace(
-            &redo,
-            &serde_json::to_vec(changed).expect("names and texts are plain data"),
-        )?;
+        replace(&redo, &serde_json::to_vec(changed).expect("names and texts are plain data"))?;
         for (name, text) in changed {
             let path = self.dir.join(name);
             std::fs::create_dir_all(path.parent().expect("a state file is in the state folder"))?;
@@ -127,18 +117,10 @@ impl Disk {
 
     fn load(&mut self) -> Result<Loaded, OpenError> {
         let times: Option<Times> = self.part(CLOCK)?;
-        let advanced = |region: &str| {
-            times
-                .as_ref()
-                .and_then(|it| it.advanced.get(region))
-                .copied()
-                .unwrap_or_default()
-        };
-        let mut loaded = Loaded {
-            clock: times.as_ref().map(|it| it.now),
-            faults: self.part("faults.json")?,
-            ..Loaded::default()
-        };
+        let advanced =
+            |region: &str| times.as_ref().and_then(|it| it.advanced.get(region)).copied().unwrap_or_default();
+        let mut loaded =
+            Loaded { clock: times.as_ref().map(|it| it.now), faults: self.part("faults.json")?, ..Loaded::default() };
         loaded.global.iam = self.part("global/iam.json")?.unwrap_or_default();
         loaded.global.s3 = self.part("global/s3.json")?.unwrap_or_default();
         loaded.global.ids = self.part("global/ids.json")?.unwrap_or_default();
@@ -150,15 +132,9 @@ impl Disk {
                     eks: self.part(&format!("{name}/eks.json"))?.unwrap_or_default(),
                     ssm: self.part(&format!("{name}/ssm.json"))?.unwrap_or_default(),
                     logs: self.part(&format!("{name}/logs.json"))?.unwrap_or_default(),
-                    sagemaker: self
-                        .part(&format!("{name}/sagemaker.json"))?
-                        .unwrap_or_default(),
-                    cloudformation: self
-                        .part(&format!("{name}/cloudformation.json"))?
-                        .unwrap_or_default(),
-                    kubernetes: self
-                        .part(&format!("{name}/kubernetes.json"))?
-                        .unwrap_or_default(),
+                    sagemaker: self.part(&format!("{name}/sagemaker.json"))?.unwrap_or_default(),
+                    cloudformation: self.part(&format!("{name}/cloudformation.json"))?.unwrap_or_default(),
+                    kubernetes: self.part(&format!("{name}/kubernetes.json"))?.unwrap_or_default(),
                     advanced: advanced(&name),
                     ..State::default()
                 };
@@ -173,9 +149,7 @@ impl Disk {
         match std::fs::read_to_string(&path) {
             Ok(text) => {
                 self.written.insert(name.to_owned(), hash_of(&text));
-                serde_json::from_str(&text)
-                    .map(Some)
-                    .map_err(|source| OpenError::Broken { path, source })
+                serde_json::from_str(&text).map(Some).map_err(|source| OpenError::Broken { path, source })
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
@@ -190,25 +164,18 @@ fn regional(region: &str, state: &State) -> [(String, String); 7] {
         part(&format!("{region}/ssm.json"), &state.ssm),
         part(&format!("{region}/logs.json"), &state.logs),
         part(&format!("{region}/sagemaker.json"), &state.sagemaker),
-        part(
-            &format!("{region}/cloudformation.json"),
-            &state.cloudformation,
-        ),
+        part(&format!("{region}/cloudformation.json"), &state.cloudformation),
         part(&format!("{region}/kubernetes.json"), &state.kubernetes),
     ]
 }
 
 fn time_text(regions: &BTreeMap<String, State>, now: i64) -> String {
-    let advanced = regions
-        .iter()
-        .map(|(region, state)| (region.clone(), state.advanced))
-        .collect();
+    let advanced = regions.iter().map(|(region, state)| (region.clone(), state.advanced)).collect();
     serde_json::to_string(&Times { now, advanced }).expect("times are plain data")
 }
 
 fn part(name: &str, state: &impl Serialize) -> (String, String) {
-    let text = serde_json::to_string(state)
-        .unwrap_or_else(|error| panic!("the state of {name} is not JSON: {error}"));
+    let text = serde_json::to_string(state).unwrap_or_else(|error| panic!("the state of {name} is not JSON: {error}"));
     (name.to_owned(), text)
 }
 
@@ -222,10 +189,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, OpenError> {
     match std::fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)
-            .map_err(|source| OpenError::Broken {
-                path: path.to_path_buf(),
-                source,
-            }),
+            .map_err(|source| OpenError::Broken { path: path.to_path_buf(), source }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }

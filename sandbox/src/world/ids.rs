@@ -27,9 +27,7 @@ impl Ids {
     pub fn uuid(&mut self) -> String {
         let bytes = hex::decode(self.hex(32)).expect("hex digits decode");
         let bytes: [u8; 16] = bytes.try_into().expect("32 digits are 16 bytes");
-        uuid::Builder::from_random_bytes(bytes)
-            .into_uuid()
-            .to_string()
+        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 
     /// So many letters and digits in lower case, as in the endings of generated names; at most 32.

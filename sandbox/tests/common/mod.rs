@@ -18,14 +18,8 @@ pub const KEY: &str = "AKIAHPRUNSANDBOX0000";
 
 pub async fn open(dir: &Path, faults: Option<&str>) -> (Sandbox, Arc<AtomicI64>) {
     let now = Arc::new(AtomicI64::new(1_800_000_000_000_000));
-    let script = faults.map(|text| {
-        serde_yaml::from_str::<FaultScript>(text).expect("the script of the test is right")
-    });
-    let options = Options {
-        world: dir.to_path_buf(),
-        clock: ClockKind::Manual(Arc::clone(&now)),
-        faults: script,
-    };
+    let script = faults.map(|text| serde_yaml::from_str::<FaultScript>(text).expect("the script of the test is right"));
+    let options = Options { world: dir.to_path_buf(), clock: ClockKind::Manual(Arc::clone(&now)), faults: script };
     (Sandbox::open(options).await.expect("the world opens"), now)
 }
 
@@ -54,14 +48,7 @@ pub struct Ask<'a> {
 
 impl Default for Ask<'_> {
     fn default() -> Self {
-        Ask {
-            service: "s3",
-            method: "GET",
-            path: "/",
-            headers: &[],
-            body: b"",
-            key: KEY,
-        }
+        Ask { service: "s3", method: "GET", path: "/", headers: &[], body: b"", key: KEY }
     }
 }
 
@@ -69,48 +56,25 @@ impl Default for Ask<'_> {
 pub async fn ask(sandbox: &Sandbox, ask: Ask<'_>) -> Option<Answer> {
     let host = sandbox.endpoint().trim_start_matches("http://").to_owned();
     let digest = hex::encode(Sha256::digest(ask.body));
-    let date = jiff::Timestamp::now()
-        .strftime("%Y%m%dT%H%M%SZ")
-        .to_string();
+    let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let mut headers: Vec<(String, String)> = vec![
         ("host".to_owned(), host.clone()),
         ("x-amz-content-sha256".to_owned(), digest.clone()),
         ("x-amz-date".to_owned(), date.clone()),
     ];
-    headers.extend(
-        ask.headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-    );
+    headers.extend(ask.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     headers.sort();
     let (path, query) = ask.path.split_once('?').unwrap_or((ask.path, ""));
     let query: Vec<String> = query
         .split('&')
         .filter(|it| !it.is_empty())
-        .map(|it| {
-            if it.contains('=') {
-                it.to_owned()
-            } else {
-                format!("{it}=")
-            }
-        })
+        .map(|it| if it.contains('=') { it.to_owned() } else { format!("{it}=") })
         .collect();
     let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-    let lines: String = headers
-        .iter()
-        .map(|(name, value)| format!("{name}:{value}\n"))
-        .collect();
-    let canonical = format!(
-        "{}\n{path}\n{}\n{lines}\n{}\n{digest}",
-        ask.method,
-        query.join("&"),
-        names.join(";")
-    );
+    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let canonical = format!("{}\n{path}\n{}\n{lines}\n{}\n{digest}", ask.method, query.join("&"), names.join(";"));
     let scope = format!("{}/us-west-2/{}/aws4_request", &date[..8], ask.service);
-    let to_sign = format!(
-        "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
-        hex::encode(Sha256::digest(canonical))
-    );
+    let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
     let mut key = b"AWS4hprun-sandbox-secret".to_vec();
     for part in [&date[..8], "us-west-2", ask.service, "aws4_request"] {
         key = hmac(&key, part.as_bytes());
@@ -128,33 +92,19 @@ pub async fn ask(sandbox: &Sandbox, ask: Ask<'_>) -> Option<Answer> {
     for (name, value) in &headers {
         request = request.header(name, value);
     }
-    let request = request
-        .body(Full::new(Bytes::copy_from_slice(ask.body)))
-        .expect("the request of the test is right");
-    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new())
-        .retry_canceled_requests(false)
-        .build_http();
+    let request = request.body(Full::new(Bytes::copy_from_slice(ask.body))).expect("the request of the test is right");
+    let client: Client<_, Full<Bytes>> =
+        Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build_http();
     let response = client.request(request).await.ok()?;
     let (head, body) = response.into_parts();
     let body = body.collect().await.ok()?.to_bytes();
-    Some(Answer {
-        status: head.status.as_u16(),
-        headers: head.headers,
-        body,
-    })
+    Some(Answer { status: head.status.as_u16(), headers: head.headers, body })
 }
 
 fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut block = [0_u8; 64];
     block[..key.len()].copy_from_slice(key);
     let pad = |with: u8| block.map(|byte| byte ^ with);
-    let inner = Sha256::new()
-        .chain_update(pad(0x36))
-        .chain_update(message)
-        .finalize();
-    Sha256::new()
-        .chain_update(pad(0x5c))
-        .chain_update(inner)
-        .finalize()
-        .to_vec()
+    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().to_vec()
 }

@@ -160,3 +160,25 @@ async fn a_multipart_upload_is_one_object_when_it_is_complete_and_not_before() {
     assert_eq!(call(&sandbox, "GET", "/a-bucket/big", &[], b"").await.body.len(), large.len() + 3);
     assert_eq!(std::fs::read_dir(dir.path().join("s3")).unwrap().count(), 1, "the files of the parts are gone");
 }
+
+#[tokio::test]
+async fn a_chunked_upload_is_checked_by_its_trailer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sandbox, _) = open(dir.path(), None).await;
+    bucket(&sandbox).await;
+    let headers = [
+        ("content-encoding", "aws-chunked"),
+        ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+        ("x-amz-decoded-content-length", "5"),
+        ("x-amz-sdk-checksum-algorithm", "CRC32"),
+        ("x-amz-trailer", "x-amz-checksum-crc32"),
+    ];
+    for (sum, status) in [(crc32(b"other"), 400), (crc32(b"hello"), 200)] {
+        let body = format!("5\r\nhello\r\n0\r\nx-amz-checksum-crc32:{sum}\r\n\r\n");
+        let answer = call(&sandbox, "PUT", "/a-bucket/k", &headers, body.as_bytes()).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
+    let answer = call(&sandbox, "GET", "/a-bucket/k", &[], b"").await;
+    assert_eq!(answer.text(), "hello");
+    assert!(!answer.headers.contains_key("content-encoding"), "aws-chunked is not kept");
+}

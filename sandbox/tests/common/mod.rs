@@ -55,14 +55,16 @@ impl Default for Ask<'_> {
 /// `None` when the connection was closed without an answer.
 pub async fn ask(sandbox: &Sandbox, ask: Ask<'_>) -> Option<Answer> {
     let host = sandbox.endpoint().trim_start_matches("http://").to_owned();
-    let digest = hex::encode(Sha256::digest(ask.body));
+    let given = ask.headers.iter().find(|(name, _)| *name == "x-amz-content-sha256");
+    let digest = given.map_or_else(|| hex::encode(Sha256::digest(ask.body)), |(_, value)| (*value).to_owned());
     let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let mut headers: Vec<(String, String)> = vec![
         ("host".to_owned(), host.clone()),
         ("x-amz-content-sha256".to_owned(), digest.clone()),
         ("x-amz-date".to_owned(), date.clone()),
     ];
-    headers.extend(ask.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    let others = ask.headers.iter().filter(|it| Some(*it) != given);
+    headers.extend(others.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     headers.sort();
     let (path, query) = ask.path.split_once('?').unwrap_or((ask.path, ""));
     let query: Vec<String> = query

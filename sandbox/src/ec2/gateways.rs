@@ -19,7 +19,7 @@ const NAT_SHOWN: SignedDuration = SignedDuration::from_hours(1);
 
 impl State {
     /// Makes an internet gateway.
-    pub fn add_internet_gateway(&mut self, tags: Tags) -> Result<String, ServiceError> {
+    pub(crate) fn add_internet_gateway(&mut self, tags: Tags) -> Result<String, ServiceError> {
         if self.internet_gateways.len() >= GATEWAY_QUOTA {
             return Err(fault("InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached."));
         }
@@ -35,7 +35,7 @@ impl State {
     }
 
     /// Attaches an internet gateway to a VPC that has none.
-    pub fn attach(&mut self, gateway: &str, vpc: &str) -> Result<(), ServiceError> {
+    pub(crate) fn attach(&mut self, gateway: &str, vpc: &str) -> Result<(), ServiceError> {
         self.vpc(vpc)?;
         if self.attached(vpc).is_some_and(|other| other != gateway) {
             let text = format!("Network {vpc} already has an internet gateway attached");
@@ -51,12 +51,12 @@ impl State {
     }
 
     /// The internet gateway of a VPC.
-    pub fn attached(&self, vpc: &str) -> Option<&str> {
+    pub(crate) fn attached(&self, vpc: &str) -> Option<&str> {
         self.internet_gateways.values().find(|g| g.vpc.as_deref() == Some(vpc)).map(|g| g.id.as_str())
     }
 
     /// Detaches an internet gateway, unless the VPC has public addresses in use.
-    pub fn detach(&mut self, gateway: &str, vpc: &str) -> Result<(), ServiceError> {
+    pub(crate) fn detach(&mut self, gateway: &str, vpc: &str) -> Result<(), ServiceError> {
         if self.internet_gateway(gateway)?.vpc.as_deref() != Some(vpc) {
             let text = format!("resource {gateway} is not attached to network {vpc}");
             return Err(fault("Gateway.NotAttached", text));
@@ -72,7 +72,7 @@ impl State {
     }
 
     /// Deletes an internet gateway that is attached to nothing.
-    pub fn remove_internet_gateway(&mut self, id: &str) -> Result<(), ServiceError> {
+    pub(crate) fn remove_internet_gateway(&mut self, id: &str) -> Result<(), ServiceError> {
         if self.internet_gateway(id)?.vpc.is_some() {
             let text = format!("The internetGateway '{id}' has dependencies and cannot be deleted.");
             return Err(fault("DependencyViolation", text));
@@ -82,7 +82,7 @@ impl State {
     }
 
     /// Allocates an elastic IP address; gives the allocation's id.
-    pub fn add_address(&mut self, tags: Tags) -> Result<String, ServiceError> {
+    pub(crate) fn add_address(&mut self, tags: Tags) -> Result<String, ServiceError> {
         if self.addresses.len() >= ADDRESS_QUOTA {
             return Err(fault("AddressLimitExceeded", "The maximum number of addresses has been reached."));
         }
@@ -97,14 +97,14 @@ impl State {
     }
 
     /// The address of this allocation, or EC2's error.
-    pub fn address(&self, allocation: &str) -> Result<&Address, ServiceError> {
+    pub(crate) fn address(&self, allocation: &str) -> Result<&Address, ServiceError> {
         self.addresses.get(allocation).ok_or_else(|| {
             fault("InvalidAllocationID.NotFound", format!("The allocation ID '{allocation}' does not exist"))
         })
     }
 
     /// Gives an address back that nothing uses.
-    pub fn remove_address(&mut self, allocation: &str) -> Result<(), ServiceError> {
+    pub(crate) fn remove_address(&mut self, allocation: &str) -> Result<(), ServiceError> {
         let address = self.address(allocation)?;
         if address.association.is_some() {
             let text = format!("Address with allocation id [{allocation}] cannot be released because it is locked to your account or in use");
@@ -115,7 +115,7 @@ impl State {
     }
 
     /// Makes a NAT gateway. Without an internet gateway it is accepted and fails some seconds later, as at EC2.
-    pub fn add_nat_gateway(
+    pub(crate) fn add_nat_gateway(
         &mut self,
         subnet: &str,
         allocation: Option<&str>,
@@ -173,14 +173,14 @@ impl State {
     }
 
     /// The NAT gateway of this id, or EC2's error.
-    pub fn nat_gateway(&self, id: &str) -> Result<&NatGateway, ServiceError> {
+    pub(crate) fn nat_gateway(&self, id: &str) -> Result<&NatGateway, ServiceError> {
         self.nat_gateways
             .get(id)
             .ok_or_else(|| fault("NatGatewayNotFound", format!("The Nat Gateway {id} was not found")))
     }
 
     /// Starts to delete a NAT gateway; its interface and address are free when it is gone.
-    pub fn remove_nat_gateway(&mut self, id: &str, now: Timestamp) -> Result<(), ServiceError> {
+    pub(crate) fn remove_nat_gateway(&mut self, id: &str, now: Timestamp) -> Result<(), ServiceError> {
         self.nat_gateway(id)?;
         let gateway = self.nat_gateways.get_mut(id).expect("it was found just now");
         if !matches!(gateway.state, NatState::Deleting | NatState::Deleted) {
@@ -190,15 +190,17 @@ impl State {
         Ok(())
     }
 
-    /// Moves the NAT gateways on to `now`.
-    pub fn advance(&mut self, now: Timestamp) {
+    /// Moves the NAT gateways on to `now`; says whether anything changed.
+    pub(crate) fn advance(&mut self, now: Timestamp) -> bool {
         let due = |gateway: &&NatGateway| gateway.due.is_some_and(|due| due <= now);
         let mut ids: Vec<(Option<Timestamp>, String)> =
             self.nat_gateways.values().filter(due).map(|g| (g.due, g.id.clone())).collect();
         ids.sort();
+        let moved = !ids.is_empty();
         for (at, id) in ids {
             self.advance_nat(&id, at.unwrap_or(now), now);
         }
+        moved
     }
 
     fn advance_nat(&mut self, id: &str, at: Timestamp, now: Timestamp) {

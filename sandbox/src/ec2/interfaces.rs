@@ -35,7 +35,7 @@ pub struct NewInterface {
 
 impl State {
     /// Makes an interface and takes its addresses from the subnet.
-    pub fn add_interface(&mut self, new: NewInterface) -> Result<String, ServiceError> {
+    pub(crate) fn add_interface(&mut self, new: NewInterface) -> Result<String, ServiceError> {
         let subnet = self.subnet(&new.subnet)?.clone();
         for group in &new.groups {
             let found = self.group(group)?;
@@ -93,7 +93,7 @@ impl State {
     }
 
     /// Deletes an interface; its addresses are free again.
-    pub fn remove_interface(&mut self, id: &str) -> Result<(), ServiceError> {
+    pub(crate) fn remove_interface(&mut self, id: &str) -> Result<(), ServiceError> {
         self.interfaces
             .remove(id)
             .map(|_| ())

@@ -1,30 +1,128 @@
-//! EC2 in the sandbox.
-//! Not part of it yet.
+//! EC2 in the sandbox: the networks that a HyperPod cluster needs, and what describes them.
+//! No instances: HyperPod's and EKS's machines show up here only as network interfaces.
 
-use serde::{Deserialize, Serialize};
+mod cidr;
+mod describe;
+mod gateways;
+mod group_resources;
+mod interfaces;
+mod listing;
+mod model;
+mod network;
+mod offerings;
+pub(crate) mod properties;
+mod requests;
+mod resources;
+mod routes;
+mod rule_requests;
+mod security;
+mod tags;
+mod views;
+pub mod zones;
 
 use crate::wire::{Call, Reply, ServiceError};
-use crate::world::{Moment, World};
+use crate::world::{self, Moment, World};
+use jiff::Timestamp;
 
-/// What EC2 holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct State {}
+pub use group_resources::*;
+pub use interfaces::NewInterface;
+pub use model::{State, Subnet};
+pub use resources::*;
+pub use security::SelfReference;
 
-/// The earliest instant after `after` at which something here changes by itself.
-pub fn next_due(_state: &crate::world::State, _after: jiff::Timestamp) -> Option<jiff::Timestamp> {
-    None
+/// The earliest instant after `after` at which a NAT gateway comes, fails or goes.
+pub fn next_due(state: &world::State, after: Timestamp) -> Option<Timestamp> {
+    state.ec2.nat_gateways.values().filter_map(|gateway| gateway.due).filter(|due| *due > after).min()
 }
 
-/// Moves what is due on to `cx.now`; says whether anything changed.
-pub fn advance(_state: &mut crate::world::State, _cx: &Moment<'_>) -> bool {
-    false
+/// Moves the NAT gateways on to `cx.now`; says whether anything changed.
+pub fn advance(state: &mut world::State, cx: &Moment<'_>) -> bool {
+    state.ec2.advance(cx.now)
 }
 
 /// Answers a call.
 ///
 /// # Errors
-/// AWS's own, and the sandbox's for what is not part of it.
-pub fn handle(_world: &World, call: &Call) -> Result<Reply, ServiceError> {
-    Err(call.not_part())
+/// EC2's own, and the sandbox's for what is not part of it.
+pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
+    world.with(&call.region, |state, cx| {
+        let net = network(state, cx);
+        match describe::answer(net, cx, call)? {
+            Some(reply) => Ok(reply),
+            None => requests::answer(net, cx, call),
+        }
+    })
+}
+
+/// Puts an interface into a subnet, as HyperPod and EKS do; gives its id.
+///
+/// # Errors
+/// `InsufficientFreeAddressesInSubnet`, `InvalidSubnetID.NotFound`, `InvalidGroup.NotFound`.
+pub fn attach_eni(state: &mut world::State, cx: &Moment<'_>, new: NewInterface) -> Result<String, ServiceError> {
+    network(state, cx).add_interface(new)
+}
+
+/// Takes an interface out of its subnet; one that is gone already is no error.
+pub fn detach_eni(state: &mut world::State, cx: &Moment<'_>, id: &str) {
+    network(state, cx).interfaces.remove(id);
+}
+
+/// The subnet of this id.
+pub fn subnet<'a>(state: &'a world::State, id: &str) -> Option<&'a Subnet> {
+    state.ec2.subnets.get(id)
+}
+
+/// Addresses of a subnet that nothing has taken; 0 for a subnet that is not there.
+pub fn free_addresses(state: &world::State, subnet: &str) -> u64 {
+    state.ec2.subnets.get(subnet).map_or(0, |subnet| state.ec2.free_addresses(subnet))
+}
+
+/// The VPC of a security group; None when there is no such group.
+pub fn vpc_of_group<'a>(state: &'a world::State, group: &str) -> Option<&'a str> {
+    state.ec2.security_groups.get(group).map(|group| group.vpc.as_str())
+}
+
+/// Which ways a security group lets all traffic pass between its own members.
+pub fn self_reference(state: &world::State, group: &str) -> SelfReference {
+    state.ec2.self_reference(group)
+}
+
+/// How a subnet reaches the internet, by the route to `0.0.0.0/0` of its route table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Internet {
+    /// Through a NAT gateway (or an interface): a private subnet.
+    Nat,
+    /// Through an internet gateway: a public subnet.
+    Gateway,
+    /// Not at all.
+    None,
+}
+
+/// How a subnet reaches the internet.
+pub fn internet_of(state: &world::State, subnet: &str) -> Internet {
+    let table = state.ec2.subnets.get(subnet).and_then(|subnet| state.ec2.table_of_subnet(subnet));
+    let route = table.and_then(|table| table.routes.iter().find(|route| route.destination == "0.0.0.0/0"));
+    match route.map(|route| &route.target) {
+        Some(model::Target::Nat(_) | model::Target::Interface(_)) => Internet::Nat,
+        Some(model::Target::Gateway(_)) => Internet::Gateway,
+        Some(model::Target::Local | model::Target::Endpoint(_)) | None => Internet::None,
+    }
+}
+
+/// The networks of the call's region, to change.
+pub(crate) fn network<'a>(state: &'a mut world::State, cx: &Moment<'_>) -> &'a mut State {
+    if state.ec2.region.is_empty() {
+        cx.region.clone_into(&mut state.ec2.region);
+    }
+    &mut state.ec2
+}
+
+/// The networks of the call's region.
+pub(crate) fn network_ref(state: &world::State) -> &State {
+    &state.ec2
+}
+
+/// An error as EC2 gives it: all of them are HTTP 400.
+pub(crate) fn fault(code: &str, message: impl Into<String>) -> ServiceError {
+    ServiceError::new(400, code, message)
 }

@@ -214,17 +214,17 @@ pub(crate) struct Interface {
 
 impl State {
     /// An empty region.
-    pub fn in_region(region: &str) -> State {
+    pub(crate) fn in_region(region: &str) -> State {
         State { region: region.to_owned(), ..State::default() }
     }
 
     /// A new id as EC2 writes them, the same in every world that made the same things in the same order.
-    pub fn new_id(&mut self, kind: &str) -> String {
+    pub(crate) fn new_id(&mut self, kind: &str) -> String {
         format!("{kind}-0{}", &self.digest(kind)[..16])
     }
 
     /// Hex digits that no other thing of this region got.
-    pub fn digest(&mut self, kind: &str) -> String {
+    pub(crate) fn digest(&mut self, kind: &str) -> String {
         self.made += 1;
         hex::encode(Sha256::digest(format!("{}/{kind}/{}", self.region, self.made)))
     }

@@ -27,7 +27,7 @@ pub(crate) struct NewSubnet {
 
 impl State {
     /// Makes a VPC with its main route table and default security group.
-    pub fn add_vpc(&mut self, cidr: &str, tenancy: &str, tags: Tags) -> Result<String, ServiceError> {
+    pub(crate) fn add_vpc(&mut self, cidr: &str, tenancy: &str, tags: Tags) -> Result<String, ServiceError> {
         let block = vpc_block(cidr)?;
         if self.vpcs.len() >= VPC_QUOTA {
             return Err(fault("VpcLimitExceeded", "The maximum number of VPCs has been reached."));
@@ -69,17 +69,17 @@ impl State {
     }
 
     /// The VPC of this id, or EC2's error.
-    pub fn vpc(&self, id: &str) -> Result<&Vpc, ServiceError> {
+    pub(crate) fn vpc(&self, id: &str) -> Result<&Vpc, ServiceError> {
         self.vpcs.get(id).ok_or_else(|| fault("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist")))
     }
 
     /// The VPC of this id, to change.
-    pub fn vpc_mut(&mut self, id: &str) -> Result<&mut Vpc, ServiceError> {
+    pub(crate) fn vpc_mut(&mut self, id: &str) -> Result<&mut Vpc, ServiceError> {
         self.vpcs.get_mut(id).ok_or_else(|| fault("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist")))
     }
 
     /// Adds an address block to a VPC; gives the association's id.
-    pub fn add_block(&mut self, vpc: &str, cidr: &str) -> Result<String, ServiceError> {
+    pub(crate) fn add_block(&mut self, vpc: &str, cidr: &str) -> Result<String, ServiceError> {
         let block = vpc_block(cidr)?;
         let found = self.vpc(vpc)?;
         let primary = found.blocks.first().and_then(|b| Cidr::parse(&b.cidr)).expect("a VPC has a primary block");
@@ -105,7 +105,7 @@ impl State {
     }
 
     /// Takes an address block away from its VPC.
-    pub fn remove_block(&mut self, association: &str) -> Result<(), ServiceError> {
+    pub(crate) fn remove_block(&mut self, association: &str) -> Result<(), ServiceError> {
         let missing = || {
             fault(
                 "InvalidVpcCidrBlockAssociationID.NotFound",
@@ -140,7 +140,7 @@ impl State {
     }
 
     /// Deletes a VPC that nothing is left in but what was made with it.
-    pub fn remove_vpc(&mut self, id: &str) -> Result<(), ServiceError> {
+    pub(crate) fn remove_vpc(&mut self, id: &str) -> Result<(), ServiceError> {
         self.vpc(id)?;
         let in_use = self.subnets.values().any(|s| s.vpc == id)
             || self.internet_gateways.values().any(|g| g.vpc.as_deref() == Some(id))
@@ -160,7 +160,7 @@ impl State {
     }
 
     /// Makes a subnet inside one of its VPC's blocks.
-    pub fn add_subnet(&mut self, new: NewSubnet) -> Result<String, ServiceError> {
+    pub(crate) fn add_subnet(&mut self, new: NewSubnet) -> Result<String, ServiceError> {
         let vpc = self.vpc(&new.vpc)?;
         let invalid = || fault("InvalidSubnet.Range", format!("The CIDR '{}' is invalid.", new.cidr));
         let block = Cidr::parse(&new.cidr).filter(|c| (16..=28).contains(&c.prefix())).ok_or_else(invalid)?;
@@ -208,21 +208,21 @@ impl State {
     }
 
     /// The subnet of this id, or EC2's error.
-    pub fn subnet(&self, id: &str) -> Result<&Subnet, ServiceError> {
+    pub(crate) fn subnet(&self, id: &str) -> Result<&Subnet, ServiceError> {
         self.subnets
             .get(id)
             .ok_or_else(|| fault("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist")))
     }
 
     /// Addresses of a subnet that no interface has.
-    pub fn free_addresses(&self, subnet: &Subnet) -> u64 {
+    pub(crate) fn free_addresses(&self, subnet: &Subnet) -> u64 {
         let size = Cidr::parse(&subnet.cidr).map_or(0, |c| c.size());
         let used: usize = self.interfaces.values().filter(|i| i.subnet == subnet.id).map(|i| i.addresses.len()).sum();
         size.saturating_sub(RESERVED + used as u64)
     }
 
     /// Deletes a subnet that no interface is in; its route table association goes with it.
-    pub fn remove_subnet(&mut self, id: &str) -> Result<(), ServiceError> {
+    pub(crate) fn remove_subnet(&mut self, id: &str) -> Result<(), ServiceError> {
         self.subnet(id)?;
         if self.interfaces.values().any(|i| i.subnet == id) {
             let text = format!("The subnet '{id}' has dependencies and cannot be deleted.");

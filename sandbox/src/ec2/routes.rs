@@ -20,7 +20,7 @@ pub(crate) struct NewEndpoint {
 
 impl State {
     /// Makes a route table; it begins with the local routes of its VPC.
-    pub fn add_route_table(&mut self, vpc: &str, tags: Tags) -> Result<String, ServiceError> {
+    pub(crate) fn add_route_table(&mut self, vpc: &str, tags: Tags) -> Result<String, ServiceError> {
         let local = |b: &super::model::Block| Route { destination: b.cidr.clone(), target: Target::Local };
         let routes = self.vpc(vpc)?.blocks.iter().map(local).collect();
         let id = self.new_id("rtb");
@@ -37,7 +37,7 @@ impl State {
     }
 
     /// The route table of this id, or EC2's error.
-    pub fn route_table(&self, id: &str) -> Result<&RouteTable, ServiceError> {
+    pub(crate) fn route_table(&self, id: &str) -> Result<&RouteTable, ServiceError> {
         self.route_tables
             .get(id)
             .ok_or_else(|| fault("InvalidRouteTableID.NotFound", format!("The routeTable ID '{id}' does not exist")))
@@ -49,7 +49,7 @@ impl State {
     }
 
     /// Deletes a route table that no subnet uses.
-    pub fn remove_route_table(&mut self, id: &str) -> Result<(), ServiceError> {
+    pub(crate) fn remove_route_table(&mut self, id: &str) -> Result<(), ServiceError> {
         let table = self.route_table(id)?;
         if table.main.is_some() || !table.associations.is_empty() {
             let text = format!("The routeTable '{id}' has dependencies and cannot be deleted.");
@@ -63,7 +63,7 @@ impl State {
     }
 
     /// Adds a route; with `replace` an existing one to the same destination is changed.
-    pub fn add_route(&mut self, table: &str, destination: &str, target: Target, replace: bool) -> Result<(), ServiceError> {
+    pub(crate) fn add_route(&mut self, table: &str, destination: &str, target: Target, replace: bool) -> Result<(), ServiceError> {
         let vpc = self.route_table(table)?.vpc.clone();
         let block = Cidr::parse(destination)
             .ok_or_else(|| fault("InvalidParameterValue", format!("Value ({destination}) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block.")))?;
@@ -119,7 +119,7 @@ impl State {
     }
 
     /// Takes a route away.
-    pub fn remove_route(&mut self, table: &str, destination: &str) -> Result<(), ServiceError> {
+    pub(crate) fn remove_route(&mut self, table: &str, destination: &str) -> Result<(), ServiceError> {
         let found = self.route_table_mut(table)?;
         let at = found.routes.iter().position(|r| r.destination == destination && r.target != Target::Local);
         let at = at.ok_or_else(|| no_route(table, destination))?;
@@ -128,7 +128,7 @@ impl State {
     }
 
     /// Lets a subnet use a route table; gives the association's id. A subnet has one table of its own at most.
-    pub fn associate(&mut self, table: &str, subnet: &str) -> Result<String, ServiceError> {
+    pub(crate) fn associate(&mut self, table: &str, subnet: &str) -> Result<String, ServiceError> {
         let vpc = self.subnet(subnet)?.vpc.clone();
         if self.route_table(table)?.vpc != vpc {
             let text = format!("Route table {table} and subnet {subnet} belong to different networks");
@@ -144,7 +144,7 @@ impl State {
     }
 
     /// Ends an association.
-    pub fn disassociate(&mut self, association: &str) -> Result<(), ServiceError> {
+    pub(crate) fn disassociate(&mut self, association: &str) -> Result<(), ServiceError> {
         let gone = self.route_tables.values_mut().any(|t| t.associations.remove(association).is_some());
         gone.then_some(()).ok_or_else(|| {
             let text = format!("The association ID '{association}' does not exist");
@@ -153,14 +153,14 @@ impl State {
     }
 
     /// The route table that a subnet uses: its own or the VPC's main one.
-    pub fn table_of_subnet(&self, subnet: &super::model::Subnet) -> Option<&RouteTable> {
+    pub(crate) fn table_of_subnet(&self, subnet: &super::model::Subnet) -> Option<&RouteTable> {
         let own = |t: &&RouteTable| t.associations.values().any(|s| *s == subnet.id);
         let main = |t: &&RouteTable| t.vpc == subnet.vpc && t.main.is_some();
         self.route_tables.values().find(own).or_else(|| self.route_tables.values().find(main))
     }
 
     /// Makes a gateway endpoint for S3 or DynamoDB; other endpoints are not part of the sandbox.
-    pub fn add_endpoint(&mut self, new: NewEndpoint, now: Timestamp) -> Result<String, ServiceError> {
+    pub(crate) fn add_endpoint(&mut self, new: NewEndpoint, now: Timestamp) -> Result<String, ServiceError> {
         self.vpc(&new.vpc)?;
         if let Some(kind) = new.kind.filter(|kind| kind != "Gateway") {
             let text = format!("hprun sandbox: VPC endpoints of type {kind} are not part of the sandbox");
@@ -199,7 +199,7 @@ impl State {
     }
 
     /// Sets the route tables of a gateway endpoint; each gets the endpoint's route, others lose it.
-    pub fn set_endpoint_tables(&mut self, id: &str, tables: Vec<String>) -> Result<(), ServiceError> {
+    pub(crate) fn set_endpoint_tables(&mut self, id: &str, tables: Vec<String>) -> Result<(), ServiceError> {
         let service = self.endpoint(id)?.service.clone();
         for table in &tables {
             self.route_table(table)?;
@@ -218,14 +218,14 @@ impl State {
     }
 
     /// The endpoint of this id, or EC2's error.
-    pub fn endpoint(&self, id: &str) -> Result<&Endpoint, ServiceError> {
+    pub(crate) fn endpoint(&self, id: &str) -> Result<&Endpoint, ServiceError> {
         self.endpoints
             .get(id)
             .ok_or_else(|| fault("InvalidVpcEndpointId.NotFound", format!("The Vpc Endpoint Id '{id}' does not exist")))
     }
 
     /// Deletes an endpoint with its routes.
-    pub fn remove_endpoint(&mut self, id: &str) -> Result<(), ServiceError> {
+    pub(crate) fn remove_endpoint(&mut self, id: &str) -> Result<(), ServiceError> {
         self.set_endpoint_tables(id, vec![])?;
         self.endpoints.remove(id);
         Ok(())

@@ -12,12 +12,12 @@ const RULE_QUOTA: usize = 60;
 
 impl Permission {
     /// All protocols and ports.
-    pub fn all(egress: bool, peer: Peer) -> Permission {
+    pub(crate) fn all(egress: bool, peer: Peer) -> Permission {
         Permission { egress, protocol: "-1".into(), from: None, to: None, peer }
     }
 
     /// The same permission as EC2 keeps it: protocol names for numbers, no ports for "all".
-    pub fn normal(mut self) -> Result<Permission, ServiceError> {
+    pub(crate) fn normal(mut self) -> Result<Permission, ServiceError> {
         self.protocol = match self.protocol.to_lowercase().as_str() {
             "-1" | "all" => "-1".into(),
             "6" | "tcp" => "tcp".into(),
@@ -68,7 +68,7 @@ impl Permission {
 
 impl State {
     /// Makes a security group; all traffic out is allowed until that rule is revoked.
-    pub fn add_group(&mut self, vpc: &str, name: &str, description: &str, tags: Tags) -> Result<String, ServiceError> {
+    pub(crate) fn add_group(&mut self, vpc: &str, name: &str, description: &str, tags: Tags) -> Result<String, ServiceError> {
         self.vpc(vpc)?;
         if name.starts_with("sg-") || name.is_empty() || name.len() > 255 {
             let text = format!("Invalid value '{name}' for groupName. It must be 1 to 255 characters and must not begin with sg-.");
@@ -92,19 +92,19 @@ impl State {
     }
 
     /// The security group of this id, or EC2's error.
-    pub fn group(&self, id: &str) -> Result<&SecurityGroup, ServiceError> {
+    pub(crate) fn group(&self, id: &str) -> Result<&SecurityGroup, ServiceError> {
         self.security_groups
             .get(id)
             .ok_or_else(|| fault("InvalidGroup.NotFound", format!("The security group '{id}' does not exist")))
     }
 
     /// The rules of a group.
-    pub fn rules_of<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a Rule> {
+    pub(crate) fn rules_of<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a Rule> {
         self.rules.values().filter(move |rule| rule.group == group)
     }
 
     /// Adds a rule to a group; a rule that is there already is refused.
-    pub fn add_rule(
+    pub(crate) fn add_rule(
         &mut self,
         group: &str,
         permission: Permission,
@@ -128,7 +128,7 @@ impl State {
     }
 
     /// Writes a rule that is known to be right.
-    pub fn put_rule(&mut self, group: &str, permission: Permission, description: Option<String>, tags: Tags) -> String {
+    pub(crate) fn put_rule(&mut self, group: &str, permission: Permission, description: Option<String>, tags: Tags) -> String {
         let id = self.new_id("sgr");
         let rule = Rule { id: id.clone(), group: group.to_owned(), permission, description, by_default: false, tags };
         self.rules.insert(id.clone(), rule);
@@ -136,7 +136,7 @@ impl State {
     }
 
     /// Writes the rule that every new group has: all traffic out.
-    pub fn put_default_egress(&mut self, group: &str) {
+    pub(crate) fn put_default_egress(&mut self, group: &str) {
         let open = Permission::all(true, Peer::Cidr("0.0.0.0/0".into()));
         let id = self.put_rule(group, open, None, vec![]);
         if let Some(rule) = self.rules.get_mut(&id) {
@@ -145,19 +145,19 @@ impl State {
     }
 
     /// Takes that rule away, as CloudFormation does when a template states egress rules.
-    pub fn drop_default_egress(&mut self, group: &str) {
+    pub(crate) fn drop_default_egress(&mut self, group: &str) {
         self.rules.retain(|_, rule| rule.group != group || !rule.by_default);
     }
 
     /// Takes a rule away by its id.
-    pub fn remove_rule(&mut self, id: &str) -> Result<(), ServiceError> {
+    pub(crate) fn remove_rule(&mut self, id: &str) -> Result<(), ServiceError> {
         self.rules.remove(id).map(|_| ()).ok_or_else(|| {
             fault("InvalidSecurityGroupRuleId.NotFound", format!("The security group rule ID '{id}' does not exist"))
         })
     }
 
     /// Takes a rule away by what it says.
-    pub fn revoke(&mut self, group: &str, permission: Permission) -> Result<(), ServiceError> {
+    pub(crate) fn revoke(&mut self, group: &str, permission: Permission) -> Result<(), ServiceError> {
         self.group(group)?;
         let permission = permission.normal()?;
         let id = self.rules_of(group).find(|rule| rule.permission == permission).map(|rule| rule.id.clone());
@@ -168,7 +168,7 @@ impl State {
     }
 
     /// Deletes a group that no interface uses and no other group's rule names.
-    pub fn remove_group(&mut self, id: &str) -> Result<(), ServiceError> {
+    pub(crate) fn remove_group(&mut self, id: &str) -> Result<(), ServiceError> {
         if self.group(id)?.name == "default" {
             let text = format!("the specified group: \"{id}\" name: \"default\" cannot be deleted by a user");
             return Err(fault("CannotDelete", text));
@@ -183,7 +183,7 @@ impl State {
     }
 
     /// Whether a group lets all traffic in from itself and out to itself, as EFA needs it.
-    pub fn self_reference(&self, group: &str) -> SelfReference {
+    pub(crate) fn self_reference(&self, group: &str) -> SelfReference {
         let open = |egress: bool| {
             let own = Permission::all(egress, Peer::Group(group.to_owned()));
             self.rules_of(group).any(|rule| rule.permission == own)

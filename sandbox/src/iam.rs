@@ -1,30 +1,78 @@
-//! IAM in the sandbox.
-//! Not part of it yet.
+//! IAM in the sandbox: roles and policies of the account, and whether a service may assume a role.
+//! Global: every region sees the same. Users, groups and instance profiles are not part of it.
 
-use serde::{Deserialize, Serialize};
+mod managed;
+mod model;
+mod policy;
+mod requests;
+mod resources;
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::wire::{Call, Reply, ServiceError};
-use crate::world::{Moment, World};
+use crate::world::{self, Moment, World};
 
-/// What IAM holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct State {}
+pub use model::{Role, State};
+pub use resources::*;
 
-/// The earliest instant after `after` at which something here changes by itself.
-pub fn next_due(_state: &crate::world::State, _after: jiff::Timestamp) -> Option<jiff::Timestamp> {
+/// How long a new role or a changed trust policy stays unknown to the other services (it is some 10 s at AWS).
+const SPREAD: SignedDuration = SignedDuration::from_secs(10);
+
+/// Nothing here changes by itself: whoever waits for a role asks again.
+pub fn next_due(_state: &world::State, _after: Timestamp) -> Option<Timestamp> {
     None
 }
 
-/// Moves what is due on to `cx.now`; says whether anything changed.
-pub fn advance(_state: &mut crate::world::State, _cx: &Moment<'_>) -> bool {
+/// Nothing here changes by itself.
+pub fn advance(_state: &mut world::State, _cx: &Moment<'_>) -> bool {
     false
 }
 
 /// Answers a call.
 ///
 /// # Errors
-/// AWS's own, and the sandbox's for what is not part of it.
-pub fn handle(_world: &World, call: &Call) -> Result<Reply, ServiceError> {
-    Err(call.not_part())
+/// IAM's own, and the sandbox's for what is not part of it.
+pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
+    world.with(&call.region, |state, cx| requests::answer(state, cx, call))
+}
+
+/// Whether a service such as `sagemaker.amazonaws.com` can assume a role now.
+///
+/// # Errors
+/// Why not, in words that a service can put into its own error.
+pub fn can_assume(state: &world::State, cx: &Moment<'_>, role_arn: &str, service: &str) -> Result<(), String> {
+    let role = state.iam.role_of_arn(role_arn).ok_or_else(|| format!("the role {role_arn} does not exist"))?;
+    if cx.now < role.trust_since + SPREAD {
+        return Err(format!("the role {role_arn} cannot be assumed by {service} yet"));
+    }
+    if !policy::trusts(&role.trust, service) {
+        return Err(format!("the trust policy of role {role_arn} does not allow {service} to assume it"));
+    }
+    Ok(())
+}
+
+/// Whether the role's policies allow an action such as `s3:GetObject` on a resource ARN. Conditions are not looked at: an allowing
+/// statement counts as if they were met, a denying one as if they were not.
+pub fn allows(state: &world::State, role_arn: &str, action: &str, resource: &str) -> bool {
+    state.iam.role_of_arn(role_arn).is_some_and(|role| state.iam.decide(role, action, resource) == policy::Decision::Allowed)
+}
+
+/// The role of this ARN.
+pub fn role<'a>(state: &'a world::State, role_arn: &str) -> Option<&'a Role> {
+    state.iam.role_of_arn(role_arn)
+}
+
+/// Makes the service-linked role of a service if the account has none, as services do on their first use; gives its ARN.
+pub fn ensure_service_linked_role(state: &mut world::State, cx: &Moment<'_>, service: &str) -> Option<String> {
+    let linked = managed::linked_role(service)?;
+    let arn = format!("arn:aws:iam::{}:role/aws-service-role/{service}/{}", cx.account, linked.role);
+    if state.iam.role_of_arn(&arn).is_none() {
+        requests::add_linked_role(state, cx, service, linked).ok()?;
+    }
+    Some(arn)
+}
+
+/// An error as IAM gives it.
+fn fault(status: u16, code: &str, message: impl Into<String>) -> ServiceError {
+    ServiceError::new(status, code, message)
 }

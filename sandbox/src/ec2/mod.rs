@@ -25,6 +25,7 @@ use crate::world::{self, Moment, World};
 use jiff::Timestamp;
 
 pub use group_resources::*;
+pub(crate) use listing::matches;
 pub use interfaces::NewInterface;
 pub use model::{State, Subnet};
 pub use resources::*;

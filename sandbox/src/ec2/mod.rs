@@ -68,6 +68,11 @@ pub fn detach_eni(state: &mut world::State, cx: &Moment<'_>, id: &str) {
     network(state, cx).interfaces.remove(id);
 }
 
+/// The first private address of an interface.
+pub fn address_of<'a>(state: &'a world::State, interface: &str) -> Option<&'a str> {
+    state.ec2.interfaces.get(interface).and_then(|interface| interface.addresses.first()).map(String::as_str)
+}
+
 /// The subnet of this id.
 pub fn subnet<'a>(state: &'a world::State, id: &str) -> Option<&'a Subnet> {
     state.ec2.subnets.get(id)
@@ -108,6 +113,28 @@ pub fn internet_of(state: &world::State, subnet: &str) -> Internet {
         Some(model::Target::Gateway(_)) => Internet::Gateway,
         Some(model::Target::Local | model::Target::Endpoint(_)) | None => Internet::None,
     }
+}
+
+/// Makes the security group that EKS puts a cluster's interfaces and nodes into; gives its id.
+///
+/// # Errors
+/// `InvalidVpcID.NotFound`.
+pub fn make_cluster_group(state: &mut world::State, cx: &Moment<'_>, vpc: &str, name: &str, cluster: &str) -> Result<String, ServiceError> {
+    let net = network(state, cx);
+    let description = "EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, as well as any managed workloads.";
+    let tags = vec![
+        ("Name".to_owned(), name.to_owned()),
+        ("aws:eks:cluster-name".to_owned(), cluster.to_owned()),
+        (format!("kubernetes.io/cluster/{cluster}"), "owned".to_owned()),
+    ];
+    let id = net.add_group(vpc, name, description, tags)?;
+    net.put_rule(&id, model::Permission::all(false, model::Peer::Group(id.clone())), None, vec![]);
+    Ok(id)
+}
+
+/// Deletes that group. When a rule or an interface still names it, it stays behind, as at EKS, and keeps its VPC from being deleted.
+pub fn delete_cluster_group(state: &mut world::State, cx: &Moment<'_>, id: &str) {
+    let _stays_behind_when_in_use = network(state, cx).remove_group(id);
 }
 
 /// The networks of the call's region, to change.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::model::{NewRole, Policy};
-use crate::cfn_resource::Made;
+use crate::cfn_resource::{Made, Readiness};
 use crate::ec2::properties::{Properties, invalid};
 use crate::wire::ServiceError;
 use crate::world::{Moment, State};
@@ -71,6 +71,14 @@ pub fn update_role(state: &mut State, cx: &Moment<'_>, id: &str, properties: Giv
     let role = state.iam.role(id)?;
     let attributes = json!({ "Arn": role.arn, "RoleId": role.id });
     Ok(Made { id: id.to_owned(), attributes: attributes.as_object().cloned().unwrap_or_default() })
+}
+
+/// Whether `AWS::IAM::Role` can be used by the other services: CloudFormation waits for that.
+pub fn ready_role(state: &State, cx: &Moment<'_>, id: &str) -> Readiness {
+    match state.iam.role(id) {
+        Ok(role) if cx.now < role.created + super::SPREAD => Readiness::Busy,
+        Ok(_) | Err(_) => Readiness::Ready(Map::new()),
+    }
 }
 
 /// Deletes `AWS::IAM::Role` with the policies it has; CloudFormation detaches them first.

@@ -65,7 +65,7 @@ pub fn attach_eni(state: &mut world::State, cx: &Moment<'_>, new: NewInterface) 
 
 /// Takes an interface out of its subnet; one that is gone already is no error.
 pub fn detach_eni(state: &mut world::State, cx: &Moment<'_>, id: &str) {
-    network(state, cx).interfaces.remove(id);
+    let _gone_is_fine = network(state, cx).remove_interface(id);
 }
 
 /// The first private address of an interface.

@@ -214,6 +214,7 @@ pub(crate) struct Interface {
 
 impl State {
     /// An empty region.
+    #[cfg(test)]
     pub(crate) fn in_region(region: &str) -> State {
         State { region: region.to_owned(), ..State::default() }
     }

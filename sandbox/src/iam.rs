@@ -40,13 +40,25 @@ pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
 ///
 /// # Errors
 /// Why not, in words that a service can put into its own error.
-pub fn can_assume(state: &world::State, cx: &Moment<'_>, role_arn: &str, service: &str) -> Result<(), String> {
-    let role = state.iam.role_of_arn(role_arn).ok_or_else(|| format!("the role {role_arn} does not exist"))?;
+pub fn can_assume(
+    state: &world::State,
+    cx: &Moment<'_>,
+    role_arn: &str,
+    service: &str,
+) -> Result<(), String> {
+    let role = state
+        .iam
+        .role_of_arn(role_arn)
+        .ok_or_else(|| format!("the role {role_arn} does not exist"))?;
     if cx.now < role.trust_since + SPREAD {
-        return Err(format!("the role {role_arn} cannot be assumed by {service} yet"));
+        return Err(format!(
+            "the role {role_arn} cannot be assumed by {service} yet"
+        ));
     }
     if !policy::trusts(&role.trust, service) {
-        return Err(format!("the trust policy of role {role_arn} does not allow {service} to assume it"));
+        return Err(format!(
+            "the trust policy of role {role_arn} does not allow {service} to assume it"
+        ));
     }
     Ok(())
 }
@@ -54,7 +66,10 @@ pub fn can_assume(state: &world::State, cx: &Moment<'_>, role_arn: &str, service
 /// Whether the role's policies allow an action such as `s3:GetObject` on a resource ARN. Conditions are not looked at: an allowing
 /// statement counts as if they were met, a denying one as if they were not.
 pub fn allows(state: &world::State, role_arn: &str, action: &str, resource: &str) -> bool {
-    state.iam.role_of_arn(role_arn).is_some_and(|role| state.iam.decide(role, action, resource) == policy::Decision::Allowed)
+    state
+        .iam
+        .role_of_arn(role_arn)
+        .is_some_and(|role| state.iam.decide(role, action, resource) == policy::Decision::Allowed)
 }
 
 /// The role of this ARN.
@@ -63,9 +78,16 @@ pub fn role<'a>(state: &'a world::State, role_arn: &str) -> Option<&'a Role> {
 }
 
 /// Makes the service-linked role of a service if the account has none, as services do on their first use; gives its ARN.
-pub fn ensure_service_linked_role(state: &mut world::State, cx: &Moment<'_>, service: &str) -> Option<String> {
+pub fn ensure_service_linked_role(
+    state: &mut world::State,
+    cx: &Moment<'_>,
+    service: &str,
+) -> Option<String> {
     let linked = managed::linked_role(service)?;
-    let arn = format!("arn:aws:iam::{}:role/aws-service-role/{service}/{}", cx.account, linked.role);
+    let arn = format!(
+        "arn:aws:iam::{}:role/aws-service-role/{service}/{}",
+        cx.account, linked.role
+    );
     if state.iam.role_of_arn(&arn).is_none() {
         requests::add_linked_role(state, cx, service, linked).ok()?;
     }

@@ -51,7 +51,8 @@ start_services() {
   running=()
 }
 
-# A folder's data goes to the volume; the old path becomes a bind mount, which both programs take for a plain folder.
+# A folder's data is copied to the volume, and the volume's folder is mounted over the old path, which both programs take for a plain
+# folder. The little that was there stays beneath the mount.
 move_folder() {
   local from=$1
   local to="$VOLUME/${from#/var/lib/}"
@@ -66,7 +67,7 @@ move_folder() {
     printf '%s %s none bind,nofail,x-systemd.requires-mounts-for=%s 0 0\n' "$to" "$from" "$VOLUME" >>/etc/fstab
   fi
   mount --bind "$to" "$from"
-  say "moved $from to $to"
+  say "$from is now $to"
 }
 
 main() {

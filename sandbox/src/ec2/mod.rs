@@ -25,15 +25,21 @@ use crate::world::{self, Moment, World};
 use jiff::Timestamp;
 
 pub use group_resources::*;
-pub(crate) use listing::matches;
 pub use interfaces::NewInterface;
+pub(crate) use listing::matches;
 pub use model::{State, Subnet};
 pub use resources::*;
 pub use security::SelfReference;
 
 /// The earliest instant after `after` at which a NAT gateway comes, fails or goes.
 pub fn next_due(state: &world::State, after: Timestamp) -> Option<Timestamp> {
-    state.ec2.nat_gateways.values().filter_map(|gateway| gateway.due).filter(|due| *due > after).min()
+    state
+        .ec2
+        .nat_gateways
+        .values()
+        .filter_map(|gateway| gateway.due)
+        .filter(|due| *due > after)
+        .min()
 }
 
 /// Moves the NAT gateways on to `cx.now`; says whether anything changed.
@@ -59,7 +65,11 @@ pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
 ///
 /// # Errors
 /// `InsufficientFreeAddressesInSubnet`, `InvalidSubnetID.NotFound`, `InvalidGroup.NotFound`.
-pub fn attach_eni(state: &mut world::State, cx: &Moment<'_>, new: NewInterface) -> Result<String, ServiceError> {
+pub fn attach_eni(
+    state: &mut world::State,
+    cx: &Moment<'_>,
+    new: NewInterface,
+) -> Result<String, ServiceError> {
     network(state, cx).add_interface(new)
 }
 
@@ -70,7 +80,12 @@ pub fn detach_eni(state: &mut world::State, cx: &Moment<'_>, id: &str) {
 
 /// The first private address of an interface.
 pub fn address_of<'a>(state: &'a world::State, interface: &str) -> Option<&'a str> {
-    state.ec2.interfaces.get(interface).and_then(|interface| interface.addresses.first()).map(String::as_str)
+    state
+        .ec2
+        .interfaces
+        .get(interface)
+        .and_then(|interface| interface.addresses.first())
+        .map(String::as_str)
 }
 
 /// The subnet of this id.
@@ -80,12 +95,20 @@ pub fn subnet<'a>(state: &'a world::State, id: &str) -> Option<&'a Subnet> {
 
 /// Addresses of a subnet that nothing has taken; 0 for a subnet that is not there.
 pub fn free_addresses(state: &world::State, subnet: &str) -> u64 {
-    state.ec2.subnets.get(subnet).map_or(0, |subnet| state.ec2.free_addresses(subnet))
+    state
+        .ec2
+        .subnets
+        .get(subnet)
+        .map_or(0, |subnet| state.ec2.free_addresses(subnet))
 }
 
 /// The VPC of a security group; None when there is no such group.
 pub fn vpc_of_group<'a>(state: &'a world::State, group: &str) -> Option<&'a str> {
-    state.ec2.security_groups.get(group).map(|group| group.vpc.as_str())
+    state
+        .ec2
+        .security_groups
+        .get(group)
+        .map(|group| group.vpc.as_str())
 }
 
 /// Which ways a security group lets all traffic pass between its own members.
@@ -106,8 +129,17 @@ pub enum Internet {
 
 /// How a subnet reaches the internet.
 pub fn internet_of(state: &world::State, subnet: &str) -> Internet {
-    let table = state.ec2.subnets.get(subnet).and_then(|subnet| state.ec2.table_of_subnet(subnet));
-    let route = table.and_then(|table| table.routes.iter().find(|route| route.destination == "0.0.0.0/0"));
+    let table = state
+        .ec2
+        .subnets
+        .get(subnet)
+        .and_then(|subnet| state.ec2.table_of_subnet(subnet));
+    let route = table.and_then(|table| {
+        table
+            .routes
+            .iter()
+            .find(|route| route.destination == "0.0.0.0/0")
+    });
     match route.map(|route| &route.target) {
         Some(model::Target::Nat(_) | model::Target::Interface(_)) => Internet::Nat,
         Some(model::Target::Gateway(_)) => Internet::Gateway,
@@ -119,16 +151,30 @@ pub fn internet_of(state: &world::State, subnet: &str) -> Internet {
 ///
 /// # Errors
 /// `InvalidVpcID.NotFound`.
-pub fn make_cluster_group(state: &mut world::State, cx: &Moment<'_>, vpc: &str, name: &str, cluster: &str) -> Result<String, ServiceError> {
+pub fn make_cluster_group(
+    state: &mut world::State,
+    cx: &Moment<'_>,
+    vpc: &str,
+    name: &str,
+    cluster: &str,
+) -> Result<String, ServiceError> {
     let net = network(state, cx);
     let description = "EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, as well as any managed workloads.";
     let tags = vec![
         ("Name".to_owned(), name.to_owned()),
         ("aws:eks:cluster-name".to_owned(), cluster.to_owned()),
-        (format!("kubernetes.io/cluster/{cluster}"), "owned".to_owned()),
+        (
+            format!("kubernetes.io/cluster/{cluster}"),
+            "owned".to_owned(),
+        ),
     ];
     let id = net.add_group(vpc, name, description, tags)?;
-    net.put_rule(&id, model::Permission::all(false, model::Peer::Group(id.clone())), None, vec![]);
+    net.put_rule(
+        &id,
+        model::Permission::all(false, model::Peer::Group(id.clone())),
+        None,
+        vec![],
+    );
     Ok(id)
 }
 

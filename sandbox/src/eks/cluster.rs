@@ -48,24 +48,41 @@ pub(super) fn find<'a>(state: &'a State, name: &str) -> Result<&'a Cluster, Serv
 }
 
 /// The cluster of this name, to change.
-pub(super) fn find_mut<'a>(state: &'a mut State, name: &str) -> Result<&'a mut Cluster, ServiceError> {
-    state.eks.clusters.get_mut(name).ok_or_else(|| missing(name))
+pub(super) fn find_mut<'a>(
+    state: &'a mut State,
+    name: &str,
+) -> Result<&'a mut Cluster, ServiceError> {
+    state
+        .eks
+        .clusters
+        .get_mut(name)
+        .ok_or_else(|| missing(name))
 }
 
 /// The cluster of this name, if it is neither being made nor being deleted.
-pub(super) fn usable<'a>(state: &'a mut State, name: &str) -> Result<&'a mut Cluster, ServiceError> {
+pub(super) fn usable<'a>(
+    state: &'a mut State,
+    name: &str,
+) -> Result<&'a mut Cluster, ServiceError> {
     let cluster = find_mut(state, name)?;
     match cluster.status {
         Status::Active | Status::Updating => Ok(cluster),
         Status::Creating | Status::Deleting => {
-            let text = format!("Cluster {name} is not in ACTIVE status; current status: {}", status_text(cluster.status));
+            let text = format!(
+                "Cluster {name} is not in ACTIVE status; current status: {}",
+                status_text(cluster.status)
+            );
             Err(fault("ResourceInUseException", text).with_member("clusterName", name))
         }
     }
 }
 
 fn missing(name: &str) -> ServiceError {
-    fault("ResourceNotFoundException", format!("No cluster found for name: {name}.")).with_member("clusterName", name)
+    fault(
+        "ResourceNotFoundException",
+        format!("No cluster found for name: {name}."),
+    )
+    .with_member("clusterName", name)
 }
 
 /// A status as EKS writes it.
@@ -88,10 +105,14 @@ pub(super) fn mode_text(mode: AuthenticationMode) -> &'static str {
 }
 
 pub(super) fn mode_of(text: &str) -> Result<AuthenticationMode, ServiceError> {
-    [AuthenticationMode::ConfigMap, AuthenticationMode::ApiAndConfigMap, AuthenticationMode::Api]
-        .into_iter()
-        .find(|mode| mode_text(*mode) == text)
-        .ok_or_else(|| invalid(format!("Unsupported authentication mode: {text}")))
+    [
+        AuthenticationMode::ConfigMap,
+        AuthenticationMode::ApiAndConfigMap,
+        AuthenticationMode::Api,
+    ]
+    .into_iter()
+    .find(|mode| mode_text(*mode) == text)
+    .ok_or_else(|| invalid(format!("Unsupported authentication mode: {text}")))
 }
 
 fn invalid(message: impl Into<String>) -> ServiceError {
@@ -99,7 +120,11 @@ fn invalid(message: impl Into<String>) -> ServiceError {
 }
 
 /// Starts to make a cluster.
-pub(super) fn create(state: &mut State, cx: &Moment<'_>, new: NewCluster) -> Result<(), ServiceError> {
+pub(super) fn create(
+    state: &mut State,
+    cx: &Moment<'_>,
+    new: NewCluster,
+) -> Result<(), ServiceError> {
     if let (Some(there), Some(token)) = (state.eks.clusters.get(&new.name), &new.token)
         && there.token.as_ref() == Some(token)
     {
@@ -107,7 +132,10 @@ pub(super) fn create(state: &mut State, cx: &Moment<'_>, new: NewCluster) -> Res
     }
     let version = check(state, cx, &new)?;
     let vpc = check_network(state, &new)?;
-    let mode = new.mode.as_deref().map_or(Ok(AuthenticationMode::ConfigMap), mode_of)?;
+    let mode = new
+        .mode
+        .as_deref()
+        .map_or(Ok(AuthenticationMode::ConfigMap), mode_of)?;
     iam::ensure_service_linked_role(state, cx, "eks.amazonaws.com");
     let cluster_security_group = make_security_group(state, cx, &new.name, &vpc)?;
     let interfaces = match place_interfaces(state, cx, &new, &cluster_security_group) {
@@ -117,9 +145,16 @@ pub(super) fn create(state: &mut State, cx: &Moment<'_>, new: NewCluster) -> Res
             return Err(error);
         }
     };
-    let issuer = format!("https://oidc.eks.{}.amazonaws.com/id/{}", cx.region, state.ids.hex(32).to_uppercase());
+    let issuer = format!(
+        "https://oidc.eks.{}.amazonaws.com/id/{}",
+        cx.region,
+        state.ids.hex(32).to_uppercase()
+    );
     let cluster = Cluster {
-        arn: format!("arn:aws:eks:{}:{}:cluster/{}", cx.region, cx.account, new.name),
+        arn: format!(
+            "arn:aws:eks:{}:{}:cluster/{}",
+            cx.region, cx.account, new.name
+        ),
         name: new.name.clone(),
         version,
         role_arn: new.role_arn,
@@ -132,7 +167,11 @@ pub(super) fn create(state: &mut State, cx: &Moment<'_>, new: NewCluster) -> Res
         vpc,
         public_access: new.public_access.unwrap_or(true),
         private_access: new.private_access.unwrap_or(false),
-        public_cidrs: if new.public_cidrs.is_empty() { vec!["0.0.0.0/0".into()] } else { new.public_cidrs },
+        public_cidrs: if new.public_cidrs.is_empty() {
+            vec!["0.0.0.0/0".into()]
+        } else {
+            new.public_cidrs
+        },
         service_cidr: new.service_cidr.unwrap_or_else(|| "10.100.0.0/16".into()),
         mode,
         creator_is_admin: new.creator_is_admin.unwrap_or(true),
@@ -159,21 +198,34 @@ fn check(state: &State, cx: &Moment<'_>, new: &NewCluster) -> Result<String, Ser
     let fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let starts = new.name.starts_with(|c: char| c.is_ascii_alphanumeric());
     if !starts || new.name.len() > 100 || !new.name.chars().all(fine) {
-        return Err(invalid("The cluster name should be valid. It can contain only alphanumeric characters (case-sensitive), hyphens and underscores, must start with an alphanumeric character and can't be longer than 100 characters."));
+        return Err(invalid(
+            "The cluster name should be valid. It can contain only alphanumeric characters (case-sensitive), hyphens and underscores, must start with an alphanumeric character and can't be longer than 100 characters.",
+        ));
     }
     if state.eks.clusters.contains_key(&new.name) {
         let text = format!("Cluster already exists with name: {}", new.name);
-        return Err(fault("ResourceInUseException", text).with_member("clusterName", new.name.clone()));
+        return Err(
+            fault("ResourceInUseException", text).with_member("clusterName", new.name.clone())
+        );
     }
     if state.eks.clusters.len() >= QUOTA {
-        return Err(fault("ResourceLimitExceededException", "Cluster limit exceeded for account."));
+        return Err(fault(
+            "ResourceLimitExceededException",
+            "Cluster limit exceeded for account.",
+        ));
     }
-    let version = new.version.clone().unwrap_or_else(|| VERSIONS[0].to_owned());
+    let version = new
+        .version
+        .clone()
+        .unwrap_or_else(|| VERSIONS[0].to_owned());
     if !VERSIONS.contains(&version.as_str()) {
         return Err(invalid("unsupported Kubernetes version"));
     }
     if let Err(why) = iam::can_assume(state, cx, &new.role_arn, "eks.amazonaws.com") {
-        let text = format!("Role with arn: {}, could not be assumed because it does not exist or the trusted entity is not correct ({why})", new.role_arn);
+        let text = format!(
+            "Role with arn: {}, could not be assumed because it does not exist or the trusted entity is not correct ({why})",
+            new.role_arn
+        );
         return Err(invalid(text));
     }
     Ok(version)
@@ -190,43 +242,69 @@ fn check_network(state: &State, new: &NewCluster) -> Result<String, ServiceError
         vpcs.insert(subnet.vpc.clone());
     }
     let (Some(vpc), true) = (vpcs.pop_first(), vpcs.is_empty()) else {
-        return Err(invalid("Subnets provided belong to different VPCs, or no subnets are provided"));
+        return Err(invalid(
+            "Subnets provided belong to different VPCs, or no subnets are provided",
+        ));
     };
     if zones.len() < 2 {
-        return Err(invalid("Subnets specified must be in at least two different AZs"));
+        return Err(invalid(
+            "Subnets specified must be in at least two different AZs",
+        ));
     }
     for id in &new.security_groups {
         match ec2::vpc_of_group(state, id) {
             Some(of) if of == vpc => {}
-            Some(_) => return Err(invalid(format!("Security group(s) [{id}] are not in the same VPC as the subnets. Please specify a security group that is associated with the VPC: {vpc}."))),
+            Some(_) => {
+                return Err(invalid(format!(
+                    "Security group(s) [{id}] are not in the same VPC as the subnets. Please specify a security group that is associated with the VPC: {vpc}."
+                )));
+            }
             None => return Err(invalid(format!("The security group '{id}' does not exist"))),
         }
     }
     Ok(vpc)
 }
 
-fn make_security_group(state: &mut State, cx: &Moment<'_>, cluster: &str, vpc: &str) -> Result<String, ServiceError> {
+fn make_security_group(
+    state: &mut State,
+    cx: &Moment<'_>,
+    cluster: &str,
+    vpc: &str,
+) -> Result<String, ServiceError> {
     let name = format!("eks-cluster-sg-{cluster}-{}", state.ids.hex(8));
     ec2::make_cluster_group(state, cx, vpc, &name, cluster)
 }
 
 /// One interface in each of the first two zones' subnets (EKS makes two to four).
-fn place_interfaces(state: &mut State, cx: &Moment<'_>, new: &NewCluster, group: &str) -> Result<Vec<String>, ServiceError> {
+fn place_interfaces(
+    state: &mut State,
+    cx: &Moment<'_>,
+    new: &NewCluster,
+    group: &str,
+) -> Result<Vec<String>, ServiceError> {
     let mut zones = BTreeSet::new();
     let mut interfaces = Vec::new();
     for id in &new.subnets {
-        let zone = ec2::subnet(state, id).map(|subnet| subnet.zone.clone()).unwrap_or_default();
+        let zone = ec2::subnet(state, id)
+            .map(|subnet| subnet.zone.clone())
+            .unwrap_or_default();
         if zones.len() >= 2 || !zones.insert(zone) {
             continue;
         }
-        let made = ec2::attach_eni(state, cx, NewInterface {
-            subnet: id.clone(),
-            groups: std::iter::once(group.to_owned()).chain(new.security_groups.iter().cloned()).collect(),
-            description: format!("Amazon EKS {}", new.name),
-            requester: "amazon-eks".into(),
-            addresses: 1,
-            ..NewInterface::default()
-        });
+        let made = ec2::attach_eni(
+            state,
+            cx,
+            NewInterface {
+                subnet: id.clone(),
+                groups: std::iter::once(group.to_owned())
+                    .chain(new.security_groups.iter().cloned())
+                    .collect(),
+                description: format!("Amazon EKS {}", new.name),
+                requester: "amazon-eks".into(),
+                addresses: 1,
+                ..NewInterface::default()
+            },
+        );
         match made {
             Ok(interface) => interfaces.push(interface),
             Err(error) => {
@@ -241,7 +319,13 @@ fn place_interfaces(state: &mut State, cx: &Moment<'_>, new: &NewCluster, group:
 }
 
 /// Starts a change that takes a while; gives its id.
-pub(super) fn start_update(state: &mut State, cx: &Moment<'_>, name: &str, kind: &str, params: Vec<(String, String)>) -> Result<String, ServiceError> {
+pub(super) fn start_update(
+    state: &mut State,
+    cx: &Moment<'_>,
+    name: &str,
+    kind: &str,
+    params: Vec<(String, String)>,
+) -> Result<String, ServiceError> {
     let id = state.ids.uuid();
     let cluster = find_mut(state, name)?;
     cluster.status = Status::Updating;
@@ -281,10 +365,18 @@ pub(super) fn delete(state: &mut State, cx: &Moment<'_>, name: &str) -> Result<(
 /// Moves the clusters on to `cx.now`; says whether anything changed.
 pub(super) fn advance(state: &mut State, cx: &Moment<'_>) -> bool {
     let is_due = |cluster: &&Cluster| cluster.due.is_some_and(|due| due <= cx.now);
-    let due: Vec<String> = state.eks.clusters.values().filter(is_due).map(|cluster| cluster.name.clone()).collect();
+    let due: Vec<String> = state
+        .eks
+        .clusters
+        .values()
+        .filter(is_due)
+        .map(|cluster| cluster.name.clone())
+        .collect();
     let moved = !due.is_empty();
     for name in due {
-        let Some(cluster) = state.eks.clusters.get_mut(&name) else { continue };
+        let Some(cluster) = state.eks.clusters.get_mut(&name) else {
+            continue;
+        };
         cluster.due = None;
         match cluster.status {
             Status::Creating => {
@@ -297,7 +389,12 @@ pub(super) fn advance(state: &mut State, cx: &Moment<'_>) -> bool {
         }
     }
     let mut finished = false;
-    for update in state.eks.clusters.values_mut().flat_map(|cluster| cluster.updates.values_mut()) {
+    for update in state
+        .eks
+        .clusters
+        .values_mut()
+        .flat_map(|cluster| cluster.updates.values_mut())
+    {
         if !update.done && update.due <= cx.now {
             update.done = true;
             finished = true;
@@ -307,7 +404,9 @@ pub(super) fn advance(state: &mut State, cx: &Moment<'_>) -> bool {
 }
 
 fn remove(state: &mut State, cx: &Moment<'_>, name: &str) {
-    let Some(cluster) = state.eks.clusters.remove(name) else { return };
+    let Some(cluster) = state.eks.clusters.remove(name) else {
+        return;
+    };
     for interface in &cluster.interfaces {
         ec2::detach_eni(state, cx, interface);
     }
@@ -316,6 +415,10 @@ fn remove(state: &mut State, cx: &Moment<'_>, name: &str) {
 
 /// The instants at which clusters and updates change by themselves.
 pub(super) fn due(cluster: &Cluster) -> impl Iterator<Item = Timestamp> {
-    let updates = cluster.updates.values().filter(|update| !update.done).map(|update| update.due);
+    let updates = cluster
+        .updates
+        .values()
+        .filter(|update| !update.done)
+        .map(|update| update.due);
     cluster.due.into_iter().chain(updates)
 }

@@ -4,11 +4,11 @@
 use serde_json::{Map, Value, json};
 
 use super::access::{self, NewEntry, NewPodIdentity};
+use super::access_requests::AccessScope;
 use super::addons::{self, NewAddon};
 use super::cluster::{self, NewCluster};
 use super::model::{AddonStatus, Status};
 use super::neighbours;
-use super::requests::AccessScope;
 use crate::cfn_resource::{Made, Readiness};
 use crate::ec2::properties::Properties;
 use crate::wire::ServiceError;
@@ -19,7 +19,10 @@ type Tags<'a> = &'a [(String, String)];
 type Created = Result<Made, ServiceError>;
 
 fn made(id: &str, attributes: Value) -> Made {
-    Made { id: id.to_owned(), attributes: attributes.as_object().cloned().unwrap_or_default() }
+    Made {
+        id: id.to_owned(),
+        attributes: attributes.as_object().cloned().unwrap_or_default(),
+    }
 }
 
 fn gone_is_fine(result: Result<(), ServiceError>) -> Result<(), ServiceError> {
@@ -44,19 +47,39 @@ const CLUSTER: &[&str] = &[
 ];
 
 /// Makes `AWS::EKS::Cluster`; its id is its name.
-pub fn create_cluster(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
+pub fn create_cluster(
+    state: &mut State,
+    cx: &Moment<'_>,
+    properties: Given<'_>,
+    tags: Tags<'_>,
+) -> Created {
     let given = Properties::of(properties, CLUSTER)?;
     let empty = Map::new();
     let network = Properties::of(
         given.object("ResourcesVpcConfig")?.unwrap_or(&empty),
-        &["SubnetIds", "SecurityGroupIds", "EndpointPublicAccess", "EndpointPrivateAccess", "PublicAccessCidrs"],
+        &[
+            "SubnetIds",
+            "SecurityGroupIds",
+            "EndpointPublicAccess",
+            "EndpointPrivateAccess",
+            "PublicAccessCidrs",
+        ],
     )?;
     let access = Properties::of(
         given.object("AccessConfig")?.unwrap_or(&empty),
-        &["AuthenticationMode", "BootstrapClusterCreatorAdminPermissions"],
+        &[
+            "AuthenticationMode",
+            "BootstrapClusterCreatorAdminPermissions",
+        ],
     )?;
-    let service = Properties::of(given.object("KubernetesNetworkConfig")?.unwrap_or(&empty), &["ServiceIpv4Cidr", "IpFamily"])?;
-    let upgrade = Properties::of(given.object("UpgradePolicy")?.unwrap_or(&empty), &["SupportType"])?;
+    let service = Properties::of(
+        given.object("KubernetesNetworkConfig")?.unwrap_or(&empty),
+        &["ServiceIpv4Cidr", "IpFamily"],
+    )?;
+    let upgrade = Properties::of(
+        given.object("UpgradePolicy")?.unwrap_or(&empty),
+        &["SupportType"],
+    )?;
     let name = given.need("Name")?;
     let new = NewCluster {
         name: name.clone(),
@@ -77,19 +100,34 @@ pub fn create_cluster(state: &mut State, cx: &Moment<'_>, properties: Given<'_>,
         tags: given.tags(tags)?.into_iter().collect(),
     };
     cluster::create(state, cx, new)?;
-    Ok(Made { id: name.clone(), attributes: cluster_attributes(state, cx, &name) })
+    Ok(Made {
+        id: name.clone(),
+        attributes: cluster_attributes(state, cx, &name),
+    })
 }
 
 /// `Logging.ClusterLogging.EnabledTypes[].Type`.
 fn log_types(given: Properties<'_>) -> Result<Vec<String>, ServiceError> {
     let empty = Map::new();
-    let logging = Properties::of(given.object("Logging")?.unwrap_or(&empty), &["ClusterLogging"])?;
-    let cluster = Properties::of(logging.object("ClusterLogging")?.unwrap_or(&empty), &["EnabledTypes"])?;
-    cluster.objects("EnabledTypes")?.into_iter().map(|kind| Properties::of(kind, &["Type"])?.need("Type")).collect()
+    let logging = Properties::of(
+        given.object("Logging")?.unwrap_or(&empty),
+        &["ClusterLogging"],
+    )?;
+    let cluster = Properties::of(
+        logging.object("ClusterLogging")?.unwrap_or(&empty),
+        &["EnabledTypes"],
+    )?;
+    cluster
+        .objects("EnabledTypes")?
+        .into_iter()
+        .map(|kind| Properties::of(kind, &["Type"])?.need("Type"))
+        .collect()
 }
 
 fn cluster_attributes(state: &State, cx: &Moment<'_>, name: &str) -> Map<String, Value> {
-    let Some(cluster) = state.eks.clusters.get(name) else { return Map::new() };
+    let Some(cluster) = state.eks.clusters.get(name) else {
+        return Map::new();
+    };
     let attributes = json!({
         "Arn": cluster.arn,
         "Id": name,
@@ -103,29 +141,56 @@ fn cluster_attributes(state: &State, cx: &Moment<'_>, name: &str) -> Map<String,
 }
 
 /// Changes the authentication mode, deletion protection and tags of `AWS::EKS::Cluster`.
-pub fn update_cluster(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Created {
+pub fn update_cluster(
+    state: &mut State,
+    cx: &Moment<'_>,
+    id: &str,
+    properties: Given<'_>,
+    tags: Tags<'_>,
+) -> Created {
     let given = Properties::of(properties, CLUSTER)?;
     let empty = Map::new();
     let access = Properties::of(
         given.object("AccessConfig")?.unwrap_or(&empty),
-        &["AuthenticationMode", "BootstrapClusterCreatorAdminPermissions"],
+        &[
+            "AuthenticationMode",
+            "BootstrapClusterCreatorAdminPermissions",
+        ],
     )?;
-    let mode = access.text("AuthenticationMode").map(|mode| cluster::mode_of(&mode)).transpose()?;
+    let mode = access
+        .text("AuthenticationMode")
+        .map(|mode| cluster::mode_of(&mode))
+        .transpose()?;
     let found = cluster::usable(state, id)?;
-    if let Some(version) = given.text("Version").filter(|version| *version != found.version) {
-        return Err(ServiceError::not_part(format!("the update of EKS cluster {id} to Kubernetes {version}")));
+    if let Some(version) = given
+        .text("Version")
+        .filter(|version| *version != found.version)
+    {
+        return Err(ServiceError::not_part(format!(
+            "the update of EKS cluster {id} to Kubernetes {version}"
+        )));
     }
     found.tags = given.tags(tags)?.into_iter().collect();
     found.deletion_protection = given.flag("DeletionProtection", false)?;
     if let Some(mode) = mode.filter(|mode| *mode != found.mode) {
         if mode < found.mode {
-            return Err(super::fault("InvalidParameterException", "Unsupported authentication mode update"));
+            return Err(super::fault(
+                "InvalidParameterException",
+                "Unsupported authentication mode update",
+            ));
         }
         found.mode = mode;
-        let params = vec![("AuthenticationMode".to_owned(), cluster::mode_text(mode).to_owned())];
+        let params = vec![(
+            "AuthenticationMode".to_owned(),
+            cluster::mode_text(mode).to_owned(),
+        )];
         cluster::start_update(state, cx, id, "AccessConfigUpdate", params)?;
+        access::add_creator(state, cx, id);
     }
-    Ok(Made { id: id.to_owned(), attributes: cluster_attributes(state, cx, id) })
+    Ok(Made {
+        id: id.to_owned(),
+        attributes: cluster_attributes(state, cx, id),
+    })
 }
 
 /// How far `AWS::EKS::Cluster` is, while it is made and while it is deleted.
@@ -142,8 +207,16 @@ pub fn delete_cluster(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<()
     gone_is_fine(cluster::delete(state, cx, id))
 }
 
-const ADDON: &[&str] =
-    &["ClusterName", "AddonName", "AddonVersion", "ServiceAccountRoleArn", "ConfigurationValues", "ResolveConflicts", "PreserveOnDelete", "Tags"];
+const ADDON: &[&str] = &[
+    "ClusterName",
+    "AddonName",
+    "AddonVersion",
+    "ServiceAccountRoleArn",
+    "ConfigurationValues",
+    "ResolveConflicts",
+    "PreserveOnDelete",
+    "Tags",
+];
 
 fn addon_of(given: Properties<'_>, tags: Tags<'_>) -> Result<NewAddon, ServiceError> {
     Ok(NewAddon {
@@ -156,27 +229,53 @@ fn addon_of(given: Properties<'_>, tags: Tags<'_>) -> Result<NewAddon, ServiceEr
 }
 
 /// Makes `AWS::EKS::Addon`; its id is `CLUSTER|ADDON`.
-pub fn create_addon(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
+pub fn create_addon(
+    state: &mut State,
+    cx: &Moment<'_>,
+    properties: Given<'_>,
+    tags: Tags<'_>,
+) -> Created {
     let given = Properties::of(properties, ADDON)?;
     let (cluster, new) = (given.need("ClusterName")?, addon_of(given, tags)?);
     let name = new.name.clone();
     addons::create(state, cx, &cluster, new)?;
-    let arn = addons::find(cluster::find(state, &cluster)?, &name)?.arn.clone();
+    let arn = addons::find(cluster::find(state, &cluster)?, &name)?
+        .arn
+        .clone();
     Ok(made(&format!("{cluster}|{name}"), json!({ "Arn": arn })))
 }
 
 /// Changes the version, role and configuration of `AWS::EKS::Addon`.
-pub fn update_addon(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Created {
+pub fn update_addon(
+    state: &mut State,
+    cx: &Moment<'_>,
+    id: &str,
+    properties: Given<'_>,
+    tags: Tags<'_>,
+) -> Created {
     let given = Properties::of(properties, ADDON)?;
-    addons::update(state, cx, &given.need("ClusterName")?, addon_of(given, tags)?)?;
+    addons::update(
+        state,
+        cx,
+        &given.need("ClusterName")?,
+        addon_of(given, tags)?,
+    )?;
     Ok(made(id, json!({})))
 }
 
 /// How far `AWS::EKS::Addon` is. A degraded one is ready, as at CloudFormation: CoreDNS has no nodes yet.
 pub fn ready_addon(state: &State, _cx: &Moment<'_>, id: &str) -> Readiness {
     let (cluster, name) = id.split_once('|').unwrap_or((id, ""));
-    match state.eks.clusters.get(cluster).and_then(|cluster| cluster.addons.get(name)).map(|addon| addon.status) {
-        Some(AddonStatus::Creating | AddonStatus::Updating | AddonStatus::Deleting) => Readiness::Busy,
+    match state
+        .eks
+        .clusters
+        .get(cluster)
+        .and_then(|cluster| cluster.addons.get(name))
+        .map(|addon| addon.status)
+    {
+        Some(AddonStatus::Creating | AddonStatus::Updating | AddonStatus::Deleting) => {
+            Readiness::Busy
+        }
         Some(AddonStatus::Active) | None => Readiness::Ready(Map::new()),
     }
 }
@@ -187,10 +286,23 @@ pub fn delete_addon(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), 
     gone_is_fine(addons::delete(state, cx, cluster, name))
 }
 
-const ENTRY: &[&str] = &["ClusterName", "PrincipalArn", "AccessPolicies", "KubernetesGroups", "Type", "Username", "Tags"];
+const ENTRY: &[&str] = &[
+    "ClusterName",
+    "PrincipalArn",
+    "AccessPolicies",
+    "KubernetesGroups",
+    "Type",
+    "Username",
+    "Tags",
+];
 
 /// Makes `AWS::EKS::AccessEntry` with its policies; its id is `PRINCIPAL|CLUSTER`.
-pub fn create_access_entry(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
+pub fn create_access_entry(
+    state: &mut State,
+    cx: &Moment<'_>,
+    properties: Given<'_>,
+    tags: Tags<'_>,
+) -> Created {
     let given = Properties::of(properties, ENTRY)?;
     let (cluster, principal) = (given.need("ClusterName")?, given.need("PrincipalArn")?);
     let new = NewEntry {
@@ -206,12 +318,23 @@ pub fn create_access_entry(state: &mut State, cx: &Moment<'_>, properties: Given
         access::delete(state, &cluster, &principal)?;
         return Err(error);
     }
-    let arn = access::find(cluster::find(state, &cluster)?, &principal)?.arn.clone();
-    Ok(made(&format!("{principal}|{cluster}"), json!({ "AccessEntryArn": arn })))
+    let arn = access::find(cluster::find(state, &cluster)?, &principal)?
+        .arn
+        .clone();
+    Ok(made(
+        &format!("{principal}|{cluster}"),
+        json!({ "AccessEntryArn": arn }),
+    ))
 }
 
 /// Changes the policies and groups of `AWS::EKS::AccessEntry`.
-pub fn update_access_entry(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Created {
+pub fn update_access_entry(
+    state: &mut State,
+    cx: &Moment<'_>,
+    id: &str,
+    properties: Given<'_>,
+    tags: Tags<'_>,
+) -> Created {
     let given = Properties::of(properties, ENTRY)?;
     let (cluster, principal) = (given.need("ClusterName")?, given.need("PrincipalArn")?);
     let entry = access::find_mut(state, &cluster, &principal)?;
@@ -221,30 +344,62 @@ pub fn update_access_entry(state: &mut State, cx: &Moment<'_>, id: &str, propert
     Ok(made(id, json!({})))
 }
 
-fn put_policies(state: &mut State, cx: &Moment<'_>, cluster: &str, principal: &str, given: Properties<'_>) -> Result<(), ServiceError> {
+fn put_policies(
+    state: &mut State,
+    cx: &Moment<'_>,
+    cluster: &str,
+    principal: &str,
+    given: Properties<'_>,
+) -> Result<(), ServiceError> {
     let mut named = Vec::new();
     for policy in given.objects("AccessPolicies")? {
         let policy = Properties::of(policy, &["PolicyArn", "AccessScope"])?;
         let empty = Map::new();
-        let scope = Properties::of(policy.object("AccessScope")?.unwrap_or(&empty), &["Type", "Namespaces"])?;
-        let scope = AccessScope { kind: scope.need("Type")?, namespaces: scope.texts("Namespaces")? };
+        let scope = Properties::of(
+            policy.object("AccessScope")?.unwrap_or(&empty),
+            &["Type", "Namespaces"],
+        )?;
+        let scope = AccessScope {
+            kind: scope.need("Type")?,
+            namespaces: scope.texts("Namespaces")?,
+        };
         let arn = policy.need("PolicyArn")?;
         access::associate(state, cx, cluster, principal, &arn, scope.checked()?)?;
         named.push(arn);
     }
-    access::find_mut(state, cluster, principal)?.policies.retain(|arn, _| named.contains(arn));
+    access::find_mut(state, cluster, principal)?
+        .policies
+        .retain(|arn, _| named.contains(arn));
     Ok(())
 }
 
 /// Deletes `AWS::EKS::AccessEntry`.
-pub fn delete_access_entry(state: &mut State, _cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
+pub fn delete_access_entry(
+    state: &mut State,
+    _cx: &Moment<'_>,
+    id: &str,
+) -> Result<(), ServiceError> {
     let (principal, cluster) = id.split_once('|').unwrap_or((id, ""));
     gone_is_fine(access::delete(state, cluster, principal))
 }
 
 /// Makes `AWS::EKS::PodIdentityAssociation`; its id is its ARN.
-pub fn create_pod_identity_association(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
-    let given = Properties::of(properties, &["ClusterName", "Namespace", "ServiceAccount", "RoleArn", "Tags"])?;
+pub fn create_pod_identity_association(
+    state: &mut State,
+    cx: &Moment<'_>,
+    properties: Given<'_>,
+    tags: Tags<'_>,
+) -> Created {
+    let given = Properties::of(
+        properties,
+        &[
+            "ClusterName",
+            "Namespace",
+            "ServiceAccount",
+            "RoleArn",
+            "Tags",
+        ],
+    )?;
     let cluster = given.need("ClusterName")?;
     let new = NewPodIdentity {
         namespace: given.need("Namespace")?,
@@ -253,14 +408,25 @@ pub fn create_pod_identity_association(state: &mut State, cx: &Moment<'_>, prope
         tags: given.tags(tags)?.into_iter().collect(),
     };
     let id = access::create_pod_identity(state, cx, &cluster, new)?;
-    let arn = access::find_pod_identity(cluster::find(state, &cluster)?, &id)?.arn.clone();
-    Ok(made(&arn, json!({ "AssociationArn": arn, "AssociationId": id })))
+    let arn = access::find_pod_identity(cluster::find(state, &cluster)?, &id)?
+        .arn
+        .clone();
+    Ok(made(
+        &arn,
+        json!({ "AssociationArn": arn, "AssociationId": id }),
+    ))
 }
 
 /// Deletes `AWS::EKS::PodIdentityAssociation`.
-pub fn delete_pod_identity_association(state: &mut State, _cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
+pub fn delete_pod_identity_association(
+    state: &mut State,
+    _cx: &Moment<'_>,
+    id: &str,
+) -> Result<(), ServiceError> {
     for cluster in state.eks.clusters.values_mut() {
-        cluster.pod_identities.retain(|_, association| association.arn != id);
+        cluster
+            .pod_identities
+            .retain(|_, association| association.arn != id);
     }
     Ok(())
 }

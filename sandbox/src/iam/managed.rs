@@ -21,18 +21,34 @@ pub(super) struct LinkedRole {
 const ALL: &[&str] = &["*"];
 
 const POLICIES: &[Managed] = &[
-    Managed { name: "AdministratorAccess", allows: &[(&["*"], ALL)] },
+    Managed {
+        name: "AdministratorAccess",
+        allows: &[(&["*"], ALL)],
+    },
     Managed {
         name: "AmazonSageMakerClusterInstanceRolePolicy",
         allows: &[
             (
-                &["logs:PutLogEvents", "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams"],
+                &[
+                    "logs:PutLogEvents",
+                    "logs:CreateLogGroup",
+                    "logs:CreateLogStream",
+                    "logs:DescribeLogStreams",
+                ],
                 &["arn:aws:logs:*:*:log-group:/aws/sagemaker/Clusters/*"],
             ),
             (&["cloudwatch:PutMetricData"], ALL),
-            (&["s3:ListBucket", "s3:GetObject"], &["arn:aws:s3:::sagemaker-*"]),
             (
-                &["ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"],
+                &["s3:ListBucket", "s3:GetObject"],
+                &["arn:aws:s3:::sagemaker-*"],
+            ),
+            (
+                &[
+                    "ssmmessages:CreateControlChannel",
+                    "ssmmessages:CreateDataChannel",
+                    "ssmmessages:OpenControlChannel",
+                    "ssmmessages:OpenDataChannel",
+                ],
                 ALL,
             ),
         ],
@@ -60,27 +76,120 @@ const POLICIES: &[Managed] = &[
     },
     Managed {
         name: "AmazonEKSClusterPolicy",
-        allows: &[(&["autoscaling:*", "ec2:Describe*", "ec2:*Tags", "elasticloadbalancing:*", "kms:DescribeKey", "iam:CreateServiceLinkedRole"], ALL)],
+        allows: &[(
+            &[
+                "autoscaling:*",
+                "ec2:Describe*",
+                "ec2:*Tags",
+                "elasticloadbalancing:*",
+                "kms:DescribeKey",
+                "iam:CreateServiceLinkedRole",
+            ],
+            ALL,
+        )],
     },
-    Managed { name: "AmazonEKSServicePolicy", allows: &[(&["ec2:*NetworkInterface*", "ec2:Describe*", "eks:UpdateClusterVersion"], ALL)] },
-    Managed { name: "AmazonEKSVPCResourceController", allows: &[(&["ec2:*NetworkInterface*", "ec2:*PrivateIpAddresses"], ALL)] },
-    Managed { name: "AmazonEKSWorkerNodePolicy", allows: &[(&["ec2:Describe*", "eks:DescribeCluster", "eks-auth:AssumeRoleForPodIdentity"], ALL)] },
-    Managed { name: "AmazonEC2ContainerRegistryReadOnly", allows: &[(&["ecr:Get*", "ecr:List*", "ecr:Describe*", "ecr:Batch*"], ALL)] },
-    Managed { name: "AmazonEC2ContainerRegistryPullOnly", allows: &[(&["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], ALL)] },
-    Managed { name: "AmazonSSMManagedInstanceCore", allows: &[(&["ssm:*", "ssmmessages:*", "ec2messages:*"], ALL)] },
-    Managed { name: "AmazonS3ReadOnlyAccess", allows: &[(&["s3:Get*", "s3:List*", "s3:Describe*"], ALL)] },
-    Managed { name: "AmazonS3FullAccess", allows: &[(&["s3:*", "s3-object-lambda:*"], ALL)] },
-    Managed { name: "CloudWatchAgentServerPolicy", allows: &[(&["cloudwatch:PutMetricData", "logs:*", "ec2:Describe*"], ALL)] },
+    Managed {
+        name: "AmazonEKSServicePolicy",
+        allows: &[(
+            &[
+                "ec2:*NetworkInterface*",
+                "ec2:Describe*",
+                "eks:UpdateClusterVersion",
+            ],
+            ALL,
+        )],
+    },
+    Managed {
+        name: "AmazonEKSVPCResourceController",
+        allows: &[(&["ec2:*NetworkInterface*", "ec2:*PrivateIpAddresses"], ALL)],
+    },
+    Managed {
+        name: "AmazonEKSWorkerNodePolicy",
+        allows: &[(
+            &[
+                "ec2:Describe*",
+                "eks:DescribeCluster",
+                "eks-auth:AssumeRoleForPodIdentity",
+            ],
+            ALL,
+        )],
+    },
+    Managed {
+        name: "AmazonEC2ContainerRegistryReadOnly",
+        allows: &[(
+            &["ecr:Get*", "ecr:List*", "ecr:Describe*", "ecr:Batch*"],
+            ALL,
+        )],
+    },
+    Managed {
+        name: "AmazonEC2ContainerRegistryPullOnly",
+        allows: &[(
+            &[
+                "ecr:GetAuthorizationToken",
+                "ecr:BatchGetImage",
+                "ecr:GetDownloadUrlForLayer",
+            ],
+            ALL,
+        )],
+    },
+    Managed {
+        name: "AmazonSSMManagedInstanceCore",
+        allows: &[(&["ssm:*", "ssmmessages:*", "ec2messages:*"], ALL)],
+    },
+    Managed {
+        name: "AmazonS3ReadOnlyAccess",
+        allows: &[(&["s3:Get*", "s3:List*", "s3:Describe*"], ALL)],
+    },
+    Managed {
+        name: "AmazonS3FullAccess",
+        allows: &[(&["s3:*", "s3-object-lambda:*"], ALL)],
+    },
+    Managed {
+        name: "CloudWatchAgentServerPolicy",
+        allows: &[(
+            &["cloudwatch:PutMetricData", "logs:*", "ec2:Describe*"],
+            ALL,
+        )],
+    },
     Managed {
         name: "AmazonSageMakerFullAccess",
         allows: &[
-            (&["sagemaker:*", "ecr:*", "logs:*", "cloudwatch:*", "ec2:Describe*"], ALL),
-            (&["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], &["arn:aws:s3:::*SageMaker*", "arn:aws:s3:::*Sagemaker*", "arn:aws:s3:::*sagemaker*"]),
-            (&["s3:ListBucket", "s3:GetBucketLocation", "s3:ListAllMyBuckets"], ALL),
+            (
+                &[
+                    "sagemaker:*",
+                    "ecr:*",
+                    "logs:*",
+                    "cloudwatch:*",
+                    "ec2:Describe*",
+                ],
+                ALL,
+            ),
+            (
+                &["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+                &[
+                    "arn:aws:s3:::*SageMaker*",
+                    "arn:aws:s3:::*Sagemaker*",
+                    "arn:aws:s3:::*sagemaker*",
+                ],
+            ),
+            (
+                &[
+                    "s3:ListBucket",
+                    "s3:GetBucketLocation",
+                    "s3:ListAllMyBuckets",
+                ],
+                ALL,
+            ),
         ],
     },
-    Managed { name: "aws-service-role/AmazonSageMakerHyperPodServiceRolePolicy", allows: &[(&["eks:*", "cloudwatch:PutMetricData", "logs:*"], ALL)] },
-    Managed { name: "aws-service-role/AmazonEKSServiceRolePolicy", allows: &[(&["ec2:*", "iam:ListAttachedRolePolicies", "eks:*"], ALL)] },
+    Managed {
+        name: "aws-service-role/AmazonSageMakerHyperPodServiceRolePolicy",
+        allows: &[(&["eks:*", "cloudwatch:PutMetricData", "logs:*"], ALL)],
+    },
+    Managed {
+        name: "aws-service-role/AmazonEKSServiceRolePolicy",
+        allows: &[(&["ec2:*", "iam:ListAttachedRolePolicies", "eks:*"], ALL)],
+    },
 ];
 
 const LINKED: &[(&str, LinkedRole)] = &[
@@ -102,22 +211,30 @@ const LINKED: &[(&str, LinkedRole)] = &[
 
 /// The service-linked role of a service.
 pub(super) fn linked_role(service: &str) -> Option<LinkedRole> {
-    LINKED.iter().find(|(name, _)| *name == service).map(|(_, role)| *role)
+    LINKED
+        .iter()
+        .find(|(name, _)| *name == service)
+        .map(|(_, role)| *role)
 }
 
 /// The policy document of an AWS-managed policy; None for one that the sandbox does not know.
 pub(super) fn document(arn: &str) -> Option<Value> {
     let name = arn.strip_prefix("arn:aws:iam::aws:policy/")?;
     let managed = POLICIES.iter().find(|policy| policy.name == name)?;
-    let statement = |(actions, resources): &(&[&str], &[&str])| {
-        json!({ "Effect": "Allow", "Action": actions, "Resource": expanded(resources) })
-    };
+    let statement = |(actions, resources): &(&[&str], &[&str])| json!({ "Effect": "Allow", "Action": actions, "Resource": expanded(resources) });
     let statements: Vec<Value> = managed.allows.iter().map(statement).collect();
     Some(json!({ "Version": "2012-10-17", "Statement": statements }))
 }
 
 /// A bucket pattern covers the bucket's objects too.
 fn expanded(resources: &[&str]) -> Vec<String> {
-    let bucket = |resource: &str| resource.starts_with("arn:aws:s3:::").then(|| format!("{resource}/*"));
-    resources.iter().flat_map(|resource| std::iter::once((*resource).to_owned()).chain(bucket(resource))).collect()
+    let bucket = |resource: &str| {
+        resource
+            .starts_with("arn:aws:s3:::")
+            .then(|| format!("{resource}/*"))
+    };
+    resources
+        .iter()
+        .flat_map(|resource| std::iter::once((*resource).to_owned()).chain(bucket(resource)))
+        .collect()
 }

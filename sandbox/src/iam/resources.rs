@@ -25,10 +25,17 @@ const ROLE: &[&str] = &[
 ];
 
 /// Makes `AWS::IAM::Role` with its policies; its id is the role's name.
-pub fn create_role(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Result<Made, ServiceError> {
+pub fn create_role(
+    state: &mut State,
+    cx: &Moment<'_>,
+    properties: Given<'_>,
+    tags: Tags<'_>,
+) -> Result<Made, ServiceError> {
     let given = Properties::of(properties, ROLE)?;
     let name = given.need("RoleName")?;
-    let trust = given.document("AssumeRolePolicyDocument").ok_or_else(|| invalid("Property AssumeRolePolicyDocument cannot be empty."))?;
+    let trust = given
+        .document("AssumeRolePolicyDocument")
+        .ok_or_else(|| invalid("Property AssumeRolePolicyDocument cannot be empty."))?;
     let new = NewRole {
         name: name.clone(),
         path: given.text("Path"),
@@ -48,10 +55,19 @@ pub fn create_role(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, ta
 }
 
 /// Changes what `AWS::IAM::Role` may do and who may assume it.
-pub fn update_role(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Result<Made, ServiceError> {
+pub fn update_role(
+    state: &mut State,
+    cx: &Moment<'_>,
+    id: &str,
+    properties: Given<'_>,
+    tags: Tags<'_>,
+) -> Result<Made, ServiceError> {
     let given = Properties::of(properties, ROLE)?;
     let role = state.iam.role_mut(id)?;
-    if let Some(trust) = given.document("AssumeRolePolicyDocument").filter(|trust| *trust != role.trust) {
+    if let Some(trust) = given
+        .document("AssumeRolePolicyDocument")
+        .filter(|trust| *trust != role.trust)
+    {
         super::policy::check(&trust, true)?;
         role.trust = trust;
         role.trust_since = cx.now;
@@ -65,12 +81,19 @@ pub fn update_role(state: &mut State, cx: &Moment<'_>, id: &str, properties: Giv
     }
     for policy in given.objects("Policies")? {
         let policy = Properties::of(policy, &["PolicyName", "PolicyDocument"])?;
-        let document = policy.document("PolicyDocument").ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?;
-        state.iam.put_inline(id, &policy.need("PolicyName")?, &document)?;
+        let document = policy
+            .document("PolicyDocument")
+            .ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?;
+        state
+            .iam
+            .put_inline(id, &policy.need("PolicyName")?, &document)?;
     }
     let role = state.iam.role(id)?;
     let attributes = json!({ "Arn": role.arn, "RoleId": role.id });
-    Ok(Made { id: id.to_owned(), attributes: attributes.as_object().cloned().unwrap_or_default() })
+    Ok(Made {
+        id: id.to_owned(),
+        attributes: attributes.as_object().cloned().unwrap_or_default(),
+    })
 }
 
 /// Whether `AWS::IAM::Role` can be used by the other services: CloudFormation waits for that.
@@ -83,19 +106,30 @@ pub fn ready_role(state: &State, cx: &Moment<'_>, id: &str) -> Readiness {
 
 /// Deletes `AWS::IAM::Role` with the policies it has; CloudFormation detaches them first.
 pub fn delete_role(state: &mut State, _cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
-    let Ok(role) = state.iam.role_mut(id) else { return Ok(()) };
+    let Ok(role) = state.iam.role_mut(id) else {
+        return Ok(());
+    };
     role.attached.clear();
     role.inline.clear();
     state.iam.remove_role(id)
 }
 
 /// Makes `AWS::IAM::Policy`: an inline policy in each of its roles; its id is `NAME|ROLE,ROLE`.
-pub fn create_policy(state: &mut State, _cx: &Moment<'_>, properties: Given<'_>, _tags: Tags<'_>) -> Result<Made, ServiceError> {
+pub fn create_policy(
+    state: &mut State,
+    _cx: &Moment<'_>,
+    properties: Given<'_>,
+    _tags: Tags<'_>,
+) -> Result<Made, ServiceError> {
     let given = Properties::of(properties, &["PolicyName", "PolicyDocument", "Roles"])?;
     let (name, roles) = (given.need("PolicyName")?, given.texts("Roles")?);
-    let document = given.document("PolicyDocument").ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?;
+    let document = given
+        .document("PolicyDocument")
+        .ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?;
     if roles.is_empty() {
-        return Err(invalid("At least one of [Groups,Roles,Users] must be non-empty."));
+        return Err(invalid(
+            "At least one of [Groups,Roles,Users] must be non-empty.",
+        ));
     }
     for role in &roles {
         state.iam.role(role)?;
@@ -103,11 +137,20 @@ pub fn create_policy(state: &mut State, _cx: &Moment<'_>, properties: Given<'_>,
     for role in &roles {
         state.iam.put_inline(role, &name, &document)?;
     }
-    Ok(Made { id: format!("{name}|{}", roles.join(",")), attributes: Map::new() })
+    Ok(Made {
+        id: format!("{name}|{}", roles.join(",")),
+        attributes: Map::new(),
+    })
 }
 
 /// Writes the changed document of `AWS::IAM::Policy` into its roles, and takes it out of roles no longer named.
-pub fn update_policy(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Result<Made, ServiceError> {
+pub fn update_policy(
+    state: &mut State,
+    cx: &Moment<'_>,
+    id: &str,
+    properties: Given<'_>,
+    tags: Tags<'_>,
+) -> Result<Made, ServiceError> {
     delete_policy(state, cx, id)?;
     create_policy(state, cx, properties, tags)
 }
@@ -123,10 +166,21 @@ pub fn delete_policy(state: &mut State, _cx: &Moment<'_>, id: &str) -> Result<()
     Ok(())
 }
 
-const MANAGED: &[&str] = &["ManagedPolicyName", "Path", "PolicyDocument", "Description", "Roles"];
+const MANAGED: &[&str] = &[
+    "ManagedPolicyName",
+    "Path",
+    "PolicyDocument",
+    "Description",
+    "Roles",
+];
 
 /// Makes `AWS::IAM::ManagedPolicy`; its id is its ARN.
-pub fn create_managed_policy(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, _tags: Tags<'_>) -> Result<Made, ServiceError> {
+pub fn create_managed_policy(
+    state: &mut State,
+    cx: &Moment<'_>,
+    properties: Given<'_>,
+    _tags: Tags<'_>,
+) -> Result<Made, ServiceError> {
     let given = Properties::of(properties, MANAGED)?;
     let before = state.iam.clone();
     let new = policy_of(given, cx.now)?;
@@ -138,8 +192,12 @@ pub fn create_managed_policy(state: &mut State, cx: &Moment<'_>, properties: Giv
         }
     }
     let id = state.iam.policies[&arn].id.clone();
-    let attributes = json!({ "PolicyArn": arn, "PolicyId": id, "DefaultVersionId": "v1", "IsAttachable": true });
-    Ok(Made { id: arn, attributes: attributes.as_object().cloned().unwrap_or_default() })
+    let attributes =
+        json!({ "PolicyArn": arn, "PolicyId": id, "DefaultVersionId": "v1", "IsAttachable": true });
+    Ok(Made {
+        id: arn,
+        attributes: attributes.as_object().cloned().unwrap_or_default(),
+    })
 }
 
 /// Changes the document and the roles of `AWS::IAM::ManagedPolicy`.
@@ -156,13 +214,21 @@ pub fn update_managed_policy(
     let missing = || super::fault(404, "NoSuchEntity", format!("Policy {id} was not found."));
     state.iam.policies.get_mut(id).ok_or_else(missing)?.document = document;
     let roles = given.texts("Roles")?;
-    for role in state.iam.roles.values_mut().filter(|role| !roles.contains(&role.name)) {
+    for role in state
+        .iam
+        .roles
+        .values_mut()
+        .filter(|role| !roles.contains(&role.name))
+    {
         role.attached.retain(|arn| arn != id);
     }
     for role in roles {
         state.iam.attach(&role, id)?;
     }
-    Ok(Made { id: id.to_owned(), attributes: Map::new() })
+    Ok(Made {
+        id: id.to_owned(),
+        attributes: Map::new(),
+    })
 }
 
 fn policy_of(given: Properties<'_>, now: Timestamp) -> Result<Policy, ServiceError> {
@@ -171,7 +237,9 @@ fn policy_of(given: Properties<'_>, now: Timestamp) -> Result<Policy, ServiceErr
         path: given.text("Path").unwrap_or_default(),
         id: String::new(),
         arn: String::new(),
-        document: given.document("PolicyDocument").ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?,
+        document: given
+            .document("PolicyDocument")
+            .ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?,
         description: given.text("Description"),
         tags: vec![],
         created: now,
@@ -179,7 +247,11 @@ fn policy_of(given: Properties<'_>, now: Timestamp) -> Result<Policy, ServiceErr
 }
 
 /// Deletes `AWS::IAM::ManagedPolicy`; CloudFormation detaches it first.
-pub fn delete_managed_policy(state: &mut State, _cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
+pub fn delete_managed_policy(
+    state: &mut State,
+    _cx: &Moment<'_>,
+    id: &str,
+) -> Result<(), ServiceError> {
     for role in state.iam.roles.values_mut() {
         role.attached.retain(|arn| arn != id);
     }

@@ -67,39 +67,16 @@ pub(super) fn answer(
     rest: &[&str],
 ) -> Answer {
     match (operation, rest) {
-        ("CreateAccessEntry", _) => {
-            let request: CreateAccessEntry = call.json()?;
-            let principal = request.principal_arn.clone();
-            let new = NewEntry {
-                principal: request.principal_arn,
-                kind: request.kind,
-                username: request.username,
-                groups: request.kubernetes_groups,
-                tags: request.tags,
-            };
-            access::create(state, cx, name, new)?;
-            Ok(
-                json!({ "accessEntry": views::access_entry(name, access::find(cluster::find(state, name)?, &principal)?) }),
-            )
-        }
+        ("CreateAccessEntry", _) => create(state, cx, call, name),
         ("DescribeAccessEntry", [principal]) => {
             let entry = access::find_mut(state, name, principal)?;
             Ok(json!({ "accessEntry": views::access_entry(name, entry) }))
         }
-        ("DeleteAccessEntry", [principal]) => {
-            access::delete(state, name, principal).map(|()| json!({}))
-        }
+        ("DeleteAccessEntry", [principal]) => access::delete(state, name, principal).map(|()| json!({})),
         ("AssociateAccessPolicy", [principal]) => {
             let request: AssociateAccessPolicy = call.json()?;
             let policy = request.policy_arn;
-            access::associate(
-                state,
-                cx,
-                name,
-                principal,
-                &policy,
-                request.access_scope.checked()?,
-            )?;
+            access::associate(state, cx, name, principal, &policy, request.access_scope.checked()?)?;
             let association = &access::find_mut(state, name, principal)?.policies[&policy];
             Ok(
                 json!({ "clusterName": name, "principalArn": principal, "associatedAccessPolicy": views::association(&policy, association) }),
@@ -110,32 +87,34 @@ pub(super) fn answer(
         }
         ("ListAssociatedAccessPolicies", [principal]) => {
             let entry = access::find_mut(state, name, principal)?;
-            let policies = entry
-                .policies
-                .iter()
-                .map(|(policy, association)| views::association(policy, association))
-                .collect();
+            let policies =
+                entry.policies.iter().map(|(policy, association)| views::association(policy, association)).collect();
             let mut body = list(call, "associatedAccessPolicies", policies, &[])?;
             body["clusterName"] = json!(name);
             body["principalArn"] = json!(principal);
             Ok(body)
         }
         _ => {
-            let with = |policies: &dyn Fn(&str) -> bool| {
-                call.query("associatedPolicyArn").is_none_or(policies)
-            };
+            let with = |policies: &dyn Fn(&str) -> bool| call.query("associatedPolicyArn").is_none_or(policies);
             let entries = &cluster::find(state, name)?.access;
-            let listed = entries
-                .values()
-                .filter(|entry| with(&|policy| entry.policies.contains_key(policy)));
-            list(
-                call,
-                "accessEntries",
-                listed.map(|entry| json!(entry.principal)).collect(),
-                &["associatedPolicyArn"],
-            )
+            let listed = entries.values().filter(|entry| with(&|policy| entry.policies.contains_key(policy)));
+            list(call, "accessEntries", listed.map(|entry| json!(entry.principal)).collect(), &["associatedPolicyArn"])
         }
     }
+}
+
+fn create(state: &mut State, cx: &Moment<'_>, call: &Call, name: &str) -> Answer {
+    let request: CreateAccessEntry = call.json()?;
+    let principal = request.principal_arn.clone();
+    let new = NewEntry {
+        principal: request.principal_arn,
+        kind: request.kind,
+        username: request.username,
+        groups: request.kubernetes_groups,
+        tags: request.tags,
+    };
+    access::create(state, cx, name, new)?;
+    Ok(json!({ "accessEntry": views::access_entry(name, access::find(cluster::find(state, name)?, &principal)?) }))
 }
 
 #[derive(Deserialize)]
@@ -185,9 +164,7 @@ pub(super) fn pod_identity(
             let all = cluster::find(state, name)?.pod_identities.values();
             let asked = all.filter(|a| {
                 call.query("namespace").is_none_or(|n| n == a.namespace)
-                    && call
-                        .query("serviceAccount")
-                        .is_none_or(|s| s == a.service_account)
+                    && call.query("serviceAccount").is_none_or(|s| s == a.service_account)
             });
             let summaries = asked.map(|a| {
                 json!({
@@ -198,12 +175,7 @@ pub(super) fn pod_identity(
                     "associationId": a.id,
                 })
             });
-            list(
-                call,
-                "associations",
-                summaries.collect(),
-                &["namespace", "serviceAccount"],
-            )
+            list(call, "associations", summaries.collect(), &["namespace", "serviceAccount"])
         }
     }
 }

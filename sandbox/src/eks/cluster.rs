@@ -48,41 +48,25 @@ pub(super) fn find<'a>(state: &'a State, name: &str) -> Result<&'a Cluster, Serv
 }
 
 /// The cluster of this name, to change.
-pub(super) fn find_mut<'a>(
-    state: &'a mut State,
-    name: &str,
-) -> Result<&'a mut Cluster, ServiceError> {
-    state
-        .eks
-        .clusters
-        .get_mut(name)
-        .ok_or_else(|| missing(name))
+pub(super) fn find_mut<'a>(state: &'a mut State, name: &str) -> Result<&'a mut Cluster, ServiceError> {
+    state.eks.clusters.get_mut(name).ok_or_else(|| missing(name))
 }
 
 /// The cluster of this name, if it is neither being made nor being deleted.
-pub(super) fn usable<'a>(
-    state: &'a mut State,
-    name: &str,
-) -> Result<&'a mut Cluster, ServiceError> {
+pub(super) fn usable<'a>(state: &'a mut State, name: &str) -> Result<&'a mut Cluster, ServiceError> {
     let cluster = find_mut(state, name)?;
     match cluster.status {
         Status::Active | Status::Updating => Ok(cluster),
         Status::Creating | Status::Deleting => {
-            let text = format!(
-                "Cluster {name} is not in ACTIVE status; current status: {}",
-                status_text(cluster.status)
-            );
+            let text =
+                format!("Cluster {name} is not in ACTIVE status; current status: {}", status_text(cluster.status));
             Err(fault("ResourceInUseException", text).with_member("clusterName", name))
         }
     }
 }
 
 fn missing(name: &str) -> ServiceError {
-    fault(
-        "ResourceNotFoundException",
-        format!("No cluster found for name: {name}."),
-    )
-    .with_member("clusterName", name)
+    fault("ResourceNotFoundException", format!("No cluster found for name: {name}.")).with_member("clusterName", name)
 }
 
 /// A status as EKS writes it.
@@ -105,14 +89,10 @@ pub(super) fn mode_text(mode: AuthenticationMode) -> &'static str {
 }
 
 pub(super) fn mode_of(text: &str) -> Result<AuthenticationMode, ServiceError> {
-    [
-        AuthenticationMode::ConfigMap,
-        AuthenticationMode::ApiAndConfigMap,
-        AuthenticationMode::Api,
-    ]
-    .into_iter()
-    .find(|mode| mode_text(*mode) == text)
-    .ok_or_else(|| invalid(format!("Unsupported authentication mode: {text}")))
+    [AuthenticationMode::ConfigMap, AuthenticationMode::ApiAndConfigMap, AuthenticationMode::Api]
+        .into_iter()
+        .find(|mode| mode_text(*mode) == text)
+        .ok_or_else(|| invalid(format!("Unsupported authentication mode: {text}")))
 }
 
 fn invalid(message: impl Into<String>) -> ServiceError {
@@ -120,11 +100,7 @@ fn invalid(message: impl Into<String>) -> ServiceError {
 }
 
 /// Starts to make a cluster.
-pub(super) fn create(
-    state: &mut State,
-    cx: &Moment<'_>,
-    new: NewCluster,
-) -> Result<(), ServiceError> {
+pub(super) fn create(state: &mut State, cx: &Moment<'_>, new: NewCluster) -> Result<(), ServiceError> {
     if let (Some(there), Some(token)) = (state.eks.clusters.get(&new.name), &new.token)
         && there.token.as_ref() == Some(token)
     {
@@ -132,29 +108,12 @@ pub(super) fn create(
     }
     let version = check(state, cx, &new)?;
     let vpc = check_network(state, &new)?;
-    let mode = new
-        .mode
-        .as_deref()
-        .map_or(Ok(AuthenticationMode::ConfigMap), mode_of)?;
+    let mode = new.mode.as_deref().map_or(Ok(AuthenticationMode::ConfigMap), mode_of)?;
     iam::ensure_service_linked_role(state, cx, "eks.amazonaws.com");
-    let cluster_security_group = make_security_group(state, cx, &new.name, &vpc)?;
-    let interfaces = match place_interfaces(state, cx, &new, &cluster_security_group) {
-        Ok(interfaces) => interfaces,
-        Err(error) => {
-            ec2::delete_cluster_group(state, cx, &cluster_security_group);
-            return Err(error);
-        }
-    };
-    let issuer = format!(
-        "https://oidc.eks.{}.amazonaws.com/id/{}",
-        cx.region,
-        state.ids.hex(32).to_uppercase()
-    );
+    let (cluster_security_group, interfaces) = enter_network(state, cx, &new, &vpc)?;
+    let issuer = format!("https://oidc.eks.{}.amazonaws.com/id/{}", cx.region, state.ids.hex(32).to_uppercase());
     let cluster = Cluster {
-        arn: format!(
-            "arn:aws:eks:{}:{}:cluster/{}",
-            cx.region, cx.account, new.name
-        ),
+        arn: format!("arn:aws:eks:{}:{}:cluster/{}", cx.region, cx.account, new.name),
         name: new.name.clone(),
         version,
         role_arn: new.role_arn,
@@ -167,11 +126,7 @@ pub(super) fn create(
         vpc,
         public_access: new.public_access.unwrap_or(true),
         private_access: new.private_access.unwrap_or(false),
-        public_cidrs: if new.public_cidrs.is_empty() {
-            vec!["0.0.0.0/0".into()]
-        } else {
-            new.public_cidrs
-        },
+        public_cidrs: if new.public_cidrs.is_empty() { vec!["0.0.0.0/0".into()] } else { new.public_cidrs },
         service_cidr: new.service_cidr.unwrap_or_else(|| "10.100.0.0/16".into()),
         mode,
         creator_is_admin: new.creator_is_admin.unwrap_or(true),
@@ -204,20 +159,12 @@ fn check(state: &State, cx: &Moment<'_>, new: &NewCluster) -> Result<String, Ser
     }
     if state.eks.clusters.contains_key(&new.name) {
         let text = format!("Cluster already exists with name: {}", new.name);
-        return Err(
-            fault("ResourceInUseException", text).with_member("clusterName", new.name.clone())
-        );
+        return Err(fault("ResourceInUseException", text).with_member("clusterName", new.name.clone()));
     }
     if state.eks.clusters.len() >= QUOTA {
-        return Err(fault(
-            "ResourceLimitExceededException",
-            "Cluster limit exceeded for account.",
-        ));
+        return Err(fault("ResourceLimitExceededException", "Cluster limit exceeded for account."));
     }
-    let version = new
-        .version
-        .clone()
-        .unwrap_or_else(|| VERSIONS[0].to_owned());
+    let version = new.version.clone().unwrap_or_else(|| VERSIONS[0].to_owned());
     if !VERSIONS.contains(&version.as_str()) {
         return Err(invalid("unsupported Kubernetes version"));
     }
@@ -242,14 +189,10 @@ fn check_network(state: &State, new: &NewCluster) -> Result<String, ServiceError
         vpcs.insert(subnet.vpc.clone());
     }
     let (Some(vpc), true) = (vpcs.pop_first(), vpcs.is_empty()) else {
-        return Err(invalid(
-            "Subnets provided belong to different VPCs, or no subnets are provided",
-        ));
+        return Err(invalid("Subnets provided belong to different VPCs, or no subnets are provided"));
     };
     if zones.len() < 2 {
-        return Err(invalid(
-            "Subnets specified must be in at least two different AZs",
-        ));
+        return Err(invalid("Subnets specified must be in at least two different AZs"));
     }
     for id in &new.security_groups {
         match ec2::vpc_of_group(state, id) {
@@ -265,12 +208,24 @@ fn check_network(state: &State, new: &NewCluster) -> Result<String, ServiceError
     Ok(vpc)
 }
 
-fn make_security_group(
+/// The cluster's own security group and its interfaces: both or none.
+fn enter_network(
     state: &mut State,
     cx: &Moment<'_>,
-    cluster: &str,
+    new: &NewCluster,
     vpc: &str,
-) -> Result<String, ServiceError> {
+) -> Result<(String, Vec<String>), ServiceError> {
+    let group = make_security_group(state, cx, &new.name, vpc)?;
+    match place_interfaces(state, cx, new, &group) {
+        Ok(interfaces) => Ok((group, interfaces)),
+        Err(error) => {
+            ec2::delete_cluster_group(state, cx, &group);
+            Err(error)
+        }
+    }
+}
+
+fn make_security_group(state: &mut State, cx: &Moment<'_>, cluster: &str, vpc: &str) -> Result<String, ServiceError> {
     let name = format!("eks-cluster-sg-{cluster}-{}", state.ids.hex(8));
     ec2::make_cluster_group(state, cx, vpc, &name, cluster)
 }
@@ -285,9 +240,7 @@ fn place_interfaces(
     let mut zones = BTreeSet::new();
     let mut interfaces = Vec::new();
     for id in &new.subnets {
-        let zone = ec2::subnet(state, id)
-            .map(|subnet| subnet.zone.clone())
-            .unwrap_or_default();
+        let zone = ec2::subnet(state, id).map(|subnet| subnet.zone.clone()).unwrap_or_default();
         if zones.len() >= 2 || !zones.insert(zone) {
             continue;
         }
@@ -296,9 +249,7 @@ fn place_interfaces(
             cx,
             NewInterface {
                 subnet: id.clone(),
-                groups: std::iter::once(group.to_owned())
-                    .chain(new.security_groups.iter().cloned())
-                    .collect(),
+                groups: std::iter::once(group.to_owned()).chain(new.security_groups.iter().cloned()).collect(),
                 description: format!("Amazon EKS {}", new.name),
                 requester: "amazon-eks".into(),
                 addresses: 1,
@@ -365,13 +316,7 @@ pub(super) fn delete(state: &mut State, cx: &Moment<'_>, name: &str) -> Result<(
 /// Moves the clusters on to `cx.now`; says whether anything changed.
 pub(super) fn advance(state: &mut State, cx: &Moment<'_>) -> bool {
     let is_due = |cluster: &&Cluster| cluster.due.is_some_and(|due| due <= cx.now);
-    let due: Vec<String> = state
-        .eks
-        .clusters
-        .values()
-        .filter(is_due)
-        .map(|cluster| cluster.name.clone())
-        .collect();
+    let due: Vec<String> = state.eks.clusters.values().filter(is_due).map(|cluster| cluster.name.clone()).collect();
     let moved = !due.is_empty();
     for name in due {
         let Some(cluster) = state.eks.clusters.get_mut(&name) else {
@@ -389,12 +334,7 @@ pub(super) fn advance(state: &mut State, cx: &Moment<'_>) -> bool {
         }
     }
     let mut finished = false;
-    for update in state
-        .eks
-        .clusters
-        .values_mut()
-        .flat_map(|cluster| cluster.updates.values_mut())
-    {
+    for update in state.eks.clusters.values_mut().flat_map(|cluster| cluster.updates.values_mut()) {
         if !update.done && update.due <= cx.now {
             update.done = true;
             finished = true;
@@ -415,10 +355,6 @@ fn remove(state: &mut State, cx: &Moment<'_>, name: &str) {
 
 /// The instants at which clusters and updates change by themselves.
 pub(super) fn due(cluster: &Cluster) -> impl Iterator<Item = Timestamp> {
-    let updates = cluster
-        .updates
-        .values()
-        .filter(|update| !update.done)
-        .map(|update| update.due);
+    let updates = cluster.updates.values().filter(|update| !update.done).map(|update| update.due);
     cluster.due.into_iter().chain(updates)
 }

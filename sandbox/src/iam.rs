@@ -40,25 +40,13 @@ pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
 ///
 /// # Errors
 /// Why not, in words that a service can put into its own error.
-pub fn can_assume(
-    state: &world::State,
-    cx: &Moment<'_>,
-    role_arn: &str,
-    service: &str,
-) -> Result<(), String> {
-    let role = state
-        .iam
-        .role_of_arn(role_arn)
-        .ok_or_else(|| format!("the role {role_arn} does not exist"))?;
+pub fn can_assume(state: &world::State, cx: &Moment<'_>, role_arn: &str, service: &str) -> Result<(), String> {
+    let role = state.iam.role_of_arn(role_arn).ok_or_else(|| format!("the role {role_arn} does not exist"))?;
     if cx.now < role.trust_since + SPREAD {
-        return Err(format!(
-            "the role {role_arn} cannot be assumed by {service} yet"
-        ));
+        return Err(format!("the role {role_arn} cannot be assumed by {service} yet"));
     }
     if !policy::trusts(&role.trust, service) {
-        return Err(format!(
-            "the trust policy of role {role_arn} does not allow {service} to assume it"
-        ));
+        return Err(format!("the trust policy of role {role_arn} does not allow {service} to assume it"));
     }
     Ok(())
 }
@@ -78,16 +66,9 @@ pub fn role<'a>(state: &'a world::State, role_arn: &str) -> Option<&'a Role> {
 }
 
 /// Makes the service-linked role of a service if the account has none, as services do on their first use; gives its ARN.
-pub fn ensure_service_linked_role(
-    state: &mut world::State,
-    cx: &Moment<'_>,
-    service: &str,
-) -> Option<String> {
+pub fn ensure_service_linked_role(state: &mut world::State, cx: &Moment<'_>, service: &str) -> Option<String> {
     let linked = managed::linked_role(service)?;
-    let arn = format!(
-        "arn:aws:iam::{}:role/aws-service-role/{service}/{}",
-        cx.account, linked.role
-    );
+    let arn = format!("arn:aws:iam::{}:role/aws-service-role/{service}/{}", cx.account, linked.role);
     if state.iam.role_of_arn(&arn).is_none() {
         requests::add_linked_role(state, cx, service, linked).ok()?;
     }

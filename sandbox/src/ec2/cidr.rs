@@ -17,10 +17,7 @@ impl Cidr {
         let (address, prefix) = text.split_once('/')?;
         let address: Ipv4Addr = address.parse().ok()?;
         let prefix: u8 = prefix.parse().ok().filter(|p| *p <= 32)?;
-        Some(Cidr {
-            base: u32::from(address) & mask(prefix),
-            prefix,
-        })
+        Some(Cidr { base: u32::from(address) & mask(prefix), prefix })
     }
 
     /// The prefix length.
@@ -45,9 +42,7 @@ impl Cidr {
 
     /// The address at `offset` from the start; None past the end.
     pub fn address(&self, offset: u64) -> Option<Ipv4Addr> {
-        let offset = u32::try_from(offset)
-            .ok()
-            .filter(|o| u64::from(*o) < self.size())?;
+        let offset = u32::try_from(offset).ok().filter(|o| u64::from(*o) < self.size())?;
         Some(Ipv4Addr::from(self.base + offset))
     }
 
@@ -70,6 +65,7 @@ fn mask(prefix: u8) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::Cidr;
 
@@ -85,11 +81,7 @@ mod tests {
             ("10.0.0.0/16", "10.1.0.0/16", false, false),
             ("0.0.0.0/0", "192.168.1.1/32", true, true),
         ] {
-            assert_eq!(
-                (cidr(a).contains(&cidr(b)), cidr(a).overlaps(&cidr(b))),
-                (contains, overlaps),
-                "{a} {b}"
-            );
+            assert_eq!((cidr(a).contains(&cidr(b)), cidr(a).overlaps(&cidr(b))), (contains, overlaps), "{a} {b}");
         }
     }
 
@@ -99,10 +91,7 @@ mod tests {
             assert_eq!(Cidr::parse(text), None, "{text}");
         }
         assert_eq!(cidr("10.0.0.77/28").to_string(), "10.0.0.64/28");
-        assert_eq!(
-            cidr("10.0.0.64/28").address(15).map(|a| a.to_string()),
-            Some("10.0.0.79".into())
-        );
+        assert_eq!(cidr("10.0.0.64/28").address(15).map(|a| a.to_string()), Some("10.0.0.79".into()));
         assert_eq!(cidr("10.0.0.64/28").address(16), None);
     }
 }

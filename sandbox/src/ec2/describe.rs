@@ -8,17 +8,11 @@ use crate::wire::{Call, Reply, ServiceError};
 use crate::world::{ACCOUNT, Moment};
 
 /// Answers a Describe call; None when the call is another one.
-pub(super) fn answer(
-    net: &State,
-    _cx: &Moment<'_>,
-    call: &Call,
-) -> Result<Option<Reply>, ServiceError> {
+pub(super) fn answer(net: &State, _cx: &Moment<'_>, call: &Call) -> Result<Option<Reply>, ServiceError> {
     match call.operation.as_str() {
         "DescribeVpcs" => vpcs().answer(net, call, net.vpcs.values()),
         "DescribeSubnets" => subnets().answer(net, call, net.subnets.values()),
-        "DescribeInternetGateways" => {
-            internet_gateways().answer(net, call, net.internet_gateways.values())
-        }
+        "DescribeInternetGateways" => internet_gateways().answer(net, call, net.internet_gateways.values()),
         "DescribeAddresses" => addresses().answer(net, call, net.addresses.values()),
         "DescribeNatGateways" => nat_gateways().answer(net, call, net.nat_gateways.values()),
         "DescribeRouteTables" => route_tables().answer(net, call, net.route_tables.values()),
@@ -55,9 +49,7 @@ fn vpcs() -> Listing<super::model::Vpc> {
             "state" => one("available"),
             "cidr" => one(&vpc.blocks.first()?.cidr),
             "cidr-block-association.cidr-block" => Some(views::blocks_of(vpc)),
-            "cidr-block-association.association-id" => {
-                any(vpc.blocks.iter().map(|b| &b.association))
-            }
+            "cidr-block-association.association-id" => any(vpc.blocks.iter().map(|b| &b.association)),
             "is-default" => one(false),
             "owner-id" => one(ACCOUNT),
             _ => None,
@@ -97,10 +89,9 @@ fn internet_gateways() -> Listing<super::model::InternetGateway> {
         id: |gateway| &gateway.id,
         exists: |net, id| match net.internet_gateways.contains_key(id) {
             true => Ok(()),
-            false => Err(fault(
-                "InvalidInternetGatewayID.NotFound",
-                format!("The internetGateway ID '{id}' does not exist"),
-            )),
+            false => {
+                Err(fault("InvalidInternetGatewayID.NotFound", format!("The internetGateway ID '{id}' does not exist")))
+            }
         },
         tags: |gateway| &gateway.tags,
         look: |_, gateway, name| match name {
@@ -162,9 +153,7 @@ fn route_tables() -> Listing<super::model::RouteTable> {
             "route-table-id" => one(&table.id),
             "vpc-id" => one(&table.vpc),
             "association.subnet-id" => any(table.associations.values()),
-            "association.route-table-association-id" => {
-                any(table.associations.keys().chain(&table.main))
-            }
+            "association.route-table-association-id" => any(table.associations.keys().chain(&table.main)),
             "association.main" => {
                 let own = table.associations.keys().map(|_| false);
                 any(own.chain(table.main.iter().map(|_| true)))
@@ -278,16 +267,12 @@ fn availability_zones(net: &State, call: &Call) -> Result<Reply, ServiceError> {
     form.finish()?;
     for wanted in names.iter().chain(&ids) {
         if zones::find(&net.region, wanted).is_none() {
-            return Err(fault(
-                "InvalidParameterValue",
-                format!("Invalid availability zone: [{wanted}]"),
-            ));
+            return Err(fault("InvalidParameterValue", format!("Invalid availability zone: [{wanted}]")));
         }
     }
     let mut found = Vec::new();
     for zone in zones::zones(&net.region) {
-        let asked = (names.is_empty() || names.contains(&zone.name))
-            && (ids.is_empty() || ids.contains(&zone.id));
+        let asked = (names.is_empty() || names.contains(&zone.name)) && (ids.is_empty() || ids.contains(&zone.id));
         let look = |name: &str| match name {
             "zone-name" => one(&zone.name),
             "zone-id" => one(&zone.id),
@@ -323,15 +308,10 @@ fn regions(call: &Call) -> Result<Reply, ServiceError> {
     let filters = Filter::take(&mut form);
     form.finish()?;
     if let Some(unknown) = names.iter().find(|name| zones::zones(name).is_empty()) {
-        return Err(fault(
-            "InvalidParameterValue",
-            format!("Invalid value '{unknown}' for RegionName."),
-        ));
+        return Err(fault("InvalidParameterValue", format!("Invalid value '{unknown}' for RegionName.")));
     }
     let mut found = Vec::new();
-    for region in zones::regions()
-        .filter(|region| names.is_empty() || names.iter().any(|name| name == region))
-    {
+    for region in zones::regions().filter(|region| names.is_empty() || names.iter().any(|name| name == region)) {
         let look = |name: &str| match name {
             "region-name" => one(region),
             "endpoint" => one(format!("ec2.{region}.amazonaws.com")),

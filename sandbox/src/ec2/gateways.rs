@@ -27,23 +27,13 @@ impl State {
             ));
         }
         let id = self.new_id("igw");
-        self.internet_gateways.insert(
-            id.clone(),
-            InternetGateway {
-                id: id.clone(),
-                vpc: None,
-                tags,
-            },
-        );
+        self.internet_gateways.insert(id.clone(), InternetGateway { id: id.clone(), vpc: None, tags });
         Ok(id)
     }
 
     fn internet_gateway(&mut self, id: &str) -> Result<&mut InternetGateway, ServiceError> {
         self.internet_gateways.get_mut(id).ok_or_else(|| {
-            fault(
-                "InvalidInternetGatewayID.NotFound",
-                format!("The internetGateway ID '{id}' does not exist"),
-            )
+            fault("InvalidInternetGatewayID.NotFound", format!("The internetGateway ID '{id}' does not exist"))
         })
     }
 
@@ -65,10 +55,7 @@ impl State {
 
     /// The internet gateway of a VPC.
     pub(crate) fn attached(&self, vpc: &str) -> Option<&str> {
-        self.internet_gateways
-            .values()
-            .find(|g| g.vpc.as_deref() == Some(vpc))
-            .map(|g| g.id.as_str())
+        self.internet_gateways.values().find(|g| g.vpc.as_deref() == Some(vpc)).map(|g| g.id.as_str())
     }
 
     /// Detaches an internet gateway, unless the VPC has public addresses in use.
@@ -77,11 +64,7 @@ impl State {
             let text = format!("resource {gateway} is not attached to network {vpc}");
             return Err(fault("Gateway.NotAttached", text));
         }
-        if self
-            .interfaces
-            .values()
-            .any(|i| i.vpc == vpc && i.public_ip.is_some())
-        {
+        if self.interfaces.values().any(|i| i.vpc == vpc && i.public_ip.is_some()) {
             let text = format!(
                 "Network {vpc} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway."
             );
@@ -94,8 +77,7 @@ impl State {
     /// Deletes an internet gateway that is attached to nothing.
     pub(crate) fn remove_internet_gateway(&mut self, id: &str) -> Result<(), ServiceError> {
         if self.internet_gateway(id)?.vpc.is_some() {
-            let text =
-                format!("The internetGateway '{id}' has dependencies and cannot be deleted.");
+            let text = format!("The internetGateway '{id}' has dependencies and cannot be deleted.");
             return Err(fault("DependencyViolation", text));
         }
         self.internet_gateways.remove(id);
@@ -105,27 +87,13 @@ impl State {
     /// Allocates an elastic IP address; gives the allocation's id.
     pub(crate) fn add_address(&mut self, tags: Tags) -> Result<String, ServiceError> {
         if self.addresses.len() >= ADDRESS_QUOTA {
-            return Err(fault(
-                "AddressLimitExceeded",
-                "The maximum number of addresses has been reached.",
-            ));
+            return Err(fault("AddressLimitExceeded", "The maximum number of addresses has been reached."));
         }
         let allocation = self.new_id("eipalloc");
         // 198.51.100.0/24 is for documentation: no machine in the world has such an address.
-        let host = (1..255).find(|n| {
-            !self
-                .addresses
-                .values()
-                .any(|a| a.public_ip == format!("198.51.100.{n}"))
-        });
+        let host = (1..255).find(|n| !self.addresses.values().any(|a| a.public_ip == format!("198.51.100.{n}")));
         let public_ip = format!("198.51.100.{}", host.expect("the quota is below 254"));
-        let address = Address {
-            allocation: allocation.clone(),
-            public_ip,
-            association: None,
-            interface: None,
-            tags,
-        };
+        let address = Address { allocation: allocation.clone(), public_ip, association: None, interface: None, tags };
         self.addresses.insert(allocation.clone(), address);
         Ok(allocation)
     }
@@ -133,10 +101,7 @@ impl State {
     /// The address of this allocation, or EC2's error.
     pub(crate) fn address(&self, allocation: &str) -> Result<&Address, ServiceError> {
         self.addresses.get(allocation).ok_or_else(|| {
-            fault(
-                "InvalidAllocationID.NotFound",
-                format!("The allocation ID '{allocation}' does not exist"),
-            )
+            fault("InvalidAllocationID.NotFound", format!("The allocation ID '{allocation}' does not exist"))
         })
     }
 
@@ -174,12 +139,8 @@ impl State {
             None => None,
         };
         let id = self.new_id("nat");
-        let failure = (allocation.is_some() && self.attached(&vpc).is_none()).then(|| {
-            (
-                "Gateway.NotAttached".to_owned(),
-                format!("Network {vpc} has no Internet gateway attached"),
-            )
-        });
+        let failure = (allocation.is_some() && self.attached(&vpc).is_none())
+            .then(|| ("Gateway.NotAttached".to_owned(), format!("Network {vpc} has no Internet gateway attached")));
         let interface = self.add_interface(NewInterface {
             subnet: subnet.to_owned(),
             description: format!("Interface for NAT Gateway {id}"),
@@ -194,12 +155,7 @@ impl State {
             address.interface = Some(interface.clone());
             address.association = Some(id.replacen("nat-", "eipassoc-", 1));
         }
-        let due = now
-            + if failure.is_some() {
-                NAT_FAILS
-            } else {
-                NAT_COMES
-            };
+        let due = now + if failure.is_some() { NAT_FAILS } else { NAT_COMES };
         let gateway = NatGateway {
             id: id.clone(),
             subnet: subnet.to_owned(),
@@ -222,25 +178,15 @@ impl State {
 
     /// The NAT gateway of this id, or EC2's error.
     pub(crate) fn nat_gateway(&self, id: &str) -> Result<&NatGateway, ServiceError> {
-        self.nat_gateways.get(id).ok_or_else(|| {
-            fault(
-                "NatGatewayNotFound",
-                format!("The Nat Gateway {id} was not found"),
-            )
-        })
+        self.nat_gateways
+            .get(id)
+            .ok_or_else(|| fault("NatGatewayNotFound", format!("The Nat Gateway {id} was not found")))
     }
 
     /// Starts to delete a NAT gateway; its interface and address are free when it is gone.
-    pub(crate) fn remove_nat_gateway(
-        &mut self,
-        id: &str,
-        now: Timestamp,
-    ) -> Result<(), ServiceError> {
+    pub(crate) fn remove_nat_gateway(&mut self, id: &str, now: Timestamp) -> Result<(), ServiceError> {
         self.nat_gateway(id)?;
-        let gateway = self
-            .nat_gateways
-            .get_mut(id)
-            .expect("it was found just now");
+        let gateway = self.nat_gateways.get_mut(id).expect("it was found just now");
         if !matches!(gateway.state, NatState::Deleting | NatState::Deleted) {
             gateway.state = NatState::Deleting;
             gateway.due = Some(now + NAT_GOES);
@@ -251,12 +197,8 @@ impl State {
     /// Moves the NAT gateways on to `now`; says whether anything changed.
     pub(crate) fn advance(&mut self, now: Timestamp) -> bool {
         let due = |gateway: &&NatGateway| gateway.due.is_some_and(|due| due <= now);
-        let mut ids: Vec<(Option<Timestamp>, String)> = self
-            .nat_gateways
-            .values()
-            .filter(due)
-            .map(|g| (g.due, g.id.clone()))
-            .collect();
+        let mut ids: Vec<(Option<Timestamp>, String)> =
+            self.nat_gateways.values().filter(due).map(|g| (g.due, g.id.clone())).collect();
         ids.sort();
         let moved = !ids.is_empty();
         for (at, id) in ids {
@@ -295,11 +237,7 @@ impl State {
             return;
         };
         self.interfaces.remove(&gateway.interface);
-        for address in self
-            .addresses
-            .values_mut()
-            .filter(|a| a.interface.as_deref() == Some(&gateway.interface))
-        {
+        for address in self.addresses.values_mut().filter(|a| a.interface.as_deref() == Some(&gateway.interface)) {
             address.interface = None;
             address.association = None;
         }
@@ -307,6 +245,7 @@ impl State {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use crate::ec2::model::{NatState, State};
     use crate::ec2::network::NewSubnet;
@@ -319,11 +258,7 @@ mod tests {
     fn network() -> (State, String, String) {
         let mut net = State::in_region("us-west-2");
         let vpc = net.add_vpc("10.0.0.0/16", "default", vec![]).unwrap();
-        let new = NewSubnet {
-            vpc: vpc.clone(),
-            cidr: "10.0.1.0/24".into(),
-            ..NewSubnet::default()
-        };
+        let new = NewSubnet { vpc: vpc.clone(), cidr: "10.0.1.0/24".into(), ..NewSubnet::default() };
         let subnet = net.add_subnet(new).unwrap();
         (net, vpc, subnet)
     }
@@ -332,18 +267,12 @@ mod tests {
     fn a_nat_gateway_without_internet_gateway_is_accepted_and_fails() {
         let (mut net, vpc, subnet) = network();
         let address = net.add_address(vec![]).unwrap();
-        let nat = net
-            .add_nat_gateway(&subnet, Some(&address), vec![], at(0))
-            .unwrap();
+        let nat = net.add_nat_gateway(&subnet, Some(&address), vec![], at(0)).unwrap();
         net.advance(at(60));
         let gateway = net.nat_gateway(&nat).unwrap();
         assert_eq!(gateway.state, NatState::Failed);
-        assert_eq!(
-            gateway.failure.clone().unwrap().1,
-            format!("Network {vpc} has no Internet gateway attached")
-        );
-        net.remove_address(&address)
-            .expect("a failed gateway frees its address");
+        assert_eq!(gateway.failure.clone().unwrap().1, format!("Network {vpc} has no Internet gateway attached"));
+        net.remove_address(&address).expect("a failed gateway frees its address");
     }
 
     #[test]
@@ -352,38 +281,22 @@ mod tests {
         let igw = net.add_internet_gateway(vec![]).unwrap();
         net.attach(&igw, &vpc).unwrap();
         let address = net.add_address(vec![]).unwrap();
-        let nat = net
-            .add_nat_gateway(&subnet, Some(&address), vec![], at(0))
-            .unwrap();
+        let nat = net.add_nat_gateway(&subnet, Some(&address), vec![], at(0)).unwrap();
         let state = |net: &mut State, seconds| {
             net.advance(at(seconds));
-            net.nat_gateway(&nat)
-                .map(|g| g.state)
-                .map_err(|e| e.code.to_string())
+            net.nat_gateway(&nat).map(|g| g.state).map_err(|e| e.code.to_string())
         };
         assert_eq!(state(&mut net, 119), Ok(NatState::Pending));
         assert_eq!(state(&mut net, 120), Ok(NatState::Available));
-        assert_eq!(
-            net.detach(&igw, &vpc).unwrap_err().code,
-            "DependencyViolation"
-        );
-        assert_eq!(
-            net.remove_subnet(&subnet).unwrap_err().code,
-            "DependencyViolation"
-        );
+        assert_eq!(net.detach(&igw, &vpc).unwrap_err().code, "DependencyViolation");
+        assert_eq!(net.remove_subnet(&subnet).unwrap_err().code, "DependencyViolation");
         net.remove_nat_gateway(&nat, at(200)).unwrap();
-        assert_eq!(
-            net.remove_address(&address).unwrap_err().code,
-            "InvalidIPAddress.InUse"
-        );
+        assert_eq!(net.remove_address(&address).unwrap_err().code, "InvalidIPAddress.InUse");
         assert_eq!(state(&mut net, 246), Ok(NatState::Deleted));
         net.remove_address(&address).unwrap();
         net.detach(&igw, &vpc).unwrap();
         net.remove_subnet(&subnet).unwrap();
-        assert_eq!(
-            state(&mut net, 200 + 45 + 3600),
-            Err("NatGatewayNotFound".into())
-        );
+        assert_eq!(state(&mut net, 200 + 45 + 3600), Err("NatGatewayNotFound".into()));
     }
 
     #[test]
@@ -392,9 +305,6 @@ mod tests {
         for _ in 0..5 {
             net.add_address(vec![]).unwrap();
         }
-        assert_eq!(
-            net.add_address(vec![]).unwrap_err().code,
-            "AddressLimitExceeded"
-        );
+        assert_eq!(net.add_address(vec![]).unwrap_err().code, "AddressLimitExceeded");
     }
 }

@@ -13,14 +13,8 @@ use serde_json::{Map, Value, json};
 type Given<'a> = &'a Map<String, Value>;
 type Tags<'a> = &'a [(String, String)];
 
-const GROUP: &[&str] = &[
-    "GroupDescription",
-    "GroupName",
-    "VpcId",
-    "SecurityGroupIngress",
-    "SecurityGroupEgress",
-    "Tags",
-];
+const GROUP: &[&str] =
+    &["GroupDescription", "GroupName", "VpcId", "SecurityGroupIngress", "SecurityGroupEgress", "Tags"];
 
 /// Makes `AWS::EC2::SecurityGroup` with the rules stated in it.
 pub fn create_security_group(
@@ -32,12 +26,7 @@ pub fn create_security_group(
     let given = Properties::of(properties, GROUP)?;
     let (vpc, name) = (given.need("VpcId")?, given.need("GroupName")?);
     let net = network(state, cx);
-    let id = net.add_group(
-        &vpc,
-        &name,
-        &given.need("GroupDescription")?,
-        given.tags(tags)?,
-    )?;
+    let id = net.add_group(&vpc, &name, &given.need("GroupDescription")?, given.tags(tags)?)?;
     update_security_group(state, cx, &id, properties, tags)
 }
 
@@ -53,10 +42,7 @@ pub fn update_security_group(
     let net = network(state, cx);
     let vpc = net.group(id)?.vpc.clone();
     let mut wanted = Vec::new();
-    for (name, egress) in [
-        ("SecurityGroupIngress", false),
-        ("SecurityGroupEgress", true),
-    ] {
+    for (name, egress) in [("SecurityGroupIngress", false), ("SecurityGroupEgress", true)] {
         for rule in given.objects(name)? {
             wanted.push(permission(rule, egress, &[])?);
         }
@@ -70,19 +56,12 @@ pub fn update_security_group(
             net.add_rule(id, permission, description, vec![])?;
         }
     }
-    net.security_groups
-        .get_mut(id)
-        .expect("it was found just now")
-        .tags = given.tags(tags)?;
+    net.security_groups.get_mut(id).expect("it was found just now").tags = given.tags(tags)?;
     Ok(made(id, json!({ "GroupId": id, "Id": id, "VpcId": vpc })))
 }
 
 /// Deletes `AWS::EC2::SecurityGroup`.
-pub fn delete_security_group(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_security_group(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     gone_is_fine(network(state, cx).remove_group(id))
 }
 
@@ -106,12 +85,7 @@ pub fn create_security_group_egress(
     create_rule(state, cx, properties, true)
 }
 
-fn create_rule(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    egress: bool,
-) -> Result<Made, ServiceError> {
+fn create_rule(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, egress: bool) -> Result<Made, ServiceError> {
     let (permission, description) = permission(properties, egress, &["GroupId"])?;
     let group = Properties::of(properties, &[&RULE[..], &["GroupId"]].concat())?.need("GroupId")?;
     let net = network(state, cx);
@@ -124,20 +98,12 @@ fn create_rule(
 }
 
 /// Deletes `AWS::EC2::SecurityGroupIngress`.
-pub fn delete_security_group_ingress(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_security_group_ingress(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     gone_is_fine(network(state, cx).remove_rule(id))
 }
 
 /// Deletes `AWS::EC2::SecurityGroupEgress`.
-pub fn delete_security_group_egress(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_security_group_egress(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     gone_is_fine(network(state, cx).remove_rule(id))
 }
 
@@ -154,11 +120,7 @@ const RULE: [&str; 10] = [
     "Description",
 ];
 
-fn permission(
-    rule: Given<'_>,
-    egress: bool,
-    more: &[&str],
-) -> Result<(Permission, Option<String>), ServiceError> {
+fn permission(rule: Given<'_>, egress: bool, more: &[&str]) -> Result<(Permission, Option<String>), ServiceError> {
     let (group, prefix_list) = if egress {
         ("DestinationSecurityGroupId", "DestinationPrefixListId")
     } else {

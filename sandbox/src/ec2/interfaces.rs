@@ -46,10 +46,7 @@ impl State {
         }
         let addresses = self.take_addresses(&subnet.id, new.addresses.max(1) as usize)?;
         let default = |net: &State| {
-            net.security_groups
-                .values()
-                .find(|g| g.vpc == subnet.vpc && g.name == "default")
-                .map(|g| g.id.clone())
+            net.security_groups.values().find(|g| g.vpc == subnet.vpc && g.name == "default").map(|g| g.id.clone())
         };
         let groups = if new.groups.is_empty() && new.kind != "nat_gateway" {
             default(self).into_iter().collect()
@@ -64,11 +61,7 @@ impl State {
             zone: subnet.zone,
             groups,
             description: new.description,
-            kind: if new.kind.is_empty() {
-                "interface".into()
-            } else {
-                new.kind
-            },
+            kind: if new.kind.is_empty() { "interface".into() } else { new.kind },
             requester: new.requester,
             instance: new.instance,
             addresses,
@@ -95,22 +88,14 @@ impl State {
             .flat_map(|i| i.addresses.iter().map(String::as_str))
             .collect();
         let block = Cidr::parse(&subnet.cidr).expect("a stored block is valid");
-        let free = (FIRST_FREE..block.size() - 1)
-            .filter_map(|n| block.address(n))
-            .map(|a| a.to_string());
-        Ok(free
-            .filter(|a| !used.contains(a.as_str()))
-            .take(wanted)
-            .collect())
+        let free = (FIRST_FREE..block.size() - 1).filter_map(|n| block.address(n)).map(|a| a.to_string());
+        Ok(free.filter(|a| !used.contains(a.as_str())).take(wanted).collect())
     }
 
     /// Deletes an interface; its addresses are free again.
     pub(crate) fn remove_interface(&mut self, id: &str) -> Result<(), ServiceError> {
         self.interfaces.remove(id).map(|_| ()).ok_or_else(|| {
-            fault(
-                "InvalidNetworkInterfaceID.NotFound",
-                format!("The networkInterface ID '{id}' does not exist"),
-            )
+            fault("InvalidNetworkInterfaceID.NotFound", format!("The networkInterface ID '{id}' does not exist"))
         })
     }
 }
@@ -118,13 +103,12 @@ impl State {
 /// The MAC address of an interface: made from its id, so that it stays the same.
 pub(crate) fn mac_address(id: &str) -> String {
     let digits = id.trim_start_matches("eni-0");
-    let pairs: Vec<&str> = (0..5)
-        .filter_map(|n| digits.get(n * 2..n * 2 + 2))
-        .collect();
+    let pairs: Vec<&str> = (0..5).filter_map(|n| digits.get(n * 2..n * 2 + 2)).collect();
     format!("02:{}", pairs.join(":"))
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::{NewInterface, mac_address};
     use crate::ec2::model::State;
@@ -134,23 +118,12 @@ mod tests {
     fn a_small_subnet_runs_out_of_addresses_and_gets_them_back() {
         let mut net = State::in_region("us-west-2");
         let vpc = net.add_vpc("10.0.0.0/16", "default", vec![]).unwrap();
-        let new = NewSubnet {
-            vpc,
-            cidr: "10.0.1.0/28".into(),
-            ..NewSubnet::default()
-        };
+        let new = NewSubnet { vpc, cidr: "10.0.1.0/28".into(), ..NewSubnet::default() };
         let subnet = net.add_subnet(new).unwrap();
-        let eni = |n| NewInterface {
-            subnet: subnet.clone(),
-            addresses: n,
-            ..NewInterface::default()
-        };
+        let eni = |n| NewInterface { subnet: subnet.clone(), addresses: n, ..NewInterface::default() };
         let first = net.add_interface(eni(8)).unwrap();
         assert_eq!(net.interfaces[&first].addresses[0], "10.0.1.4");
-        assert_eq!(
-            net.add_interface(eni(4)).unwrap_err().code,
-            "InsufficientFreeAddressesInSubnet"
-        );
+        assert_eq!(net.add_interface(eni(4)).unwrap_err().code, "InsufficientFreeAddressesInSubnet");
         net.add_interface(eni(3)).unwrap();
         net.remove_interface(&first).unwrap();
         let again = net.add_interface(eni(8)).unwrap();

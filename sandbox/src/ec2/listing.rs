@@ -41,20 +41,14 @@ impl<T> Listing<T> {
         let page = Page::take(&mut form)?;
         form.finish()?;
         let mut found = Vec::new();
-        for thing in
-            all.filter(|thing| ids.is_empty() || ids.iter().any(|id| id == (self.id)(thing)))
-        {
-            if keep(&filters, (self.tags)(thing), |name| {
-                (self.look)(net, thing, name)
-            })? {
+        for thing in all.filter(|thing| ids.is_empty() || ids.iter().any(|id| id == (self.id)(thing))) {
+            if keep(&filters, (self.tags)(thing), |name| (self.look)(net, thing, name))? {
                 found.push(thing);
             }
         }
         let (found, next) = page.cut(found);
         Ok(Some(Reply::ec2(call, |xml| {
-            xml.list(self.set, "item", found, |xml, thing| {
-                (self.write)(xml, net, thing)
-            });
+            xml.list(self.set, "item", found, |xml, thing| (self.write)(xml, net, thing));
             xml.maybe("nextToken", next);
         })))
     }
@@ -69,10 +63,8 @@ pub(super) struct Filter {
 impl Filter {
     /// The filters of a call.
     pub fn take(form: &mut Form) -> Vec<Filter> {
-        let filter = |mut item: Form| Filter {
-            name: item.take("Name").unwrap_or_default(),
-            values: item.texts("Value"),
-        };
+        let filter =
+            |mut item: Form| Filter { name: item.take("Name").unwrap_or_default(), values: item.texts("Value") };
         form.list("Filter").into_iter().map(filter).collect()
     }
 }
@@ -85,24 +77,13 @@ pub(super) fn keep(
 ) -> Result<bool, ServiceError> {
     for filter in filters {
         let values = match (filter.name.strip_prefix("tag:"), filter.name.as_str()) {
-            (Some(key), _) => tags
-                .iter()
-                .filter(|(k, _)| k == key)
-                .map(|(_, v)| v.clone())
-                .collect(),
+            (Some(key), _) => tags.iter().filter(|(k, _)| k == key).map(|(_, v)| v.clone()).collect(),
             (None, "tag-key") => tags.iter().map(|(k, _)| k.clone()).collect(),
-            (None, name) => look(name).ok_or_else(|| {
-                fault(
-                    "InvalidParameterValue",
-                    format!("The filter '{name}' is invalid"),
-                )
-            })?,
+            (None, name) => {
+                look(name).ok_or_else(|| fault("InvalidParameterValue", format!("The filter '{name}' is invalid")))?
+            }
         };
-        if !filter
-            .values
-            .iter()
-            .any(|pattern| values.iter().any(|value| matches(pattern, value)))
-        {
+        if !filter.values.iter().any(|pattern| values.iter().any(|value| matches(pattern, value))) {
             return Ok(false);
         }
     }
@@ -111,8 +92,7 @@ pub(super) fn keep(
 
 /// EC2's wildcards: `*` any text, `?` any character.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     // One row of the usual table: which beginnings of the text the pattern so far matches.
     let mut row = vec![false; text.len() + 1];
     row[0] = true;
@@ -150,20 +130,13 @@ pub(super) struct Page {
 impl Page {
     /// `MaxResults` and `NextToken` of a call.
     pub fn take(form: &mut Form) -> Result<Page, ServiceError> {
-        let size = form
-            .number("MaxResults")?
-            .map_or(usize::MAX, |size| usize::try_from(size).unwrap_or(1).max(1));
+        let size = form.number("MaxResults")?.map_or(usize::MAX, |size| usize::try_from(size).unwrap_or(1).max(1));
         let start = match form.take("NextToken") {
             None => 0,
             Some(token) => token
                 .strip_prefix("from-")
                 .and_then(|start| start.parse().ok())
-                .ok_or_else(|| {
-                    fault(
-                        "InvalidParameterValue",
-                        format!("Invalid value '{token}' for NextToken"),
-                    )
-                })?,
+                .ok_or_else(|| fault("InvalidParameterValue", format!("Invalid value '{token}' for NextToken")))?,
         };
         Ok(Page { start, size })
     }
@@ -172,10 +145,7 @@ impl Page {
     pub fn cut<T>(&self, items: Vec<T>) -> (Vec<T>, Option<String>) {
         let end = self.start.saturating_add(self.size);
         let next = (end < items.len()).then(|| format!("from-{end}"));
-        (
-            items.into_iter().skip(self.start).take(self.size).collect(),
-            next,
-        )
+        (items.into_iter().skip(self.start).take(self.size).collect(), next)
     }
 }
 
@@ -185,13 +155,9 @@ mod tests {
 
     #[test]
     fn wildcards() {
-        for (pattern, text, same) in [
-            ("*", "", true),
-            ("a*c", "abbc", true),
-            ("a?c", "abbc", false),
-            ("sg-*", "sg-0", true),
-            ("x", "xy", false),
-        ] {
+        for (pattern, text, same) in
+            [("*", "", true), ("a*c", "abbc", true), ("a?c", "abbc", false), ("sg-*", "sg-0", true), ("x", "xy", false)]
+        {
             assert_eq!(matches(pattern, text), same, "{pattern} {text}");
         }
     }

@@ -33,13 +33,7 @@ pub use security::SelfReference;
 
 /// The earliest instant after `after` at which a NAT gateway comes, fails or goes.
 pub fn next_due(state: &world::State, after: Timestamp) -> Option<Timestamp> {
-    state
-        .ec2
-        .nat_gateways
-        .values()
-        .filter_map(|gateway| gateway.due)
-        .filter(|due| *due > after)
-        .min()
+    state.ec2.nat_gateways.values().filter_map(|gateway| gateway.due).filter(|due| *due > after).min()
 }
 
 /// Moves the NAT gateways on to `cx.now`; says whether anything changed.
@@ -65,11 +59,7 @@ pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
 ///
 /// # Errors
 /// `InsufficientFreeAddressesInSubnet`, `InvalidSubnetID.NotFound`, `InvalidGroup.NotFound`.
-pub fn attach_eni(
-    state: &mut world::State,
-    cx: &Moment<'_>,
-    new: NewInterface,
-) -> Result<String, ServiceError> {
+pub fn attach_eni(state: &mut world::State, cx: &Moment<'_>, new: NewInterface) -> Result<String, ServiceError> {
     network(state, cx).add_interface(new)
 }
 
@@ -80,12 +70,7 @@ pub fn detach_eni(state: &mut world::State, cx: &Moment<'_>, id: &str) {
 
 /// The first private address of an interface.
 pub fn address_of<'a>(state: &'a world::State, interface: &str) -> Option<&'a str> {
-    state
-        .ec2
-        .interfaces
-        .get(interface)
-        .and_then(|interface| interface.addresses.first())
-        .map(String::as_str)
+    state.ec2.interfaces.get(interface).and_then(|interface| interface.addresses.first()).map(String::as_str)
 }
 
 /// The subnet of this id.
@@ -95,20 +80,12 @@ pub fn subnet<'a>(state: &'a world::State, id: &str) -> Option<&'a Subnet> {
 
 /// Addresses of a subnet that nothing has taken; 0 for a subnet that is not there.
 pub fn free_addresses(state: &world::State, subnet: &str) -> u64 {
-    state
-        .ec2
-        .subnets
-        .get(subnet)
-        .map_or(0, |subnet| state.ec2.free_addresses(subnet))
+    state.ec2.subnets.get(subnet).map_or(0, |subnet| state.ec2.free_addresses(subnet))
 }
 
 /// The VPC of a security group; None when there is no such group.
 pub fn vpc_of_group<'a>(state: &'a world::State, group: &str) -> Option<&'a str> {
-    state
-        .ec2
-        .security_groups
-        .get(group)
-        .map(|group| group.vpc.as_str())
+    state.ec2.security_groups.get(group).map(|group| group.vpc.as_str())
 }
 
 /// Which ways a security group lets all traffic pass between its own members.
@@ -129,17 +106,8 @@ pub enum Internet {
 
 /// How a subnet reaches the internet.
 pub fn internet_of(state: &world::State, subnet: &str) -> Internet {
-    let table = state
-        .ec2
-        .subnets
-        .get(subnet)
-        .and_then(|subnet| state.ec2.table_of_subnet(subnet));
-    let route = table.and_then(|table| {
-        table
-            .routes
-            .iter()
-            .find(|route| route.destination == "0.0.0.0/0")
-    });
+    let table = state.ec2.subnets.get(subnet).and_then(|subnet| state.ec2.table_of_subnet(subnet));
+    let route = table.and_then(|table| table.routes.iter().find(|route| route.destination == "0.0.0.0/0"));
     match route.map(|route| &route.target) {
         Some(model::Target::Nat(_) | model::Target::Interface(_)) => Internet::Nat,
         Some(model::Target::Gateway(_)) => Internet::Gateway,
@@ -163,18 +131,10 @@ pub fn make_cluster_group(
     let tags = vec![
         ("Name".to_owned(), name.to_owned()),
         ("aws:eks:cluster-name".to_owned(), cluster.to_owned()),
-        (
-            format!("kubernetes.io/cluster/{cluster}"),
-            "owned".to_owned(),
-        ),
+        (format!("kubernetes.io/cluster/{cluster}"), "owned".to_owned()),
     ];
     let id = net.add_group(vpc, name, description, tags)?;
-    net.put_rule(
-        &id,
-        model::Permission::all(false, model::Peer::Group(id.clone())),
-        None,
-        vec![],
-    );
+    net.put_rule(&id, model::Permission::all(false, model::Peer::Group(id.clone())), None, vec![]);
     Ok(id)
 }
 

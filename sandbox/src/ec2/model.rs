@@ -216,10 +216,7 @@ impl State {
     /// An empty region.
     #[cfg(test)]
     pub(crate) fn in_region(region: &str) -> State {
-        State {
-            region: region.to_owned(),
-            ..State::default()
-        }
+        State { region: region.to_owned(), ..State::default() }
     }
 
     /// A new id as EC2 writes them, the same in every world that made the same things in the same order.
@@ -230,9 +227,6 @@ impl State {
     /// Hex digits that no other thing of this region got.
     pub(crate) fn digest(&mut self, kind: &str) -> String {
         self.made += 1;
-        hex::encode(Sha256::digest(format!(
-            "{}/{kind}/{}",
-            self.region, self.made
-        )))
+        hex::encode(Sha256::digest(format!("{}/{kind}/{}", self.region, self.made)))
     }
 }

@@ -27,27 +27,16 @@ pub(crate) struct NewSubnet {
 
 impl State {
     /// Makes a VPC with its main route table and default security group.
-    pub(crate) fn add_vpc(
-        &mut self,
-        cidr: &str,
-        tenancy: &str,
-        tags: Tags,
-    ) -> Result<String, ServiceError> {
+    pub(crate) fn add_vpc(&mut self, cidr: &str, tenancy: &str, tags: Tags) -> Result<String, ServiceError> {
         let block = vpc_block(cidr)?;
         if self.vpcs.len() >= VPC_QUOTA {
-            return Err(fault(
-                "VpcLimitExceeded",
-                "The maximum number of VPCs has been reached.",
-            ));
+            return Err(fault("VpcLimitExceeded", "The maximum number of VPCs has been reached."));
         }
         let id = self.new_id("vpc");
         let association = self.new_id("vpc-cidr-assoc");
         let vpc = Vpc {
             id: id.clone(),
-            blocks: vec![Block {
-                association,
-                cidr: block.to_string(),
-            }],
+            blocks: vec![Block { association, cidr: block.to_string() }],
             dns_support: true,
             dns_hostnames: false,
             tenancy: tenancy.to_owned(),
@@ -56,10 +45,7 @@ impl State {
         self.vpcs.insert(id.clone(), vpc);
         let main = self.new_id("rtbassoc");
         let table = self.new_id("rtb");
-        let routes = vec![super::model::Route {
-            destination: block.to_string(),
-            target: Target::Local,
-        }];
+        let routes = vec![super::model::Route { destination: block.to_string(), target: Target::Local }];
         self.route_tables.insert(
             table.clone(),
             RouteTable {
@@ -86,49 +72,25 @@ impl State {
         };
         self.security_groups.insert(id.clone(), group);
         self.put_default_egress(&id);
-        self.put_rule(
-            &id,
-            Permission::all(false, super::model::Peer::Group(id.clone())),
-            None,
-            vec![],
-        );
+        self.put_rule(&id, Permission::all(false, super::model::Peer::Group(id.clone())), None, vec![]);
     }
 
     /// The VPC of this id, or EC2's error.
     pub(crate) fn vpc(&self, id: &str) -> Result<&Vpc, ServiceError> {
-        self.vpcs.get(id).ok_or_else(|| {
-            fault(
-                "InvalidVpcID.NotFound",
-                format!("The vpc ID '{id}' does not exist"),
-            )
-        })
+        self.vpcs.get(id).ok_or_else(|| fault("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist")))
     }
 
     /// The VPC of this id, to change.
     pub(crate) fn vpc_mut(&mut self, id: &str) -> Result<&mut Vpc, ServiceError> {
-        self.vpcs.get_mut(id).ok_or_else(|| {
-            fault(
-                "InvalidVpcID.NotFound",
-                format!("The vpc ID '{id}' does not exist"),
-            )
-        })
+        self.vpcs.get_mut(id).ok_or_else(|| fault("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist")))
     }
 
     /// Adds an address block to a VPC; gives the association's id.
     pub(crate) fn add_block(&mut self, vpc: &str, cidr: &str) -> Result<String, ServiceError> {
         let block = vpc_block(cidr)?;
         let found = self.vpc(vpc)?;
-        let primary = found
-            .blocks
-            .first()
-            .and_then(|b| Cidr::parse(&b.cidr))
-            .expect("a VPC has a primary block");
-        if found
-            .blocks
-            .iter()
-            .filter_map(|b| Cidr::parse(&b.cidr))
-            .any(|b| b.overlaps(&block))
-        {
+        let primary = found.blocks.first().and_then(|b| Cidr::parse(&b.cidr)).expect("a VPC has a primary block");
+        if found.blocks.iter().filter_map(|b| Cidr::parse(&b.cidr)).any(|b| b.overlaps(&block)) {
             return Err(fault(
                 "InvalidVpc.Range",
                 format!("The CIDR '{block}' conflicts with another CIDR of the VPC {vpc}."),
@@ -137,32 +99,17 @@ impl State {
         if found.blocks.len() >= BLOCK_QUOTA {
             return Err(fault(
                 "CidrLimitExceeded",
-                format!(
-                    "This network '{vpc}' has met its maximum number of allowed CIDRs: {BLOCK_QUOTA}"
-                ),
+                format!("This network '{vpc}' has met its maximum number of allowed CIDRs: {BLOCK_QUOTA}"),
             ));
         }
         if mixes_ranges(&primary, &block) {
             let advice = "Use a CIDR from the same private address range as the current VPC CIDR, or use a publicly-routable CIDR.";
-            return Err(fault(
-                "InvalidVpc.Range",
-                format!("The CIDR '{block}' is restricted. {advice}"),
-            ));
+            return Err(fault("InvalidVpc.Range", format!("The CIDR '{block}' is restricted. {advice}")));
         }
         let association = self.new_id("vpc-cidr-assoc");
-        self.vpc_mut(vpc)?.blocks.push(Block {
-            association: association.clone(),
-            cidr: block.to_string(),
-        });
-        for table in self
-            .route_tables
-            .values_mut()
-            .filter(|table| table.vpc == vpc)
-        {
-            table.routes.push(super::model::Route {
-                destination: block.to_string(),
-                target: Target::Local,
-            });
+        self.vpc_mut(vpc)?.blocks.push(Block { association: association.clone(), cidr: block.to_string() });
+        for table in self.route_tables.values_mut().filter(|table| table.vpc == vpc) {
+            table.routes.push(super::model::Route { destination: block.to_string(), target: Target::Local });
         }
         Ok(association)
     }
@@ -182,10 +129,7 @@ impl State {
             .map(|vpc| vpc.id.clone())
             .ok_or_else(missing)?;
         let blocks = &self.vpc(&vpc)?.blocks;
-        let at = blocks
-            .iter()
-            .position(|b| b.association == association)
-            .ok_or_else(missing)?;
+        let at = blocks.iter().position(|b| b.association == association).ok_or_else(missing)?;
         let cidr = blocks[at].cidr.clone();
         if at == 0 {
             return Err(fault(
@@ -196,8 +140,7 @@ impl State {
             ));
         }
         let block = Cidr::parse(&cidr).expect("a stored block is valid");
-        let used =
-            |s: &&Subnet| s.vpc == vpc && Cidr::parse(&s.cidr).is_some_and(|c| block.contains(&c));
+        let used = |s: &&Subnet| s.vpc == vpc && Cidr::parse(&s.cidr).is_some_and(|c| block.contains(&c));
         if self.subnets.values().any(|s| used(&s)) {
             return Err(fault(
                 "InvalidCidrBlock.InUse",
@@ -205,14 +148,8 @@ impl State {
             ));
         }
         self.vpc_mut(&vpc)?.blocks.remove(at);
-        for table in self
-            .route_tables
-            .values_mut()
-            .filter(|table| table.vpc == vpc)
-        {
-            table
-                .routes
-                .retain(|route| route.destination != cidr || route.target != Target::Local);
+        for table in self.route_tables.values_mut().filter(|table| table.vpc == vpc) {
+            table.routes.retain(|route| route.destination != cidr || route.target != Target::Local);
         }
         Ok(())
     }
@@ -221,32 +158,18 @@ impl State {
     pub(crate) fn remove_vpc(&mut self, id: &str) -> Result<(), ServiceError> {
         self.vpc(id)?;
         let in_use = self.subnets.values().any(|s| s.vpc == id)
-            || self
-                .internet_gateways
-                .values()
-                .any(|g| g.vpc.as_deref() == Some(id))
+            || self.internet_gateways.values().any(|g| g.vpc.as_deref() == Some(id))
             || self.endpoints.values().any(|e| e.vpc == id)
             || self.interfaces.values().any(|i| i.vpc == id)
-            || self
-                .route_tables
-                .values()
-                .any(|t| t.vpc == id && t.main.is_none())
-            || self
-                .security_groups
-                .values()
-                .any(|g| g.vpc == id && g.name != "default");
+            || self.route_tables.values().any(|t| t.vpc == id && t.main.is_none())
+            || self.security_groups.values().any(|g| g.vpc == id && g.name != "default");
         if in_use {
             return Err(fault(
                 "DependencyViolation",
                 format!("The vpc '{id}' has dependencies and cannot be deleted."),
             ));
         }
-        let groups: Vec<String> = self
-            .security_groups
-            .values()
-            .filter(|g| g.vpc == id)
-            .map(|g| g.id.clone())
-            .collect();
+        let groups: Vec<String> = self.security_groups.values().filter(|g| g.vpc == id).map(|g| g.id.clone()).collect();
         self.rules.retain(|_, rule| !groups.contains(&rule.group));
         self.security_groups.retain(|_, group| group.vpc != id);
         self.route_tables.retain(|_, table| table.vpc != id);
@@ -257,31 +180,14 @@ impl State {
     /// Makes a subnet inside one of its VPC's blocks.
     pub(crate) fn add_subnet(&mut self, new: NewSubnet) -> Result<String, ServiceError> {
         let vpc = self.vpc(&new.vpc)?;
-        let invalid = || {
-            fault(
-                "InvalidSubnet.Range",
-                format!("The CIDR '{}' is invalid.", new.cidr),
-            )
-        };
-        let block = Cidr::parse(&new.cidr)
-            .filter(|c| (16..=28).contains(&c.prefix()))
-            .ok_or_else(invalid)?;
-        if !vpc
-            .blocks
-            .iter()
-            .filter_map(|b| Cidr::parse(&b.cidr))
-            .any(|b| b.contains(&block))
-        {
+        let invalid = || fault("InvalidSubnet.Range", format!("The CIDR '{}' is invalid.", new.cidr));
+        let block = Cidr::parse(&new.cidr).filter(|c| (16..=28).contains(&c.prefix())).ok_or_else(invalid)?;
+        if !vpc.blocks.iter().filter_map(|b| Cidr::parse(&b.cidr)).any(|b| b.contains(&block)) {
             return Err(invalid());
         }
-        let conflicts = |s: &Subnet| {
-            s.vpc == new.vpc && Cidr::parse(&s.cidr).is_some_and(|c| c.overlaps(&block))
-        };
+        let conflicts = |s: &Subnet| s.vpc == new.vpc && Cidr::parse(&s.cidr).is_some_and(|c| c.overlaps(&block));
         if self.subnets.values().any(conflicts) {
-            return Err(fault(
-                "InvalidSubnet.Conflict",
-                format!("The CIDR '{block}' conflicts with another subnet"),
-            ));
+            return Err(fault("InvalidSubnet.Conflict", format!("The CIDR '{block}' conflicts with another subnet")));
         }
         let zone = self.zone(new.zone.as_deref())?;
         let id = self.new_id("subnet");
@@ -304,29 +210,13 @@ impl State {
             return all.into_iter().next().ok_or_else(|| {
                 fault(
                     "InvalidParameterValue",
-                    format!(
-                        "hprun sandbox: region {} is not part of the sandbox",
-                        self.region
-                    ),
+                    format!("hprun sandbox: region {} is not part of the sandbox", self.region),
                 )
             });
         };
         let by_id = wanted.contains("-az");
-        let names: Vec<&str> = all
-            .iter()
-            .map(|z| {
-                if by_id {
-                    z.id.as_str()
-                } else {
-                    z.name.as_str()
-                }
-            })
-            .collect();
-        let parameter = if by_id {
-            "availabilityZoneId"
-        } else {
-            "availabilityZone"
-        };
+        let names: Vec<&str> = all.iter().map(|z| if by_id { z.id.as_str() } else { z.name.as_str() }).collect();
+        let parameter = if by_id { "availabilityZoneId" } else { "availabilityZone" };
         zones::find(&self.region, wanted).ok_or_else(|| {
             fault(
                 "InvalidParameterValue",
@@ -340,23 +230,15 @@ impl State {
 
     /// The subnet of this id, or EC2's error.
     pub(crate) fn subnet(&self, id: &str) -> Result<&Subnet, ServiceError> {
-        self.subnets.get(id).ok_or_else(|| {
-            fault(
-                "InvalidSubnetID.NotFound",
-                format!("The subnet ID '{id}' does not exist"),
-            )
-        })
+        self.subnets
+            .get(id)
+            .ok_or_else(|| fault("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist")))
     }
 
     /// Addresses of a subnet that no interface has.
     pub(crate) fn free_addresses(&self, subnet: &Subnet) -> u64 {
         let size = Cidr::parse(&subnet.cidr).map_or(0, |c| c.size());
-        let used: usize = self
-            .interfaces
-            .values()
-            .filter(|i| i.subnet == subnet.id)
-            .map(|i| i.addresses.len())
-            .sum();
+        let used: usize = self.interfaces.values().filter(|i| i.subnet == subnet.id).map(|i| i.addresses.len()).sum();
         size.saturating_sub(RESERVED + used as u64)
     }
 
@@ -390,6 +272,7 @@ fn mixes_ranges(primary: &Cidr, added: &Cidr) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::NewSubnet;
     use crate::ec2::model::State;
@@ -412,10 +295,7 @@ mod tests {
         for n in 1..5 {
             net.add_block(&vpc, &format!("10.{n}.0.0/16")).unwrap();
         }
-        assert_eq!(
-            net.add_block(&vpc, "10.9.0.0/16").unwrap_err().code,
-            "CidrLimitExceeded"
-        );
+        assert_eq!(net.add_block(&vpc, "10.9.0.0/16").unwrap_err().code, "CidrLimitExceeded");
     }
 
     #[test]
@@ -423,40 +303,24 @@ mod tests {
         let mut net = network();
         let vpc = net.add_vpc("10.0.0.0/16", "default", vec![]).unwrap();
         let make = |net: &mut State, cidr: &str, zone: &str| {
-            let new = NewSubnet {
-                vpc: vpc.clone(),
-                cidr: cidr.into(),
-                zone: Some(zone.into()),
-                ..NewSubnet::default()
-            };
+            let new =
+                NewSubnet { vpc: vpc.clone(), cidr: cidr.into(), zone: Some(zone.into()), ..NewSubnet::default() };
             net.add_subnet(new).map_err(|e| e.code.to_string())
         };
         let id = make(&mut net, "10.0.1.0/24", "usw2-az2").unwrap();
         let subnet = net.subnet(&id).unwrap().clone();
-        assert_eq!(
-            (subnet.zone.as_str(), net.free_addresses(&subnet)),
-            ("us-west-2b", 251)
-        );
+        assert_eq!((subnet.zone.as_str(), net.free_addresses(&subnet)), ("us-west-2b", 251));
         for (cidr, zone, code) in [
             ("10.0.1.128/25", "usw2-az1", "InvalidSubnet.Conflict"),
             ("10.1.0.0/24", "usw2-az1", "InvalidSubnet.Range"),
             ("10.0.2.0/29", "usw2-az1", "InvalidSubnet.Range"),
             ("10.0.2.0/24", "use1-az1", "InvalidParameterValue"),
         ] {
-            assert_eq!(
-                make(&mut net, cidr, zone).unwrap_err(),
-                code,
-                "{cidr} {zone}"
-            );
+            assert_eq!(make(&mut net, cidr, zone).unwrap_err(), code, "{cidr} {zone}");
         }
-        assert_eq!(
-            net.remove_vpc(&vpc).unwrap_err().code,
-            "DependencyViolation"
-        );
+        assert_eq!(net.remove_vpc(&vpc).unwrap_err().code, "DependencyViolation");
         net.remove_subnet(&id).unwrap();
         net.remove_vpc(&vpc).unwrap();
-        assert!(
-            net.security_groups.is_empty() && net.route_tables.is_empty() && net.rules.is_empty()
-        );
+        assert!(net.security_groups.is_empty() && net.route_tables.is_empty() && net.rules.is_empty());
     }
 }

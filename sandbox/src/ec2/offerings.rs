@@ -8,56 +8,14 @@ use crate::wire::{Call, Reply, ServiceError};
 
 const FAMILIES: &[(&str, &[&str])] = &[
     ("t3", &["medium", "large", "xlarge", "2xlarge"]),
-    (
-        "m5",
-        &[
-            "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge",
-        ],
-    ),
-    (
-        "c5",
-        &[
-            "large", "xlarge", "2xlarge", "4xlarge", "9xlarge", "12xlarge", "18xlarge", "24xlarge",
-        ],
-    ),
-    (
-        "c5n",
-        &["large", "2xlarge", "4xlarge", "9xlarge", "18xlarge"],
-    ),
-    (
-        "r6i",
-        &[
-            "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge", "24xlarge", "32xlarge",
-        ],
-    ),
-    (
-        "m7i",
-        &[
-            "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge",
-            "48xlarge",
-        ],
-    ),
-    (
-        "g5",
-        &[
-            "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge",
-            "48xlarge",
-        ],
-    ),
-    (
-        "g6",
-        &[
-            "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge",
-            "48xlarge",
-        ],
-    ),
-    (
-        "g6e",
-        &[
-            "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge",
-            "48xlarge",
-        ],
-    ),
+    ("m5", &["large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge"]),
+    ("c5", &["large", "xlarge", "2xlarge", "4xlarge", "9xlarge", "12xlarge", "18xlarge", "24xlarge"]),
+    ("c5n", &["large", "2xlarge", "4xlarge", "9xlarge", "18xlarge"]),
+    ("r6i", &["large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge", "24xlarge", "32xlarge"]),
+    ("m7i", &["large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "48xlarge"]),
+    ("g5", &["xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "48xlarge"]),
+    ("g6", &["xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "48xlarge"]),
+    ("g6e", &["xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "48xlarge"]),
     ("p4d", &["24xlarge"]),
     ("p4de", &["24xlarge"]),
     ("p5", &["4xlarge", "48xlarge"]),
@@ -74,17 +32,11 @@ pub(super) fn zones_with(region: &str, instance_type: &str) -> Vec<zones::Zone> 
     let Some((family, size)) = instance_type.split_once('.') else {
         return vec![];
     };
-    if !FAMILIES
-        .iter()
-        .any(|(name, sizes)| *name == family && sizes.contains(&size))
-    {
+    if !FAMILIES.iter().any(|(name, sizes)| *name == family && sizes.contains(&size)) {
         return vec![];
     }
     let scarce = family.starts_with('p') || family.starts_with("trn");
-    zones::zones(region)
-        .into_iter()
-        .take(if scarce { 2 } else { usize::MAX })
-        .collect()
+    zones::zones(region).into_iter().take(if scarce { 2 } else { usize::MAX }).collect()
 }
 
 /// DescribeInstanceTypeOfferings.
@@ -96,24 +48,16 @@ pub(super) fn answer(net: &State, call: &Call) -> Result<Reply, ServiceError> {
     let page = Page::take(&mut form)?;
     form.finish()?;
     let mut found = Vec::new();
-    for instance_type in FAMILIES
-        .iter()
-        .flat_map(|(family, sizes)| sizes.iter().map(move |size| format!("{family}.{size}")))
+    for instance_type in
+        FAMILIES.iter().flat_map(|(family, sizes)| sizes.iter().map(move |size| format!("{family}.{size}")))
     {
         let offered = zones_with(&net.region, &instance_type);
         let places: Vec<String> = match location.as_str() {
-            "region" => offered
-                .first()
-                .map(|_| net.region.clone())
-                .into_iter()
-                .collect(),
+            "region" => offered.first().map(|_| net.region.clone()).into_iter().collect(),
             "availability-zone" => offered.into_iter().map(|zone| zone.name).collect(),
             "availability-zone-id" => offered.into_iter().map(|zone| zone.id).collect(),
             other => {
-                return Err(fault(
-                    "InvalidParameterValue",
-                    format!("Invalid value '{other}' for LocationType."),
-                ));
+                return Err(fault("InvalidParameterValue", format!("Invalid value '{other}' for LocationType.")));
             }
         };
         for place in places {
@@ -129,16 +73,11 @@ pub(super) fn answer(net: &State, call: &Call) -> Result<Reply, ServiceError> {
     }
     let (found, next) = page.cut(found);
     Ok(Reply::ec2(call, |xml| {
-        xml.list(
-            "instanceTypeOfferingSet",
-            "item",
-            found,
-            |xml, (instance_type, place)| {
-                xml.text("instanceType", instance_type);
-                xml.text("locationType", &location);
-                xml.text("location", place);
-            },
-        );
+        xml.list("instanceTypeOfferingSet", "item", found, |xml, (instance_type, place)| {
+            xml.text("instanceType", instance_type);
+            xml.text("locationType", &location);
+            xml.text("location", place);
+        });
         xml.maybe("nextToken", next);
     }))
 }

@@ -24,8 +24,7 @@ impl<'a> Properties<'a> {
 
     /// A text that must be there.
     pub fn need(&self, name: &str) -> Result<String, ServiceError> {
-        self.text(name)
-            .ok_or_else(|| invalid(format!("Property {name} cannot be empty.")))
+        self.text(name).ok_or_else(|| invalid(format!("Property {name} cannot be empty.")))
     }
 
     /// A boolean; `fallback` when it is not given.
@@ -34,54 +33,34 @@ impl<'a> Properties<'a> {
             None => Ok(fallback),
             Some("true" | "True") => Ok(true),
             Some("false" | "False") => Ok(false),
-            Some(other) => Err(invalid(format!(
-                "Value of property {name} must be a boolean, not {other}"
-            ))),
+            Some(other) => Err(invalid(format!("Value of property {name} must be a boolean, not {other}"))),
         }
     }
 
     /// A whole number.
     pub fn number(&self, name: &str) -> Result<Option<i64>, ServiceError> {
         let parse = |text: String| {
-            text.parse().map_err(|_| {
-                invalid(format!(
-                    "Value of property {name} must be a number, not {text}"
-                ))
-            })
+            text.parse().map_err(|_| invalid(format!("Value of property {name} must be a number, not {text}")))
         };
         self.text(name).map(parse).transpose()
     }
 
     /// A list of texts; empty when it is not given.
     pub fn texts(&self, name: &str) -> Result<Vec<String>, ServiceError> {
-        let wrong = || {
-            invalid(format!(
-                "Value of property {name} must be of type List of String"
-            ))
-        };
+        let wrong = || invalid(format!("Value of property {name} must be of type List of String"));
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(vec![]),
-            Some(Value::Array(items)) => items
-                .iter()
-                .map(|item| scalar(item).ok_or_else(wrong))
-                .collect(),
+            Some(Value::Array(items)) => items.iter().map(|item| scalar(item).ok_or_else(wrong)).collect(),
             Some(_) => Err(wrong()),
         }
     }
 
     /// A list of objects; empty when it is not given.
     pub fn objects(&self, name: &str) -> Result<Vec<&'a Map<String, Value>>, ServiceError> {
-        let wrong = || {
-            invalid(format!(
-                "Value of property {name} must be a list of objects"
-            ))
-        };
+        let wrong = || invalid(format!("Value of property {name} must be a list of objects"));
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(vec![]),
-            Some(Value::Array(items)) => items
-                .iter()
-                .map(|item| item.as_object().ok_or_else(wrong))
-                .collect(),
+            Some(Value::Array(items)) => items.iter().map(|item| item.as_object().ok_or_else(wrong)).collect(),
             Some(_) => Err(wrong()),
         }
     }
@@ -108,19 +87,13 @@ impl<'a> Properties<'a> {
     pub fn tags(&self, stack: &[(String, String)]) -> Result<Vec<(String, String)>, ServiceError> {
         let mut tags: Vec<(String, String)> = match self.0.get("Tags") {
             None | Some(Value::Null) => vec![],
-            Some(Value::Object(map)) => map
-                .iter()
-                .map(|(k, v)| (k.clone(), scalar(v).unwrap_or_default()))
-                .collect(),
+            Some(Value::Object(map)) => map.iter().map(|(k, v)| (k.clone(), scalar(v).unwrap_or_default())).collect(),
             Some(_) => {
                 let pair = |tag: &Map<String, Value>| {
                     let tag = Properties::of(tag, &["Key", "Value"])?;
                     Ok((tag.need("Key")?, tag.need("Value")?))
                 };
-                self.objects("Tags")?
-                    .into_iter()
-                    .map(pair)
-                    .collect::<Result<_, ServiceError>>()?
+                self.objects("Tags")?.into_iter().map(pair).collect::<Result<_, ServiceError>>()?
             }
         };
         for (key, value) in stack {

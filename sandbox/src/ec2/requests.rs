@@ -23,17 +23,14 @@ pub(super) fn answer(net: &mut State, cx: &Moment<'_>, call: &Call) -> Result<Re
         | "AuthorizeSecurityGroupEgress"
         | "RevokeSecurityGroupIngress"
         | "RevokeSecurityGroupEgress" => rule_requests::answer(net, call, form),
-        "CreateVpc"
-        | "ModifyVpcAttribute"
-        | "AssociateVpcCidrBlock"
-        | "DisassociateVpcCidrBlock" => vpc(net, call, form),
+        "CreateVpc" | "ModifyVpcAttribute" | "AssociateVpcCidrBlock" | "DisassociateVpcCidrBlock" => {
+            vpc(net, call, form)
+        }
         "CreateSubnet" | "ModifySubnetAttribute" => subnet(net, call, form),
         "CreateInternetGateway" | "AllocateAddress" | "CreateNatGateway" | "DeleteNatGateway" => {
             gateway(net, cx, call, form)
         }
-        "CreateRouteTable" | "AssociateRouteTable" | "CreateRoute" | "ReplaceRoute" => {
-            route(net, call, form)
-        }
+        "CreateRouteTable" | "AssociateRouteTable" | "CreateRoute" | "ReplaceRoute" => route(net, call, form),
         "CreateVpcEndpoint" | "DeleteVpcEndpoints" => endpoint(net, cx, call, form),
         _ => plain(net, call, form),
     }
@@ -44,19 +41,12 @@ fn plain(net: &mut State, call: &Call, mut form: Form) -> Result<Reply, ServiceE
     match call.operation.as_str() {
         "DeleteVpc" => net.remove_vpc(&form.need("VpcId")?)?,
         "DeleteSubnet" => net.remove_subnet(&form.need("SubnetId")?)?,
-        "AttachInternetGateway" => {
-            net.attach(&form.need("InternetGatewayId")?, &form.need("VpcId")?)?
-        }
-        "DetachInternetGateway" => {
-            net.detach(&form.need("InternetGatewayId")?, &form.need("VpcId")?)?
-        }
+        "AttachInternetGateway" => net.attach(&form.need("InternetGatewayId")?, &form.need("VpcId")?)?,
+        "DetachInternetGateway" => net.detach(&form.need("InternetGatewayId")?, &form.need("VpcId")?)?,
         "DeleteInternetGateway" => net.remove_internet_gateway(&form.need("InternetGatewayId")?)?,
         "ReleaseAddress" => net.remove_address(&form.need("AllocationId")?)?,
         "DeleteRouteTable" => net.remove_route_table(&form.need("RouteTableId")?)?,
-        "DeleteRoute" => net.remove_route(
-            &form.need("RouteTableId")?,
-            &form.need("DestinationCidrBlock")?,
-        )?,
+        "DeleteRoute" => net.remove_route(&form.need("RouteTableId")?, &form.need("DestinationCidrBlock")?)?,
         "DisassociateRouteTable" => net.disassociate(&form.need("AssociationId")?)?,
         "DeleteNetworkInterface" => {
             let id = form.need("NetworkInterfaceId")?;
@@ -73,23 +63,16 @@ fn vpc(net: &mut State, call: &Call, mut form: Form) -> Result<Reply, ServiceErr
     match call.operation.as_str() {
         "CreateVpc" => {
             let cidr = form.need("CidrBlock")?;
-            let tenancy = form
-                .take("InstanceTenancy")
-                .unwrap_or_else(|| "default".into());
+            let tenancy = form.take("InstanceTenancy").unwrap_or_else(|| "default".into());
             let tags = specified(&mut form, "vpc")?;
             form.finish()?;
             let id = net.add_vpc(&cidr, &tenancy, tags)?;
             let vpc = net.vpc(&id)?;
-            Ok(Reply::ec2(call, |xml| {
-                xml.nest("vpc", |xml| views::vpc(xml, net, vpc))
-            }))
+            Ok(Reply::ec2(call, |xml| xml.nest("vpc", |xml| views::vpc(xml, net, vpc))))
         }
         "ModifyVpcAttribute" => {
             let id = form.need("VpcId")?;
-            let (support, names) = (
-                form.flag("EnableDnsSupport.Value")?,
-                form.flag("EnableDnsHostnames.Value")?,
-            );
+            let (support, names) = (form.flag("EnableDnsSupport.Value")?, form.flag("EnableDnsHostnames.Value")?);
             form.finish()?;
             let vpc = net.vpc_mut(&id)?;
             vpc.dns_support = support.unwrap_or(vpc.dns_support);
@@ -101,10 +84,7 @@ fn vpc(net: &mut State, call: &Call, mut form: Form) -> Result<Reply, ServiceErr
             form.finish()?;
             let association = net.add_block(&id, &cidr)?;
             let blocks = &net.vpc(&id)?.blocks;
-            let block = blocks
-                .iter()
-                .find(|b| b.association == association)
-                .expect("it was added just now");
+            let block = blocks.iter().find(|b| b.association == association).expect("it was added just now");
             Ok(Reply::ec2(call, |xml| {
                 xml.text("vpcId", &id);
                 xml.nest("cidrBlockAssociation", |xml| views::block(xml, block));
@@ -113,16 +93,11 @@ fn vpc(net: &mut State, call: &Call, mut form: Form) -> Result<Reply, ServiceErr
         _ => {
             let association = form.need("AssociationId")?;
             form.finish()?;
-            let has =
-                |vpc: &&super::model::Vpc| vpc.blocks.iter().any(|b| b.association == association);
+            let has = |vpc: &&super::model::Vpc| vpc.blocks.iter().any(|b| b.association == association);
             let before = net.vpcs.values().find(has).cloned();
             net.remove_block(&association)?;
             let vpc = before.expect("a block that could be removed was there");
-            let block = vpc
-                .blocks
-                .iter()
-                .find(|b| b.association == association)
-                .expect("it was found by this block");
+            let block = vpc.blocks.iter().find(|b| b.association == association).expect("it was found by this block");
             Ok(Reply::ec2(call, |xml| {
                 xml.text("vpcId", &vpc.id);
                 xml.nest("cidrBlockAssociation", |xml| views::block(xml, block));
@@ -133,10 +108,7 @@ fn vpc(net: &mut State, call: &Call, mut form: Form) -> Result<Reply, ServiceErr
 
 fn subnet(net: &mut State, call: &Call, mut form: Form) -> Result<Reply, ServiceError> {
     if call.operation == "ModifySubnetAttribute" {
-        let (id, public) = (
-            form.need("SubnetId")?,
-            form.flag("MapPublicIpOnLaunch.Value")?,
-        );
+        let (id, public) = (form.need("SubnetId")?, form.flag("MapPublicIpOnLaunch.Value")?);
         form.finish()?;
         net.subnet(&id)?;
         let subnet = net.subnets.get_mut(&id).expect("it was found just now");
@@ -146,47 +118,31 @@ fn subnet(net: &mut State, call: &Call, mut form: Form) -> Result<Reply, Service
     let new = NewSubnet {
         vpc: form.need("VpcId")?,
         cidr: form.need("CidrBlock")?,
-        zone: form
-            .take("AvailabilityZone")
-            .or(form.take("AvailabilityZoneId")),
+        zone: form.take("AvailabilityZone").or(form.take("AvailabilityZoneId")),
         public_ip: false,
         tags: specified(&mut form, "subnet")?,
     };
     form.finish()?;
     let id = net.add_subnet(new)?;
     let subnet = net.subnet(&id)?;
-    Ok(Reply::ec2(call, |xml| {
-        xml.nest("subnet", |xml| views::subnet(xml, net, subnet))
-    }))
+    Ok(Reply::ec2(call, |xml| xml.nest("subnet", |xml| views::subnet(xml, net, subnet))))
 }
 
-fn gateway(
-    net: &mut State,
-    cx: &Moment<'_>,
-    call: &Call,
-    mut form: Form,
-) -> Result<Reply, ServiceError> {
+fn gateway(net: &mut State, cx: &Moment<'_>, call: &Call, mut form: Form) -> Result<Reply, ServiceError> {
     match call.operation.as_str() {
         "CreateInternetGateway" => {
             let tags = specified(&mut form, "internet-gateway")?;
             form.finish()?;
             let id = net.add_internet_gateway(tags)?;
             let gateway = &net.internet_gateways[&id];
-            Ok(Reply::ec2(call, |xml| {
-                xml.nest("internetGateway", |xml| {
-                    views::internet_gateway(xml, net, gateway)
-                })
-            }))
+            Ok(Reply::ec2(call, |xml| xml.nest("internetGateway", |xml| views::internet_gateway(xml, net, gateway))))
         }
         "AllocateAddress" => {
             let domain = form.take("Domain");
             let tags = specified(&mut form, "elastic-ip")?;
             form.finish()?;
             if let Some(domain) = domain.filter(|domain| domain != "vpc") {
-                return Err(fault(
-                    "InvalidParameterValue",
-                    format!("Invalid value '{domain}' for domain."),
-                ));
+                return Err(fault("InvalidParameterValue", format!("Invalid value '{domain}' for domain.")));
             }
             let id = net.add_address(tags)?;
             let address = net.address(&id)?;
@@ -205,10 +161,7 @@ fn gateway(
             let tags = specified(&mut form, "natgateway")?;
             form.finish()?;
             if !private && allocation.is_none() {
-                return Err(fault(
-                    "MissingParameter",
-                    "The request must contain the parameter AllocationId",
-                ));
+                return Err(fault("MissingParameter", "The request must contain the parameter AllocationId"));
             }
             let id = net.add_nat_gateway(&subnet, allocation.as_deref(), tags, cx.now)?;
             let gateway = net.nat_gateway(&id)?;
@@ -234,9 +187,7 @@ fn route(net: &mut State, call: &Call, mut form: Form) -> Result<Reply, ServiceE
             form.finish()?;
             let id = net.add_route_table(&vpc, tags)?;
             let table = net.route_table(&id)?;
-            Ok(Reply::ec2(call, |xml| {
-                xml.nest("routeTable", |xml| views::route_table(xml, net, table))
-            }))
+            Ok(Reply::ec2(call, |xml| xml.nest("routeTable", |xml| views::route_table(xml, net, table))))
         }
         "AssociateRouteTable" => {
             let (table, subnet) = (form.need("RouteTableId")?, form.need("SubnetId")?);
@@ -248,21 +199,15 @@ fn route(net: &mut State, call: &Call, mut form: Form) -> Result<Reply, ServiceE
             }))
         }
         operation => {
-            let (table, destination) = (
-                form.need("RouteTableId")?,
-                form.need("DestinationCidrBlock")?,
-            );
-            let gateway = form
-                .take("GatewayId")
-                .map(|id| match id.starts_with("vpce-") {
-                    true => Target::Endpoint(id),
-                    false => Target::Gateway(id),
-                });
+            let (table, destination) = (form.need("RouteTableId")?, form.need("DestinationCidrBlock")?);
+            let gateway = form.take("GatewayId").map(|id| match id.starts_with("vpce-") {
+                true => Target::Endpoint(id),
+                false => Target::Gateway(id),
+            });
             let nat = form.take("NatGatewayId").map(Target::Nat);
             let interface = form.take("NetworkInterfaceId").map(Target::Interface);
             form.finish()?;
-            let mut targets: Vec<Target> =
-                [gateway, nat, interface].into_iter().flatten().collect();
+            let mut targets: Vec<Target> = [gateway, nat, interface].into_iter().flatten().collect();
             let (Some(target), true) = (targets.pop(), targets.is_empty()) else {
                 return Err(fault(
                     "InvalidParameterCombination",
@@ -275,19 +220,12 @@ fn route(net: &mut State, call: &Call, mut form: Form) -> Result<Reply, ServiceE
     }
 }
 
-fn endpoint(
-    net: &mut State,
-    cx: &Moment<'_>,
-    call: &Call,
-    mut form: Form,
-) -> Result<Reply, ServiceError> {
+fn endpoint(net: &mut State, cx: &Moment<'_>, call: &Call, mut form: Form) -> Result<Reply, ServiceError> {
     if call.operation == "DeleteVpcEndpoints" {
         let ids = form.texts("VpcEndpointId");
         form.finish()?;
-        let failed: Vec<(String, ServiceError)> = ids
-            .into_iter()
-            .filter_map(|id| net.remove_endpoint(&id).err().map(|error| (id, error)))
-            .collect();
+        let failed: Vec<(String, ServiceError)> =
+            ids.into_iter().filter_map(|id| net.remove_endpoint(&id).err().map(|error| (id, error))).collect();
         return Ok(Reply::ec2(call, |xml| {
             xml.list("unsuccessful", "item", failed, |xml, (id, error)| {
                 xml.text("resourceId", id);

@@ -17,10 +17,7 @@ type Created = Result<Made, ServiceError>;
 
 /// What was made, with its attributes as a JSON object.
 pub(super) fn made(id: &str, attributes: Value) -> Made {
-    Made {
-        id: id.to_owned(),
-        attributes: attributes.as_object().cloned().unwrap_or_default(),
-    }
+    Made { id: id.to_owned(), attributes: attributes.as_object().cloned().unwrap_or_default() }
 }
 
 /// Deleting what is gone already is no error.
@@ -31,37 +28,18 @@ pub(super) fn gone_is_fine(result: Result<(), ServiceError>) -> Result<(), Servi
     }
 }
 
-const VPC: &[&str] = &[
-    "CidrBlock",
-    "EnableDnsHostnames",
-    "EnableDnsSupport",
-    "InstanceTenancy",
-    "Tags",
-];
+const VPC: &[&str] = &["CidrBlock", "EnableDnsHostnames", "EnableDnsSupport", "InstanceTenancy", "Tags"];
 
 /// Makes `AWS::EC2::VPC`.
-pub fn create_vpc(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn create_vpc(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, VPC)?;
-    let tenancy = given
-        .text("InstanceTenancy")
-        .unwrap_or_else(|| "default".into());
+    let tenancy = given.text("InstanceTenancy").unwrap_or_else(|| "default".into());
     let id = network(state, cx).add_vpc(&given.need("CidrBlock")?, &tenancy, given.tags(tags)?)?;
     update_vpc(state, cx, &id, properties, tags)
 }
 
 /// Changes the DNS switches and tags of `AWS::EC2::VPC`.
-pub fn update_vpc(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn update_vpc(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, VPC)?;
     let net = network(state, cx);
     let vpc = net.vpc_mut(id)?;
@@ -84,51 +62,26 @@ pub fn delete_vpc(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), Se
 }
 
 /// Makes `AWS::EC2::VPCCidrBlock`.
-pub fn create_vpc_cidr_block(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    _tags: Tags<'_>,
-) -> Created {
+pub fn create_vpc_cidr_block(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, _tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, &["VpcId", "CidrBlock"])?;
     let id = network(state, cx).add_block(&given.need("VpcId")?, &given.need("CidrBlock")?)?;
     Ok(made(&id, json!({ "Id": id })))
 }
 
 /// Deletes `AWS::EC2::VPCCidrBlock`.
-pub fn delete_vpc_cidr_block(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_vpc_cidr_block(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     gone_is_fine(network(state, cx).remove_block(id))
 }
 
-const SUBNET: &[&str] = &[
-    "VpcId",
-    "CidrBlock",
-    "AvailabilityZone",
-    "AvailabilityZoneId",
-    "MapPublicIpOnLaunch",
-    "Tags",
-];
+const SUBNET: &[&str] =
+    &["VpcId", "CidrBlock", "AvailabilityZone", "AvailabilityZoneId", "MapPublicIpOnLaunch", "Tags"];
 
 /// Makes `AWS::EC2::Subnet`.
-pub fn create_subnet(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn create_subnet(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, SUBNET)?;
-    let zone = match (
-        given.text("AvailabilityZone"),
-        given.text("AvailabilityZoneId"),
-    ) {
+    let zone = match (given.text("AvailabilityZone"), given.text("AvailabilityZoneId")) {
         (Some(_), Some(_)) => {
-            return Err(invalid(
-                "AvailabilityZone and AvailabilityZoneId cannot both be given.",
-            ));
+            return Err(invalid("AvailabilityZone and AvailabilityZoneId cannot both be given."));
         }
         (name, id) => name.or(id),
     };
@@ -153,13 +106,7 @@ pub fn create_subnet(
 }
 
 /// Changes the public-address switch and tags of `AWS::EC2::Subnet`.
-pub fn update_subnet(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn update_subnet(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, SUBNET)?;
     let net = network(state, cx);
     net.subnet(id)?;
@@ -175,23 +122,14 @@ pub fn delete_subnet(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(),
 }
 
 /// Makes `AWS::EC2::InternetGateway`.
-pub fn create_internet_gateway(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn create_internet_gateway(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, &["Tags"])?;
     let id = network(state, cx).add_internet_gateway(given.tags(tags)?)?;
     Ok(made(&id, json!({ "InternetGatewayId": id })))
 }
 
 /// Deletes `AWS::EC2::InternetGateway`.
-pub fn delete_internet_gateway(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_internet_gateway(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     gone_is_fine(network(state, cx).remove_internet_gateway(id))
 }
 
@@ -205,18 +143,11 @@ pub fn create_vpc_gateway_attachment(
     let given = Properties::of(properties, &["VpcId", "InternetGatewayId"])?;
     let vpc = given.need("VpcId")?;
     network(state, cx).attach(&given.need("InternetGatewayId")?, &vpc)?;
-    Ok(made(
-        &format!("IGW|{vpc}"),
-        json!({ "AttachmentType": "IGW" }),
-    ))
+    Ok(made(&format!("IGW|{vpc}"), json!({ "AttachmentType": "IGW" })))
 }
 
 /// Deletes `AWS::EC2::VPCGatewayAttachment`.
-pub fn delete_vpc_gateway_attachment(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_vpc_gateway_attachment(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     let vpc = id.trim_start_matches("IGW|");
     let net = network(state, cx);
     match net.attached(vpc).map(str::to_owned) {
@@ -226,12 +157,7 @@ pub fn delete_vpc_gateway_attachment(
 }
 
 /// Makes `AWS::EC2::EIP`; its id is the public address.
-pub fn create_eip(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn create_eip(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, &["Domain", "Tags"])?;
     if let Some(domain) = given.text("Domain").filter(|domain| domain != "vpc") {
         return Err(invalid(format!("Invalid value '{domain}' for domain.")));
@@ -239,48 +165,26 @@ pub fn create_eip(
     let net = network(state, cx);
     let allocation = net.add_address(given.tags(tags)?)?;
     let public_ip = net.address(&allocation)?.public_ip.clone();
-    Ok(made(
-        &public_ip,
-        json!({ "AllocationId": allocation, "PublicIp": public_ip }),
-    ))
+    Ok(made(&public_ip, json!({ "AllocationId": allocation, "PublicIp": public_ip })))
 }
 
 /// Deletes `AWS::EC2::EIP`.
 pub fn delete_eip(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     let net = network(state, cx);
-    let allocation = net
-        .addresses
-        .values()
-        .find(|a| a.public_ip == id)
-        .map(|a| a.allocation.clone());
+    let allocation = net.addresses.values().find(|a| a.public_ip == id).map(|a| a.allocation.clone());
     allocation.map_or(Ok(()), |allocation| net.remove_address(&allocation))
 }
 
 /// Makes `AWS::EC2::NatGateway`; it takes some minutes.
-pub fn create_nat_gateway(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
-    let given = Properties::of(
-        properties,
-        &["SubnetId", "AllocationId", "ConnectivityType", "Tags"],
-    )?;
+pub fn create_nat_gateway(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
+    let given = Properties::of(properties, &["SubnetId", "AllocationId", "ConnectivityType", "Tags"])?;
     let allocation = given.text("AllocationId");
     let private = given.text("ConnectivityType").as_deref() == Some("private");
     if private == allocation.is_some() {
-        return Err(invalid(
-            "AllocationId must be given for a public NAT gateway and must not be for a private one.",
-        ));
+        return Err(invalid("AllocationId must be given for a public NAT gateway and must not be for a private one."));
     }
     let net = network(state, cx);
-    let id = net.add_nat_gateway(
-        &given.need("SubnetId")?,
-        allocation.as_deref(),
-        given.tags(tags)?,
-        cx.now,
-    )?;
+    let id = net.add_nat_gateway(&given.need("SubnetId")?, allocation.as_deref(), given.tags(tags)?, cx.now)?;
     let interface = net.nat_gateway(&id)?.interface.clone();
     Ok(made(&id, json!({ "NatGatewayId": id, "EniId": interface })))
 }
@@ -303,84 +207,46 @@ pub fn ready_nat_gateway(state: &State, _cx: &Moment<'_>, id: &str) -> Readiness
 }
 
 /// Starts to delete `AWS::EC2::NatGateway`.
-pub fn delete_nat_gateway(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_nat_gateway(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     gone_is_fine(network(state, cx).remove_nat_gateway(id, cx.now))
 }
 
 /// Makes `AWS::EC2::RouteTable`.
-pub fn create_route_table(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn create_route_table(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, &["VpcId", "Tags"])?;
     let id = network(state, cx).add_route_table(&given.need("VpcId")?, given.tags(tags)?)?;
     Ok(made(&id, json!({ "RouteTableId": id })))
 }
 
 /// Deletes `AWS::EC2::RouteTable`.
-pub fn delete_route_table(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_route_table(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     gone_is_fine(network(state, cx).remove_route_table(id))
 }
 
-const ROUTE: &[&str] = &[
-    "RouteTableId",
-    "DestinationCidrBlock",
-    "GatewayId",
-    "NatGatewayId",
-    "NetworkInterfaceId",
-];
+const ROUTE: &[&str] = &["RouteTableId", "DestinationCidrBlock", "GatewayId", "NatGatewayId", "NetworkInterfaceId"];
 
 /// Makes `AWS::EC2::Route`; its id is `rtb-…|destination`.
-pub fn create_route(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    _tags: Tags<'_>,
-) -> Created {
+pub fn create_route(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, _tags: Tags<'_>) -> Created {
     put_route(state, cx, properties, false)
 }
 
 /// Changes where `AWS::EC2::Route` leads.
-pub fn update_route(
-    state: &mut State,
-    cx: &Moment<'_>,
-    _id: &str,
-    properties: Given<'_>,
-    _tags: Tags<'_>,
-) -> Created {
+pub fn update_route(state: &mut State, cx: &Moment<'_>, _id: &str, properties: Given<'_>, _tags: Tags<'_>) -> Created {
     put_route(state, cx, properties, true)
 }
 
 fn put_route(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, replace: bool) -> Created {
     let given = Properties::of(properties, ROUTE)?;
-    let (table, destination) = (
-        given.need("RouteTableId")?,
-        given.need("DestinationCidrBlock")?,
-    );
+    let (table, destination) = (given.need("RouteTableId")?, given.need("DestinationCidrBlock")?);
     let gateway = given.text("GatewayId").map(Target::Gateway);
     let nat = given.text("NatGatewayId").map(Target::Nat);
     let interface = given.text("NetworkInterfaceId").map(Target::Interface);
     let mut targets: Vec<Target> = [gateway, nat, interface].into_iter().flatten().collect();
     let (Some(target), true) = (targets.pop(), targets.is_empty()) else {
-        return Err(invalid(
-            "Exactly one of GatewayId, NatGatewayId and NetworkInterfaceId must be given.",
-        ));
+        return Err(invalid("Exactly one of GatewayId, NatGatewayId and NetworkInterfaceId must be given."));
     };
     network(state, cx).add_route(&table, &destination, target, replace)?;
-    Ok(made(
-        &format!("{table}|{destination}"),
-        json!({ "CidrBlock": destination }),
-    ))
+    Ok(made(&format!("{table}|{destination}"), json!({ "CidrBlock": destination })))
 }
 
 /// Deletes `AWS::EC2::Route`.
@@ -397,36 +263,19 @@ pub fn create_subnet_route_table_association(
     _tags: Tags<'_>,
 ) -> Created {
     let given = Properties::of(properties, &["RouteTableId", "SubnetId"])?;
-    let id =
-        network(state, cx).associate(&given.need("RouteTableId")?, &given.need("SubnetId")?)?;
+    let id = network(state, cx).associate(&given.need("RouteTableId")?, &given.need("SubnetId")?)?;
     Ok(made(&id, json!({ "Id": id })))
 }
 
 /// Deletes `AWS::EC2::SubnetRouteTableAssociation`.
-pub fn delete_subnet_route_table_association(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_subnet_route_table_association(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     gone_is_fine(network(state, cx).disassociate(id))
 }
 
-const ENDPOINT: &[&str] = &[
-    "VpcId",
-    "ServiceName",
-    "VpcEndpointType",
-    "RouteTableIds",
-    "PolicyDocument",
-    "Tags",
-];
+const ENDPOINT: &[&str] = &["VpcId", "ServiceName", "VpcEndpointType", "RouteTableIds", "PolicyDocument", "Tags"];
 
 /// Makes `AWS::EC2::VPCEndpoint` (gateway endpoints only).
-pub fn create_vpc_endpoint(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn create_vpc_endpoint(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, ENDPOINT)?;
     let new = NewEndpoint {
         vpc: given.need("VpcId")?,
@@ -463,10 +312,6 @@ pub fn update_vpc_endpoint(
 }
 
 /// Deletes `AWS::EC2::VPCEndpoint`.
-pub fn delete_vpc_endpoint(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_vpc_endpoint(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     gone_is_fine(network(state, cx).remove_endpoint(id))
 }

@@ -20,15 +20,8 @@ pub(crate) struct NewEndpoint {
 
 impl State {
     /// Makes a route table; it begins with the local routes of its VPC.
-    pub(crate) fn add_route_table(
-        &mut self,
-        vpc: &str,
-        tags: Tags,
-    ) -> Result<String, ServiceError> {
-        let local = |b: &super::model::Block| Route {
-            destination: b.cidr.clone(),
-            target: Target::Local,
-        };
+    pub(crate) fn add_route_table(&mut self, vpc: &str, tags: Tags) -> Result<String, ServiceError> {
+        let local = |b: &super::model::Block| Route { destination: b.cidr.clone(), target: Target::Local };
         let routes = self.vpc(vpc)?.blocks.iter().map(local).collect();
         let id = self.new_id("rtb");
         let table = RouteTable {
@@ -45,20 +38,14 @@ impl State {
 
     /// The route table of this id, or EC2's error.
     pub(crate) fn route_table(&self, id: &str) -> Result<&RouteTable, ServiceError> {
-        self.route_tables.get(id).ok_or_else(|| {
-            fault(
-                "InvalidRouteTableID.NotFound",
-                format!("The routeTable ID '{id}' does not exist"),
-            )
-        })
+        self.route_tables
+            .get(id)
+            .ok_or_else(|| fault("InvalidRouteTableID.NotFound", format!("The routeTable ID '{id}' does not exist")))
     }
 
     fn route_table_mut(&mut self, id: &str) -> Result<&mut RouteTable, ServiceError> {
         self.route_table(id)?;
-        Ok(self
-            .route_tables
-            .get_mut(id)
-            .expect("it was found just now"))
+        Ok(self.route_tables.get_mut(id).expect("it was found just now"))
     }
 
     /// Deletes a route table that no subnet uses.
@@ -89,23 +76,14 @@ impl State {
         self.check_target(&vpc, table, &target)?;
         let destination = block.to_string();
         let found = self.route_table_mut(table)?;
-        match (
-            found
-                .routes
-                .iter_mut()
-                .find(|r| r.destination == destination),
-            replace,
-        ) {
+        match (found.routes.iter_mut().find(|r| r.destination == destination), replace) {
             (Some(route), true) if route.target != Target::Local => route.target = target,
             (Some(_), _) => {
                 let text = format!("The route identified by {destination} already exists.");
                 return Err(fault("RouteAlreadyExists", text));
             }
             (None, true) => return Err(no_route(table, &destination)),
-            (None, false) => found.routes.push(Route {
-                destination,
-                target,
-            }),
+            (None, false) => found.routes.push(Route { destination, target }),
         }
         Ok(())
     }
@@ -118,9 +96,7 @@ impl State {
                     return Err(fault("InvalidInternetGatewayID.NotFound", text));
                 };
                 if gateway.vpc.as_deref() != Some(vpc) {
-                    let text = format!(
-                        "route table {table} and network gateway {id} belong to different networks"
-                    );
+                    let text = format!("route table {table} and network gateway {id} belong to different networks");
                     return Err(fault("InvalidParameterValue", text));
                 }
             }
@@ -130,9 +106,7 @@ impl State {
                     return Err(fault("InvalidNatGatewayID.NotFound", text));
                 };
                 if gateway.vpc != vpc {
-                    let text = format!(
-                        "route table {table} and network gateway {id} belong to different networks"
-                    );
+                    let text = format!("route table {table} and network gateway {id} belong to different networks");
                     return Err(fault("InvalidParameterValue", text));
                 }
             }
@@ -151,16 +125,9 @@ impl State {
     }
 
     /// Takes a route away.
-    pub(crate) fn remove_route(
-        &mut self,
-        table: &str,
-        destination: &str,
-    ) -> Result<(), ServiceError> {
+    pub(crate) fn remove_route(&mut self, table: &str, destination: &str) -> Result<(), ServiceError> {
         let found = self.route_table_mut(table)?;
-        let at = found
-            .routes
-            .iter()
-            .position(|r| r.destination == destination && r.target != Target::Local);
+        let at = found.routes.iter().position(|r| r.destination == destination && r.target != Target::Local);
         let at = at.ok_or_else(|| no_route(table, destination))?;
         found.routes.remove(at);
         Ok(())
@@ -170,15 +137,10 @@ impl State {
     pub(crate) fn associate(&mut self, table: &str, subnet: &str) -> Result<String, ServiceError> {
         let vpc = self.subnet(subnet)?.vpc.clone();
         if self.route_table(table)?.vpc != vpc {
-            let text =
-                format!("Route table {table} and subnet {subnet} belong to different networks");
+            let text = format!("Route table {table} and subnet {subnet} belong to different networks");
             return Err(fault("InvalidParameterValue", text));
         }
-        if let Some(other) = self
-            .route_tables
-            .values()
-            .find(|t| t.associations.values().any(|s| s == subnet))
-        {
+        if let Some(other) = self.route_tables.values().find(|t| t.associations.values().any(|s| s == subnet)) {
             let text = format!(
                 "the specified association for route table {} conflicts with an existing association",
                 other.id
@@ -186,18 +148,13 @@ impl State {
             return Err(fault("Resource.AlreadyAssociated", text));
         }
         let id = self.new_id("rtbassoc");
-        self.route_table_mut(table)?
-            .associations
-            .insert(id.clone(), subnet.to_owned());
+        self.route_table_mut(table)?.associations.insert(id.clone(), subnet.to_owned());
         Ok(id)
     }
 
     /// Ends an association.
     pub(crate) fn disassociate(&mut self, association: &str) -> Result<(), ServiceError> {
-        let gone = self
-            .route_tables
-            .values_mut()
-            .any(|t| t.associations.remove(association).is_some());
+        let gone = self.route_tables.values_mut().any(|t| t.associations.remove(association).is_some());
         gone.then_some(()).ok_or_else(|| {
             let text = format!("The association ID '{association}' does not exist");
             fault("InvalidAssociationID.NotFound", text)
@@ -208,22 +165,14 @@ impl State {
     pub(crate) fn table_of_subnet(&self, subnet: &super::model::Subnet) -> Option<&RouteTable> {
         let own = |t: &&RouteTable| t.associations.values().any(|s| *s == subnet.id);
         let main = |t: &&RouteTable| t.vpc == subnet.vpc && t.main.is_some();
-        self.route_tables
-            .values()
-            .find(own)
-            .or_else(|| self.route_tables.values().find(main))
+        self.route_tables.values().find(own).or_else(|| self.route_tables.values().find(main))
     }
 
     /// Makes a gateway endpoint for S3 or DynamoDB; other endpoints are not part of the sandbox.
-    pub(crate) fn add_endpoint(
-        &mut self,
-        new: NewEndpoint,
-        now: Timestamp,
-    ) -> Result<String, ServiceError> {
+    pub(crate) fn add_endpoint(&mut self, new: NewEndpoint, now: Timestamp) -> Result<String, ServiceError> {
         self.vpc(&new.vpc)?;
         if let Some(kind) = new.kind.filter(|kind| kind != "Gateway") {
-            let text =
-                format!("hprun sandbox: VPC endpoints of type {kind} are not part of the sandbox");
+            let text = format!("hprun sandbox: VPC endpoints of type {kind} are not part of the sandbox");
             return Err(fault("InvalidParameter", text));
         }
         let known = ["s3", "dynamodb"].map(|name| format!("com.amazonaws.{}.{name}", self.region));
@@ -246,7 +195,8 @@ impl State {
             }
         }
         let id = self.new_id("vpce");
-        let open = r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
+        let open =
+            r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
         let endpoint = Endpoint {
             id: id.clone(),
             vpc: new.vpc,
@@ -262,19 +212,12 @@ impl State {
     }
 
     /// Sets the route tables of a gateway endpoint; each gets the endpoint's route, others lose it.
-    pub(crate) fn set_endpoint_tables(
-        &mut self,
-        id: &str,
-        tables: Vec<String>,
-    ) -> Result<(), ServiceError> {
+    pub(crate) fn set_endpoint_tables(&mut self, id: &str, tables: Vec<String>) -> Result<(), ServiceError> {
         let service = self.endpoint(id)?.service.clone();
         for table in &tables {
             self.route_table(table)?;
         }
-        let route = Route {
-            destination: prefix_list(&service).to_owned(),
-            target: Target::Endpoint(id.to_owned()),
-        };
+        let route = Route { destination: prefix_list(&service).to_owned(), target: Target::Endpoint(id.to_owned()) };
         for table in self.route_tables.values_mut() {
             table.routes.retain(|r| r.target != route.target);
             if tables.contains(&table.id) {
@@ -289,12 +232,9 @@ impl State {
 
     /// The endpoint of this id, or EC2's error.
     pub(crate) fn endpoint(&self, id: &str) -> Result<&Endpoint, ServiceError> {
-        self.endpoints.get(id).ok_or_else(|| {
-            fault(
-                "InvalidVpcEndpointId.NotFound",
-                format!("The Vpc Endpoint Id '{id}' does not exist"),
-            )
-        })
+        self.endpoints
+            .get(id)
+            .ok_or_else(|| fault("InvalidVpcEndpointId.NotFound", format!("The Vpc Endpoint Id '{id}' does not exist")))
     }
 
     /// Deletes an endpoint with its routes.
@@ -306,22 +246,16 @@ impl State {
 }
 
 fn no_route(table: &str, destination: &str) -> ServiceError {
-    fault(
-        "InvalidRoute.NotFound",
-        format!("no route with destination-cidr-block {destination} in route table {table}"),
-    )
+    fault("InvalidRoute.NotFound", format!("no route with destination-cidr-block {destination} in route table {table}"))
 }
 
 /// The prefix list of a gateway service (ids differ by region at AWS; here it is us-west-2's).
 fn prefix_list(service: &str) -> &'static str {
-    if service.ends_with(".s3") {
-        "pl-68a54001"
-    } else {
-        "pl-00a54069"
-    }
+    if service.ends_with(".s3") { "pl-68a54001" } else { "pl-00a54069" }
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::NewEndpoint;
     use crate::ec2::model::{State, Target};
@@ -334,56 +268,26 @@ mod tests {
         let table = net.add_route_table(&vpc, vec![]).unwrap();
         let igw = net.add_internet_gateway(vec![]).unwrap();
         let out = || Target::Gateway(igw.clone());
-        let early = net
-            .add_route(&table, "0.0.0.0/0", out(), false)
-            .unwrap_err();
-        assert!(
-            early.message.ends_with("belong to different networks"),
-            "{}",
-            early.message
-        );
+        let early = net.add_route(&table, "0.0.0.0/0", out(), false).unwrap_err();
+        assert!(early.message.ends_with("belong to different networks"), "{}", early.message);
         net.attach(&igw, &vpc).unwrap();
         net.add_route(&table, "0.0.0.0/0", out(), false).unwrap();
-        assert_eq!(
-            net.add_route(&table, "0.0.0.0/0", out(), false)
-                .unwrap_err()
-                .code,
-            "RouteAlreadyExists"
-        );
+        assert_eq!(net.add_route(&table, "0.0.0.0/0", out(), false).unwrap_err().code, "RouteAlreadyExists");
         net.remove_route(&table, "0.0.0.0/0").unwrap();
-        assert_eq!(
-            net.remove_route(&table, "0.0.0.0/0").unwrap_err().code,
-            "InvalidRoute.NotFound"
-        );
-        assert_eq!(
-            net.remove_route(&table, "10.0.0.0/16").unwrap_err().code,
-            "InvalidRoute.NotFound"
-        );
+        assert_eq!(net.remove_route(&table, "0.0.0.0/0").unwrap_err().code, "InvalidRoute.NotFound");
+        assert_eq!(net.remove_route(&table, "10.0.0.0/16").unwrap_err().code, "InvalidRoute.NotFound");
     }
 
     #[test]
     fn a_subnet_has_one_table_and_a_used_table_stays() {
         let mut net = State::in_region("us-west-2");
         let vpc = net.add_vpc("10.0.0.0/16", "default", vec![]).unwrap();
-        let new = NewSubnet {
-            vpc: vpc.clone(),
-            cidr: "10.0.1.0/24".into(),
-            ..NewSubnet::default()
-        };
+        let new = NewSubnet { vpc: vpc.clone(), cidr: "10.0.1.0/24".into(), ..NewSubnet::default() };
         let subnet = net.add_subnet(new).unwrap();
-        let (a, b) = (
-            net.add_route_table(&vpc, vec![]).unwrap(),
-            net.add_route_table(&vpc, vec![]).unwrap(),
-        );
+        let (a, b) = (net.add_route_table(&vpc, vec![]).unwrap(), net.add_route_table(&vpc, vec![]).unwrap());
         let association = net.associate(&a, &subnet).unwrap();
-        assert_eq!(
-            net.associate(&b, &subnet).unwrap_err().code,
-            "Resource.AlreadyAssociated"
-        );
-        assert_eq!(
-            net.remove_route_table(&a).unwrap_err().code,
-            "DependencyViolation"
-        );
+        assert_eq!(net.associate(&b, &subnet).unwrap_err().code, "Resource.AlreadyAssociated");
+        assert_eq!(net.remove_route_table(&a).unwrap_err().code, "DependencyViolation");
         net.disassociate(&association).unwrap();
         net.remove_route_table(&a).unwrap();
     }
@@ -403,12 +307,7 @@ mod tests {
         let s3 = "com.amazonaws.eu-west-1.s3";
         let elsewhere = net.add_endpoint(new("com.amazonaws.us-west-2.s3", &table), now);
         assert_eq!(elsewhere.unwrap_err().code, "InvalidServiceName");
-        assert_eq!(
-            net.add_endpoint(new(s3, "rtb-0nowhere"), now)
-                .unwrap_err()
-                .code,
-            "InvalidRouteTableID.NotFound"
-        );
+        assert_eq!(net.add_endpoint(new(s3, "rtb-0nowhere"), now).unwrap_err().code, "InvalidRouteTableID.NotFound");
         let id = net.add_endpoint(new(s3, &table), now).unwrap();
         assert_eq!(net.route_table(&table).unwrap().routes.len(), 2);
         net.remove_endpoint(&id).unwrap();

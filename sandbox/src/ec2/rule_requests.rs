@@ -7,6 +7,8 @@ use super::{fault, views};
 use crate::wire::{Call, Form, Reply, ServiceError};
 
 type Stated = (Permission, Option<String>);
+/// A list in a permission, the member that holds its value, and what the value is.
+type PeerKind = (&'static str, &'static str, fn(String) -> Peer);
 
 /// Answers a call about security groups.
 pub(super) fn answer(net: &mut State, call: &Call, mut form: Form) -> Result<Reply, ServiceError> {
@@ -49,19 +51,13 @@ pub(super) fn answer(net: &mut State, call: &Call, mut form: Form) -> Result<Rep
             let rules: Vec<&Rule> = ids.iter().filter_map(|id| net.rules.get(id)).collect();
             Ok(Reply::ec2(call, |xml| {
                 xml.text("return", true);
-                xml.list("securityGroupRuleSet", "item", rules, |xml, rule| {
-                    views::rule(xml, net, rule)
-                });
+                xml.list("securityGroupRuleSet", "item", rules, |xml, rule| views::rule(xml, net, rule));
             }))
         }
         _ => {
             let group = form.need("GroupId")?;
             let ids = form.texts("SecurityGroupRuleId");
-            let stated = if ids.is_empty() {
-                permissions(&mut form, egress)?
-            } else {
-                vec![]
-            };
+            let stated = if ids.is_empty() { permissions(&mut form, egress)? } else { vec![] };
             form.finish()?;
             let mut trial = net.clone();
             for id in &ids {
@@ -85,51 +81,26 @@ fn permissions(form: &mut Form, egress: bool) -> Result<Vec<Stated>, ServiceErro
         permission.finish()?;
         for (peer, description) in peers {
             let protocol = protocol.clone();
-            stated.push((
-                Permission {
-                    egress,
-                    protocol,
-                    from,
-                    to,
-                    peer,
-                },
-                description,
-            ));
+            stated.push((Permission { egress, protocol, from, to, peer }, description));
         }
     }
     if let Some(cidr) = form.take("CidrIp") {
         let (protocol, from, to) = ports(form)?;
-        stated.push((
-            Permission {
-                egress,
-                protocol,
-                from,
-                to,
-                peer: Peer::Cidr(cidr),
-            },
-            None,
-        ));
+        stated.push((Permission { egress, protocol, from, to, peer: Peer::Cidr(cidr) }, None));
     }
     if stated.is_empty() {
-        return Err(fault(
-            "MissingParameter",
-            "Either 'ipPermissions' or 'securityGroupRuleIds' should be provided.",
-        ));
+        return Err(fault("MissingParameter", "Either 'ipPermissions' or 'securityGroupRuleIds' should be provided."));
     }
     Ok(stated)
 }
 
 fn ports(form: &mut Form) -> Result<(String, Option<i64>, Option<i64>), ServiceError> {
-    Ok((
-        form.need("IpProtocol")?,
-        form.number("FromPort")?,
-        form.number("ToPort")?,
-    ))
+    Ok((form.need("IpProtocol")?, form.number("FromPort")?, form.number("ToPort")?))
 }
 
 fn peers(form: &mut Form) -> Result<Vec<(Peer, Option<String>)>, ServiceError> {
     let mut peers = Vec::new();
-    let kinds: [(&str, &str, fn(String) -> Peer); 4] = [
+    let kinds: [PeerKind; 4] = [
         ("IpRanges", "CidrIp", Peer::Cidr),
         ("Ipv6Ranges", "CidrIpv6", Peer::CidrV6),
         ("Groups", "GroupId", Peer::Group),

@@ -13,13 +13,7 @@ const RULE_QUOTA: usize = 60;
 impl Permission {
     /// All protocols and ports.
     pub(crate) fn all(egress: bool, peer: Peer) -> Permission {
-        Permission {
-            egress,
-            protocol: "-1".into(),
-            from: None,
-            to: None,
-            peer,
-        }
+        Permission { egress, protocol: "-1".into(), from: None, to: None, peer }
     }
 
     /// The same permission as EC2 keeps it: protocol names for numbers, no ports for "all".
@@ -50,12 +44,8 @@ impl Permission {
             }
         }
         if let Peer::Cidr(cidr) = &self.peer {
-            let block = Cidr::parse(cidr).ok_or_else(|| {
-                fault(
-                    "InvalidParameterValue",
-                    format!("CIDR block {cidr} is malformed"),
-                )
-            })?;
+            let block = Cidr::parse(cidr)
+                .ok_or_else(|| fault("InvalidParameterValue", format!("CIDR block {cidr} is malformed")))?;
             self.peer = Peer::Cidr(block.to_string());
         }
         Ok(self)
@@ -63,17 +53,12 @@ impl Permission {
 
     fn in_words(&self) -> String {
         let peer = match &self.peer {
-            Peer::Cidr(peer) | Peer::CidrV6(peer) | Peer::Group(peer) | Peer::PrefixList(peer) => {
-                peer
-            }
+            Peer::Cidr(peer) | Peer::CidrV6(peer) | Peer::Group(peer) | Peer::PrefixList(peer) => peer,
         };
         match (self.protocol.as_str(), self.from, self.to) {
             ("-1", _, _) => format!("peer: {peer}, ALL, ALLOW"),
             (protocol, Some(from), Some(to)) => {
-                format!(
-                    "peer: {peer}, {}, from port: {from}, to port: {to}, ALLOW",
-                    protocol.to_uppercase()
-                )
+                format!("peer: {peer}, {}, from port: {from}, to port: {to}, ALLOW", protocol.to_uppercase())
             }
             (protocol, _, _) => format!("peer: {peer}, {}, ALLOW", protocol.to_uppercase()),
         }
@@ -96,11 +81,7 @@ impl State {
             );
             return Err(fault("InvalidParameterValue", text));
         }
-        if self
-            .security_groups
-            .values()
-            .any(|g| g.vpc == vpc && g.name == name)
-        {
+        if self.security_groups.values().any(|g| g.vpc == vpc && g.name == name) {
             let text = format!("The security group '{name}' already exists for VPC '{vpc}'");
             return Err(fault("InvalidGroup.Duplicate", text));
         }
@@ -119,12 +100,9 @@ impl State {
 
     /// The security group of this id, or EC2's error.
     pub(crate) fn group(&self, id: &str) -> Result<&SecurityGroup, ServiceError> {
-        self.security_groups.get(id).ok_or_else(|| {
-            fault(
-                "InvalidGroup.NotFound",
-                format!("The security group '{id}' does not exist"),
-            )
-        })
+        self.security_groups
+            .get(id)
+            .ok_or_else(|| fault("InvalidGroup.NotFound", format!("The security group '{id}' does not exist")))
     }
 
     /// The rules of a group.
@@ -145,22 +123,11 @@ impl State {
         if let Peer::Group(peer) = &permission.peer {
             self.group(peer)?;
         }
-        if self
-            .rules_of(group)
-            .any(|rule| rule.permission == permission)
-        {
-            let text = format!(
-                "the specified rule \"{}\" already exists",
-                permission.in_words()
-            );
+        if self.rules_of(group).any(|rule| rule.permission == permission) {
+            let text = format!("the specified rule \"{}\" already exists", permission.in_words());
             return Err(fault("InvalidPermission.Duplicate", text));
         }
-        if self
-            .rules_of(group)
-            .filter(|r| r.permission.egress == permission.egress)
-            .count()
-            >= RULE_QUOTA
-        {
+        if self.rules_of(group).filter(|r| r.permission.egress == permission.egress).count() >= RULE_QUOTA {
             let text = "The maximum number of rules per security group has been reached.";
             return Err(fault("RulesPerSecurityGroupLimitExceeded", text));
         }
@@ -176,14 +143,7 @@ impl State {
         tags: Tags,
     ) -> String {
         let id = self.new_id("sgr");
-        let rule = Rule {
-            id: id.clone(),
-            group: group.to_owned(),
-            permission,
-            description,
-            by_default: false,
-            tags,
-        };
+        let rule = Rule { id: id.clone(), group: group.to_owned(), permission, description, by_default: false, tags };
         self.rules.insert(id.clone(), rule);
         id
     }
@@ -199,37 +159,23 @@ impl State {
 
     /// Takes that rule away, as CloudFormation does when a template states egress rules.
     pub(crate) fn drop_default_egress(&mut self, group: &str) {
-        self.rules
-            .retain(|_, rule| rule.group != group || !rule.by_default);
+        self.rules.retain(|_, rule| rule.group != group || !rule.by_default);
     }
 
     /// Takes a rule away by its id.
     pub(crate) fn remove_rule(&mut self, id: &str) -> Result<(), ServiceError> {
         self.rules.remove(id).map(|_| ()).ok_or_else(|| {
-            fault(
-                "InvalidSecurityGroupRuleId.NotFound",
-                format!("The security group rule ID '{id}' does not exist"),
-            )
+            fault("InvalidSecurityGroupRuleId.NotFound", format!("The security group rule ID '{id}' does not exist"))
         })
     }
 
     /// Takes a rule away by what it says.
-    pub(crate) fn revoke(
-        &mut self,
-        group: &str,
-        permission: Permission,
-    ) -> Result<(), ServiceError> {
+    pub(crate) fn revoke(&mut self, group: &str, permission: Permission) -> Result<(), ServiceError> {
         self.group(group)?;
         let permission = permission.normal()?;
-        let id = self
-            .rules_of(group)
-            .find(|rule| rule.permission == permission)
-            .map(|rule| rule.id.clone());
+        let id = self.rules_of(group).find(|rule| rule.permission == permission).map(|rule| rule.id.clone());
         let id = id.ok_or_else(|| {
-            fault(
-                "InvalidPermission.NotFound",
-                "The specified rule does not exist in this security group.",
-            )
+            fault("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
         })?;
         self.remove_rule(&id)
     }
@@ -237,23 +183,12 @@ impl State {
     /// Deletes a group that no interface uses and no other group's rule names.
     pub(crate) fn remove_group(&mut self, id: &str) -> Result<(), ServiceError> {
         if self.group(id)?.name == "default" {
-            let text = format!(
-                "the specified group: \"{id}\" name: \"default\" cannot be deleted by a user"
-            );
+            let text = format!("the specified group: \"{id}\" name: \"default\" cannot be deleted by a user");
             return Err(fault("CannotDelete", text));
         }
-        let named =
-            |rule: &Rule| rule.group != id && rule.permission.peer == Peer::Group(id.to_owned());
-        if self
-            .interfaces
-            .values()
-            .any(|i| i.groups.iter().any(|g| g == id))
-            || self.rules.values().any(named)
-        {
-            return Err(fault(
-                "DependencyViolation",
-                format!("resource {id} has a dependent object"),
-            ));
+        let named = |rule: &Rule| rule.group != id && rule.permission.peer == Peer::Group(id.to_owned());
+        if self.interfaces.values().any(|i| i.groups.iter().any(|g| g == id)) || self.rules.values().any(named) {
+            return Err(fault("DependencyViolation", format!("resource {id} has a dependent object")));
         }
         self.rules.retain(|_, rule| rule.group != id);
         self.security_groups.remove(id);
@@ -266,10 +201,7 @@ impl State {
             let own = Permission::all(egress, Peer::Group(group.to_owned()));
             self.rules_of(group).any(|rule| rule.permission == own)
         };
-        SelfReference {
-            ingress: open(false),
-            egress: open(true),
-        }
+        SelfReference { ingress: open(false), egress: open(true) }
     }
 }
 
@@ -283,19 +215,14 @@ pub struct SelfReference {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::{Permission, SelfReference};
     use crate::ec2::model::{Peer, State};
 
     fn tcp(from: i64, to: i64) -> Permission {
         let peer = Peer::Cidr("10.0.0.0/8".into());
-        Permission {
-            egress: false,
-            protocol: "tcp".into(),
-            from: Some(from),
-            to: Some(to),
-            peer,
-        }
+        Permission { egress: false, protocol: "tcp".into(), from: Some(from), to: Some(to), peer }
     }
 
     #[test]
@@ -303,46 +230,15 @@ mod tests {
         let mut net = State::in_region("us-west-2");
         let vpc = net.add_vpc("10.0.0.0/16", "default", vec![]).unwrap();
         let group = net.add_group(&vpc, "nodes", "nodes", vec![]).unwrap();
-        assert_eq!(
-            net.add_group(&vpc, "nodes", "again", vec![])
-                .unwrap_err()
-                .code,
-            "InvalidGroup.Duplicate"
-        );
+        assert_eq!(net.add_group(&vpc, "nodes", "again", vec![]).unwrap_err().code, "InvalidGroup.Duplicate");
         net.add_rule(&group, tcp(988, 988), None, vec![]).unwrap();
-        let twice = net
-            .add_rule(&group, tcp(988, 988), None, vec![])
-            .unwrap_err();
-        assert!(
-            twice.message.contains("from port: 988, to port: 988"),
-            "{}",
-            twice.message
-        );
-        for bad in [
-            tcp(5, 4),
-            tcp(0, 70000),
-            Permission {
-                from: None,
-                ..tcp(1, 1)
-            },
-        ] {
-            assert_eq!(
-                net.add_rule(&group, bad, None, vec![]).unwrap_err().code,
-                "InvalidParameterValue"
-            );
+        let twice = net.add_rule(&group, tcp(988, 988), None, vec![]).unwrap_err();
+        assert!(twice.message.contains("from port: 988, to port: 988"), "{}", twice.message);
+        for bad in [tcp(5, 4), tcp(0, 70000), Permission { from: None, ..tcp(1, 1) }] {
+            assert_eq!(net.add_rule(&group, bad, None, vec![]).unwrap_err().code, "InvalidParameterValue");
         }
-        net.revoke(
-            &group,
-            Permission {
-                protocol: "6".into(),
-                ..tcp(988, 988)
-            },
-        )
-        .unwrap();
-        assert_eq!(
-            net.revoke(&group, tcp(988, 988)).unwrap_err().code,
-            "InvalidPermission.NotFound"
-        );
+        net.revoke(&group, Permission { protocol: "6".into(), ..tcp(988, 988) }).unwrap();
+        assert_eq!(net.revoke(&group, tcp(988, 988)).unwrap_err().code, "InvalidPermission.NotFound");
     }
 
     #[test]
@@ -351,32 +247,10 @@ mod tests {
         let vpc = net.add_vpc("10.0.0.0/16", "default", vec![]).unwrap();
         let a = net.add_group(&vpc, "a", "a", vec![]).unwrap();
         let b = net.add_group(&vpc, "b", "b", vec![]).unwrap();
-        net.add_rule(
-            &a,
-            Permission::all(false, Peer::Group(a.clone())),
-            None,
-            vec![],
-        )
-        .unwrap();
-        let rule = net
-            .add_rule(
-                &b,
-                Permission::all(false, Peer::Group(a.clone())),
-                None,
-                vec![],
-            )
-            .unwrap();
-        assert_eq!(
-            net.self_reference(&a),
-            SelfReference {
-                ingress: true,
-                egress: false
-            }
-        );
-        assert_eq!(
-            net.remove_group(&a).unwrap_err().code,
-            "DependencyViolation"
-        );
+        net.add_rule(&a, Permission::all(false, Peer::Group(a.clone())), None, vec![]).unwrap();
+        let rule = net.add_rule(&b, Permission::all(false, Peer::Group(a.clone())), None, vec![]).unwrap();
+        assert_eq!(net.self_reference(&a), SelfReference { ingress: true, egress: false });
+        assert_eq!(net.remove_group(&a).unwrap_err().code, "DependencyViolation");
         net.remove_rule(&rule).unwrap();
         net.remove_group(&a).unwrap();
         assert_eq!(net.rules_of(&a).count(), 0);

@@ -59,11 +59,8 @@ pub(super) fn delete(net: &mut State, call: &Call) -> Result<Reply, ServiceError
     let mut form = call.form();
     dry_run(&mut form)?;
     let ids = form.texts("ResourceId");
-    let tags: Vec<(Option<String>, Option<String>)> = form
-        .list("Tag")
-        .into_iter()
-        .map(|mut tag| (tag.take("Key"), tag.take("Value")))
-        .collect();
+    let tags: Vec<(Option<String>, Option<String>)> =
+        form.list("Tag").into_iter().map(|mut tag| (tag.take("Key"), tag.take("Value"))).collect();
     form.finish()?;
     for id in &ids {
         let goes = |key: &str, value: &str| {
@@ -126,20 +123,14 @@ fn kind_of(id: &str) -> &'static str {
         ("sg-", "security-group"),
         ("eni-", "network-interface"),
     ];
-    kinds
-        .iter()
-        .find(|(prefix, _)| id.starts_with(prefix))
-        .map_or("", |(_, kind)| kind)
+    kinds.iter().find(|(prefix, _)| id.starts_with(prefix)).map_or("", |(_, kind)| kind)
 }
 
 fn of<'a>(net: &'a mut State, id: &str) -> Result<&'a mut Tags, ServiceError> {
     let tags = match kind_of(id) {
         "vpc" => net.vpcs.get_mut(id).map(|thing| &mut thing.tags),
         "subnet" => net.subnets.get_mut(id).map(|thing| &mut thing.tags),
-        "internet-gateway" => net
-            .internet_gateways
-            .get_mut(id)
-            .map(|thing| &mut thing.tags),
+        "internet-gateway" => net.internet_gateways.get_mut(id).map(|thing| &mut thing.tags),
         "elastic-ip" => net.addresses.get_mut(id).map(|thing| &mut thing.tags),
         "natgateway" => net.nat_gateways.get_mut(id).map(|thing| &mut thing.tags),
         "route-table" => net.route_tables.get_mut(id).map(|thing| &mut thing.tags),
@@ -156,23 +147,11 @@ fn all(net: &State) -> Vec<(&str, &Tags)> {
     let mut all: Vec<(&str, &Tags)> = Vec::new();
     all.extend(net.vpcs.values().map(|t| (t.id.as_str(), &t.tags)));
     all.extend(net.subnets.values().map(|t| (t.id.as_str(), &t.tags)));
-    all.extend(
-        net.internet_gateways
-            .values()
-            .map(|t| (t.id.as_str(), &t.tags)),
-    );
-    all.extend(
-        net.addresses
-            .values()
-            .map(|t| (t.allocation.as_str(), &t.tags)),
-    );
+    all.extend(net.internet_gateways.values().map(|t| (t.id.as_str(), &t.tags)));
+    all.extend(net.addresses.values().map(|t| (t.allocation.as_str(), &t.tags)));
     all.extend(net.nat_gateways.values().map(|t| (t.id.as_str(), &t.tags)));
     all.extend(net.route_tables.values().map(|t| (t.id.as_str(), &t.tags)));
-    all.extend(
-        net.security_groups
-            .values()
-            .map(|t| (t.id.as_str(), &t.tags)),
-    );
+    all.extend(net.security_groups.values().map(|t| (t.id.as_str(), &t.tags)));
     all.extend(net.rules.values().map(|t| (t.id.as_str(), &t.tags)));
     all.extend(net.endpoints.values().map(|t| (t.id.as_str(), &t.tags)));
     all.extend(net.interfaces.values().map(|t| (t.id.as_str(), &t.tags)));

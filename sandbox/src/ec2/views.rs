@@ -4,8 +4,8 @@
 use super::cidr::Cidr;
 use super::interfaces::mac_address;
 use super::model::{
-    Address, Block, Endpoint, Interface, InternetGateway, NatGateway, NatState, Peer, Permission,
-    Route, RouteTable, Rule, SecurityGroup, State, Subnet, Tags, Target, Vpc,
+    Address, Block, Endpoint, Interface, InternetGateway, NatGateway, NatState, Peer, Permission, Route, RouteTable,
+    Rule, SecurityGroup, State, Subnet, Tags, Target, Vpc,
 };
 use crate::wire::{Xml, iso8601};
 use crate::world::ACCOUNT;
@@ -76,11 +76,7 @@ pub(super) fn address(xml: &mut Xml, net: &State, address: &Address) {
     xml.text("publicIpv4Pool", "amazon");
     xml.text("networkBorderGroup", &net.region);
     xml.maybe("associationId", address.association.as_ref());
-    if let Some(interface) = address
-        .interface
-        .as_ref()
-        .and_then(|id| net.interfaces.get(id))
-    {
+    if let Some(interface) = address.interface.as_ref().and_then(|id| net.interfaces.get(id)) {
         xml.text("networkInterfaceId", &interface.id);
         xml.text("networkInterfaceOwnerId", ACCOUNT);
         xml.maybe("privateIpAddress", interface.addresses.first());
@@ -105,19 +101,10 @@ pub(super) fn nat_gateway(xml: &mut Xml, _net: &State, gateway: &NatGateway) {
     xml.text("state", nat_state(gateway.state));
     xml.text("createTime", iso8601(gateway.created));
     xml.maybe("deleteTime", gateway.deleted.map(iso8601));
-    xml.text(
-        "connectivityType",
-        if gateway.public { "public" } else { "private" },
-    );
+    xml.text("connectivityType", if gateway.public { "public" } else { "private" });
     if gateway.state == NatState::Failed {
-        xml.maybe(
-            "failureCode",
-            gateway.failure.as_ref().map(|(code, _)| code),
-        );
-        xml.maybe(
-            "failureMessage",
-            gateway.failure.as_ref().map(|(_, message)| message),
-        );
+        xml.maybe("failureCode", gateway.failure.as_ref().map(|(code, _)| code));
+        xml.maybe("failureMessage", gateway.failure.as_ref().map(|(_, message)| message));
     }
     xml.list("natGatewayAddressSet", "item", [gateway], |xml, gateway| {
         xml.maybe("allocationId", gateway.allocation.as_ref());
@@ -135,39 +122,20 @@ pub(super) fn route_table(xml: &mut Xml, _net: &State, table: &RouteTable) {
     xml.text("ownerId", ACCOUNT);
     xml.list("routeSet", "item", &table.routes, route);
     let main = table.main.iter().map(|id| (id, None));
-    let associations = main.chain(
-        table
-            .associations
-            .iter()
-            .map(|(id, subnet)| (id, Some(subnet))),
-    );
-    xml.list(
-        "associationSet",
-        "item",
-        associations,
-        |xml, (id, subnet)| {
-            xml.text("routeTableAssociationId", id);
-            xml.text("routeTableId", &table.id);
-            xml.maybe("subnetId", subnet);
-            xml.text("main", subnet.is_none());
-            in_state(xml, "associationState", "associated");
-        },
-    );
-    xml.list(
-        "propagatingVgwSet",
-        "item",
-        Vec::<String>::new(),
-        |xml, id| xml.text("gatewayId", id),
-    );
+    let associations = main.chain(table.associations.iter().map(|(id, subnet)| (id, Some(subnet))));
+    xml.list("associationSet", "item", associations, |xml, (id, subnet)| {
+        xml.text("routeTableAssociationId", id);
+        xml.text("routeTableId", &table.id);
+        xml.maybe("subnetId", subnet);
+        xml.text("main", subnet.is_none());
+        in_state(xml, "associationState", "associated");
+    });
+    xml.list("propagatingVgwSet", "item", Vec::<String>::new(), |xml, id| xml.text("gatewayId", id));
     tag_set(xml, &table.tags);
 }
 
 fn route(xml: &mut Xml, route: &Route) {
-    let tag = if route.destination.starts_with("pl-") {
-        "destinationPrefixListId"
-    } else {
-        "destinationCidrBlock"
-    };
+    let tag = if route.destination.starts_with("pl-") { "destinationPrefixListId" } else { "destinationCidrBlock" };
     xml.text(tag, &route.destination);
     match &route.target {
         Target::Local => xml.text("gatewayId", "local"),
@@ -176,14 +144,7 @@ fn route(xml: &mut Xml, route: &Route) {
         Target::Interface(id) => xml.text("networkInterfaceId", id),
     }
     xml.text("state", "active");
-    xml.text(
-        "origin",
-        if route.target == Target::Local {
-            "CreateRouteTable"
-        } else {
-            "CreateRoute"
-        },
-    );
+    xml.text("origin", if route.target == Target::Local { "CreateRouteTable" } else { "CreateRoute" });
 }
 
 pub(super) fn security_group(xml: &mut Xml, net: &State, group: &SecurityGroup) {
@@ -194,13 +155,8 @@ pub(super) fn security_group(xml: &mut Xml, net: &State, group: &SecurityGroup) 
     xml.text("vpcId", &group.vpc);
     xml.text("securityGroupArn", arn(net, "security-group", &group.id));
     for (tag, egress) in [("ipPermissions", false), ("ipPermissionsEgress", true)] {
-        let rules: Vec<&Rule> = net
-            .rules_of(&group.id)
-            .filter(|rule| rule.permission.egress == egress)
-            .collect();
-        xml.list(tag, "item", gathered(&rules), |xml, rules| {
-            permission(xml, &rules)
-        });
+        let rules: Vec<&Rule> = net.rules_of(&group.id).filter(|rule| rule.permission.egress == egress).collect();
+        xml.list(tag, "item", gathered(&rules), |xml, rules| permission(xml, &rules));
     }
     tag_set(xml, &group.tags);
 }
@@ -210,10 +166,7 @@ fn gathered<'a>(rules: &[&'a Rule]) -> Vec<Vec<&'a Rule>> {
     let mut sets: Vec<Vec<&Rule>> = Vec::new();
     let what = |p: &Permission| (p.protocol.clone(), p.from, p.to);
     for rule in rules {
-        match sets
-            .iter_mut()
-            .find(|set| what(&set[0].permission) == what(&rule.permission))
-        {
+        match sets.iter_mut().find(|set| what(&set[0].permission) == what(&rule.permission)) {
             Some(set) => set.push(rule),
             None => sets.push(vec![rule]),
         }
@@ -254,10 +207,7 @@ fn permission(xml: &mut Xml, rules: &[&Rule]) {
 
 pub(super) fn rule(xml: &mut Xml, net: &State, rule: &Rule) {
     xml.text("securityGroupRuleId", &rule.id);
-    xml.text(
-        "securityGroupRuleArn",
-        arn(net, "security-group-rule", &rule.id),
-    );
+    xml.text("securityGroupRuleArn", arn(net, "security-group-rule", &rule.id));
     xml.text("groupId", &rule.group);
     xml.text("groupOwnerId", ACCOUNT);
     xml.text("isEgress", rule.permission.egress);
@@ -284,12 +234,7 @@ pub(super) fn endpoint(xml: &mut Xml, _net: &State, endpoint: &Endpoint) {
     xml.text("serviceName", &endpoint.service);
     xml.text("state", "available");
     xml.text("policyDocument", &endpoint.policy);
-    xml.list(
-        "routeTableIdSet",
-        "item",
-        &endpoint.route_tables,
-        |xml, id| xml.inner(id),
-    );
+    xml.list("routeTableIdSet", "item", &endpoint.route_tables, |xml, id| xml.inner(id));
     xml.text("privateDnsEnabled", false);
     xml.text("requesterManaged", false);
     xml.text("creationTimestamp", iso8601(endpoint.created));
@@ -311,34 +256,22 @@ pub(super) fn interface(xml: &mut Xml, net: &State, interface: &Interface) {
     xml.text("macAddress", mac_address(&interface.id));
     xml.text("sourceDestCheck", interface.kind != "nat_gateway");
     xml.maybe("privateIpAddress", interface.addresses.first());
-    xml.list(
-        "privateIpAddressesSet",
-        "item",
-        interface.addresses.iter().enumerate(),
-        |xml, (at, address)| {
-            xml.text("privateIpAddress", address);
-            xml.text("primary", at == 0);
-        },
-    );
+    xml.list("privateIpAddressesSet", "item", interface.addresses.iter().enumerate(), |xml, (at, address)| {
+        xml.text("privateIpAddress", address);
+        xml.text("primary", at == 0);
+    });
     xml.list("groupSet", "item", &interface.groups, |xml, id| {
         xml.text("groupId", id);
         xml.maybe("groupName", net.security_groups.get(id).map(|g| &g.name));
     });
     xml.nest("attachment", |xml| {
-        xml.text(
-            "attachmentId",
-            interface.id.replacen("eni-", "eni-attach-", 1),
-        );
+        xml.text("attachmentId", interface.id.replacen("eni-", "eni-attach-", 1));
         xml.text("deleteOnTermination", false);
         xml.text("deviceIndex", 1);
         xml.maybe("instanceId", interface.instance.as_ref());
         xml.text("status", "attached");
     });
-    if let Some(address) = net
-        .addresses
-        .values()
-        .find(|a| a.interface.as_deref() == Some(&interface.id))
-    {
+    if let Some(address) = net.addresses.values().find(|a| a.interface.as_deref() == Some(&interface.id)) {
         xml.nest("association", |xml| {
             xml.text("allocationId", &address.allocation);
             xml.maybe("associationId", address.association.as_ref());
@@ -351,9 +284,5 @@ pub(super) fn interface(xml: &mut Xml, net: &State, interface: &Interface) {
 
 /// All blocks of a VPC, for filters.
 pub(super) fn blocks_of(vpc: &Vpc) -> Vec<String> {
-    vpc.blocks
-        .iter()
-        .filter_map(|b| Cidr::parse(&b.cidr))
-        .map(|c| c.to_string())
-        .collect()
+    vpc.blocks.iter().filter_map(|b| Cidr::parse(&b.cidr)).map(|c| c.to_string()).collect()
 }

@@ -45,19 +45,14 @@ pub fn zones(region: &str) -> Vec<Zone> {
     };
     let zone = |pair: &str| {
         let (letter, number) = pair.split_at(1);
-        Zone {
-            name: format!("{region}{letter}"),
-            id: format!("{prefix}-az{number}"),
-        }
+        Zone { name: format!("{region}{letter}"), id: format!("{prefix}-az{number}") }
     };
     zones.split(' ').map(zone).collect()
 }
 
 /// The zone of this name or id in a region.
 pub fn find(region: &str, name_or_id: &str) -> Option<Zone> {
-    zones(region)
-        .into_iter()
-        .find(|zone| zone.name == name_or_id || zone.id == name_or_id)
+    zones(region).into_iter().find(|zone| zone.name == name_or_id || zone.id == name_or_id)
 }
 
 #[cfg(test)]
@@ -70,20 +65,13 @@ mod tests {
         for region in regions() {
             let all = zones(region);
             assert!(all.len() >= 2, "{region}");
-            assert_eq!(
-                all.iter().map(|z| &z.id).collect::<BTreeSet<_>>().len(),
-                all.len(),
-                "{region}"
-            );
+            assert_eq!(all.iter().map(|z| &z.id).collect::<BTreeSet<_>>().len(), all.len(), "{region}");
         }
     }
 
     #[test]
     fn a_zone_is_found_in_its_region_only() {
-        assert_eq!(
-            find("us-west-2", "usw2-az2").map(|z| z.name),
-            Some("us-west-2b".into())
-        );
+        assert_eq!(find("us-west-2", "usw2-az2").map(|z| z.name), Some("us-west-2b".into()));
         assert_eq!(find("eu-west-1", "usw2-az2"), None);
         assert!(zones("xx-nowhere-1").is_empty());
     }

@@ -92,6 +92,7 @@ pub(super) fn find(method: &Method, path: &str) -> Option<(&'static str, Vec<Str
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::find;
     use http::Method;

@@ -21,27 +21,16 @@ pub(super) struct LinkedRole {
 const ALL: &[&str] = &["*"];
 
 const POLICIES: &[Managed] = &[
-    Managed {
-        name: "AdministratorAccess",
-        allows: &[(&["*"], ALL)],
-    },
+    Managed { name: "AdministratorAccess", allows: &[(&["*"], ALL)] },
     Managed {
         name: "AmazonSageMakerClusterInstanceRolePolicy",
         allows: &[
             (
-                &[
-                    "logs:PutLogEvents",
-                    "logs:CreateLogGroup",
-                    "logs:CreateLogStream",
-                    "logs:DescribeLogStreams",
-                ],
+                &["logs:PutLogEvents", "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams"],
                 &["arn:aws:logs:*:*:log-group:/aws/sagemaker/Clusters/*"],
             ),
             (&["cloudwatch:PutMetricData"], ALL),
-            (
-                &["s3:ListBucket", "s3:GetObject"],
-                &["arn:aws:s3:::sagemaker-*"],
-            ),
+            (&["s3:ListBucket", "s3:GetObject"], &["arn:aws:s3:::sagemaker-*"]),
             (
                 &[
                     "ssmmessages:CreateControlChannel",
@@ -90,14 +79,7 @@ const POLICIES: &[Managed] = &[
     },
     Managed {
         name: "AmazonEKSServicePolicy",
-        allows: &[(
-            &[
-                "ec2:*NetworkInterface*",
-                "ec2:Describe*",
-                "eks:UpdateClusterVersion",
-            ],
-            ALL,
-        )],
+        allows: &[(&["ec2:*NetworkInterface*", "ec2:Describe*", "eks:UpdateClusterVersion"], ALL)],
     },
     Managed {
         name: "AmazonEKSVPCResourceController",
@@ -105,81 +87,32 @@ const POLICIES: &[Managed] = &[
     },
     Managed {
         name: "AmazonEKSWorkerNodePolicy",
-        allows: &[(
-            &[
-                "ec2:Describe*",
-                "eks:DescribeCluster",
-                "eks-auth:AssumeRoleForPodIdentity",
-            ],
-            ALL,
-        )],
+        allows: &[(&["ec2:Describe*", "eks:DescribeCluster", "eks-auth:AssumeRoleForPodIdentity"], ALL)],
     },
     Managed {
         name: "AmazonEC2ContainerRegistryReadOnly",
-        allows: &[(
-            &["ecr:Get*", "ecr:List*", "ecr:Describe*", "ecr:Batch*"],
-            ALL,
-        )],
+        allows: &[(&["ecr:Get*", "ecr:List*", "ecr:Describe*", "ecr:Batch*"], ALL)],
     },
     Managed {
         name: "AmazonEC2ContainerRegistryPullOnly",
-        allows: &[(
-            &[
-                "ecr:GetAuthorizationToken",
-                "ecr:BatchGetImage",
-                "ecr:GetDownloadUrlForLayer",
-            ],
-            ALL,
-        )],
+        allows: &[(&["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], ALL)],
     },
-    Managed {
-        name: "AmazonSSMManagedInstanceCore",
-        allows: &[(&["ssm:*", "ssmmessages:*", "ec2messages:*"], ALL)],
-    },
-    Managed {
-        name: "AmazonS3ReadOnlyAccess",
-        allows: &[(&["s3:Get*", "s3:List*", "s3:Describe*"], ALL)],
-    },
-    Managed {
-        name: "AmazonS3FullAccess",
-        allows: &[(&["s3:*", "s3-object-lambda:*"], ALL)],
-    },
+    Managed { name: "AmazonSSMManagedInstanceCore", allows: &[(&["ssm:*", "ssmmessages:*", "ec2messages:*"], ALL)] },
+    Managed { name: "AmazonS3ReadOnlyAccess", allows: &[(&["s3:Get*", "s3:List*", "s3:Describe*"], ALL)] },
+    Managed { name: "AmazonS3FullAccess", allows: &[(&["s3:*", "s3-object-lambda:*"], ALL)] },
     Managed {
         name: "CloudWatchAgentServerPolicy",
-        allows: &[(
-            &["cloudwatch:PutMetricData", "logs:*", "ec2:Describe*"],
-            ALL,
-        )],
+        allows: &[(&["cloudwatch:PutMetricData", "logs:*", "ec2:Describe*"], ALL)],
     },
     Managed {
         name: "AmazonSageMakerFullAccess",
         allows: &[
-            (
-                &[
-                    "sagemaker:*",
-                    "ecr:*",
-                    "logs:*",
-                    "cloudwatch:*",
-                    "ec2:Describe*",
-                ],
-                ALL,
-            ),
+            (&["sagemaker:*", "ecr:*", "logs:*", "cloudwatch:*", "ec2:Describe*"], ALL),
             (
                 &["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
-                &[
-                    "arn:aws:s3:::*SageMaker*",
-                    "arn:aws:s3:::*Sagemaker*",
-                    "arn:aws:s3:::*sagemaker*",
-                ],
+                &["arn:aws:s3:::*SageMaker*", "arn:aws:s3:::*Sagemaker*", "arn:aws:s3:::*sagemaker*"],
             ),
-            (
-                &[
-                    "s3:ListBucket",
-                    "s3:GetBucketLocation",
-                    "s3:ListAllMyBuckets",
-                ],
-                ALL,
-            ),
+            (&["s3:ListBucket", "s3:GetBucketLocation", "s3:ListAllMyBuckets"], ALL),
         ],
     },
     Managed {
@@ -211,10 +144,7 @@ const LINKED: &[(&str, LinkedRole)] = &[
 
 /// The service-linked role of a service.
 pub(super) fn linked_role(service: &str) -> Option<LinkedRole> {
-    LINKED
-        .iter()
-        .find(|(name, _)| *name == service)
-        .map(|(_, role)| *role)
+    LINKED.iter().find(|(name, _)| *name == service).map(|(_, role)| *role)
 }
 
 /// The policy document of an AWS-managed policy; None for one that the sandbox does not know.
@@ -228,13 +158,6 @@ pub(super) fn document(arn: &str) -> Option<Value> {
 
 /// A bucket pattern covers the bucket's objects too.
 fn expanded(resources: &[&str]) -> Vec<String> {
-    let bucket = |resource: &str| {
-        resource
-            .starts_with("arn:aws:s3:::")
-            .then(|| format!("{resource}/*"))
-    };
-    resources
-        .iter()
-        .flat_map(|resource| std::iter::once((*resource).to_owned()).chain(bucket(resource)))
-        .collect()
+    let bucket = |resource: &str| resource.starts_with("arn:aws:s3:::").then(|| format!("{resource}/*"));
+    resources.iter().flat_map(|resource| std::iter::once((*resource).to_owned()).chain(bucket(resource))).collect()
 }

@@ -43,10 +43,7 @@ impl Default for State {
             created: Timestamp::UNIX_EPOCH,
             linked: false,
         };
-        State {
-            roles: BTreeMap::from([(role.name.clone(), role)]),
-            policies: BTreeMap::new(),
-        }
+        State { roles: BTreeMap::from([(role.name.clone(), role)]), policies: BTreeMap::new() }
     }
 }
 
@@ -104,9 +101,7 @@ pub(super) struct NewRole {
 impl State {
     /// The role of this ARN.
     pub(super) fn role_of_arn(&self, arn: &str) -> Option<&Role> {
-        self.roles
-            .get(arn.rsplit('/').next()?)
-            .filter(|role| role.arn == arn)
+        self.roles.get(arn.rsplit('/').next()?).filter(|role| role.arn == arn)
     }
 
     /// The role of this name, or IAM's error.
@@ -120,12 +115,7 @@ impl State {
     }
 
     /// Makes a role.
-    pub(super) fn add_role(
-        &mut self,
-        ids: &mut Ids,
-        new: NewRole,
-        now: Timestamp,
-    ) -> Result<(), ServiceError> {
+    pub(super) fn add_role(&mut self, ids: &mut Ids, new: NewRole, now: Timestamp) -> Result<(), ServiceError> {
         check_name("roleName", &new.name, 64)?;
         let path = checked_path(new.path)?;
         if self.roles.contains_key(&new.name) {
@@ -169,18 +159,10 @@ impl State {
             return Err(fault(400, "UnmodifiableEntity", text));
         }
         if !role.attached.is_empty() {
-            return Err(fault(
-                409,
-                "DeleteConflict",
-                "Cannot delete entity, must detach all policies first.",
-            ));
+            return Err(fault(409, "DeleteConflict", "Cannot delete entity, must detach all policies first."));
         }
         if !role.inline.is_empty() {
-            return Err(fault(
-                409,
-                "DeleteConflict",
-                "Cannot delete entity, must delete policies first.",
-            ));
+            return Err(fault(409, "DeleteConflict", "Cannot delete entity, must delete policies first."));
         }
         self.roles.remove(name);
         Ok(())
@@ -208,43 +190,28 @@ impl State {
     pub(super) fn detach(&mut self, role: &str, arn: &str) -> Result<(), ServiceError> {
         let role = self.role_mut(role)?;
         let at = role.attached.iter().position(|a| a == arn);
-        let at =
-            at.ok_or_else(|| fault(404, "NoSuchEntity", format!("Policy {arn} was not found.")))?;
+        let at = at.ok_or_else(|| fault(404, "NoSuchEntity", format!("Policy {arn} was not found.")))?;
         role.attached.remove(at);
         Ok(())
     }
 
     /// Writes an inline policy.
-    pub(super) fn put_inline(
-        &mut self,
-        role: &str,
-        name: &str,
-        document: &str,
-    ) -> Result<(), ServiceError> {
+    pub(super) fn put_inline(&mut self, role: &str, name: &str, document: &str) -> Result<(), ServiceError> {
         check_name("policyName", name, 128)?;
         policy::check(document, false)?;
-        self.role_mut(role)?
-            .inline
-            .insert(name.to_owned(), document.to_owned());
+        self.role_mut(role)?.inline.insert(name.to_owned(), document.to_owned());
         Ok(())
     }
 
     /// Makes a managed policy of the account's own; gives its ARN.
-    pub(super) fn add_policy(
-        &mut self,
-        ids: &mut Ids,
-        mut new: Policy,
-    ) -> Result<String, ServiceError> {
+    pub(super) fn add_policy(&mut self, ids: &mut Ids, mut new: Policy) -> Result<String, ServiceError> {
         check_name("policyName", &new.name, 128)?;
         policy::check(&new.document, false)?;
         new.path = checked_path(Some(new.path).filter(|path| !path.is_empty()))?;
         new.arn = format!("arn:aws:iam::{ACCOUNT}:policy{}{}", new.path, new.name);
         new.id = format!("ANPA{}", ids.hex(17).to_uppercase());
         if self.policies.values().any(|policy| policy.name == new.name) {
-            let text = format!(
-                "A policy called {} already exists. Duplicate names are not allowed.",
-                new.name
-            );
+            let text = format!("A policy called {} already exists. Duplicate names are not allowed.", new.name);
             return Err(fault(409, "EntityAlreadyExists", text));
         }
         let arn = new.arn.clone();
@@ -255,18 +222,10 @@ impl State {
     /// Deletes a managed policy of the account's own that is attached nowhere.
     pub(super) fn remove_policy(&mut self, arn: &str) -> Result<(), ServiceError> {
         if !self.policies.contains_key(arn) {
-            return Err(fault(
-                404,
-                "NoSuchEntity",
-                format!("Policy {arn} was not found."),
-            ));
+            return Err(fault(404, "NoSuchEntity", format!("Policy {arn} was not found.")));
         }
         if self.attachments(arn) > 0 {
-            return Err(fault(
-                409,
-                "DeleteConflict",
-                "Cannot delete a policy attached to entities.",
-            ));
+            return Err(fault(409, "DeleteConflict", "Cannot delete a policy attached to entities."));
         }
         self.policies.remove(arn);
         Ok(())
@@ -274,40 +233,26 @@ impl State {
 
     /// How many roles have a managed policy.
     pub(super) fn attachments(&self, arn: &str) -> usize {
-        self.roles
-            .values()
-            .filter(|role| role.attached.iter().any(|a| a == arn))
-            .count()
+        self.roles.values().filter(|role| role.attached.iter().any(|a| a == arn)).count()
     }
 
     /// The document of a managed policy, AWS's or the account's.
     pub(super) fn document(&self, arn: &str) -> Option<Value> {
-        let own = || {
-            self.policies
-                .get(arn)
-                .and_then(|policy| serde_json::from_str(&policy.document).ok())
-        };
+        let own = || self.policies.get(arn).and_then(|policy| serde_json::from_str(&policy.document).ok());
         managed::document(arn).or_else(own)
     }
 
     /// What a role's policies say of an action on a resource.
     pub(super) fn decide(&self, role: &Role, action: &str, resource: &str) -> Decision {
         let attached = role.attached.iter().filter_map(|arn| self.document(arn));
-        let inline = role
-            .inline
-            .values()
-            .filter_map(|text| serde_json::from_str(text).ok());
+        let inline = role.inline.values().filter_map(|text| serde_json::from_str(text).ok());
         let documents: Vec<Value> = attached.chain(inline).collect();
         policy::decide(documents.iter(), action, resource)
     }
 }
 
 fn no_role(name: &str) -> ServiceError {
-    fault(
-        404,
-        "NoSuchEntity",
-        format!("The role with name {name} cannot be found."),
-    )
+    fault(404, "NoSuchEntity", format!("The role with name {name} cannot be found."))
 }
 
 fn check_name(member: &str, name: &str, longest: usize) -> Result<(), ServiceError> {
@@ -319,9 +264,8 @@ fn check_name(member: &str, name: &str, longest: usize) -> Result<(), ServiceErr
         true => format!("Member must have length less than or equal to {longest}"),
         false => "Member must satisfy regular expression pattern: [\\w+=,.@-]+".to_owned(),
     };
-    let text = format!(
-        "1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: {constraint}"
-    );
+    let text =
+        format!("1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: {constraint}");
     Err(fault(400, "ValidationError", text))
 }
 

@@ -14,18 +14,12 @@ use crate::world::{Moment, State};
 const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
 /// Answers a call.
-pub(super) fn answer(
-    state: &mut State,
-    cx: &Moment<'_>,
-    call: &Call,
-) -> Result<Reply, ServiceError> {
+pub(super) fn answer(state: &mut State, cx: &Moment<'_>, call: &Call) -> Result<Reply, ServiceError> {
     let form = call.form();
     match call.operation.as_str() {
         "CreateRole" | "CreateServiceLinkedRole" => create_role(state, cx, call, form),
         "GetRole" | "ListRoles" | "ListRoleTags" => look_at_roles(state, call, form),
-        "ListAttachedRolePolicies" | "ListRolePolicies" | "GetRolePolicy" => {
-            look_at_role_policies(state, call, form)
-        }
+        "ListAttachedRolePolicies" | "ListRolePolicies" | "GetRolePolicy" => look_at_role_policies(state, call, form),
         "CreatePolicy" | "GetPolicy" | "GetPolicyVersion" => policies(state, cx, call, form),
         "SimulatePrincipalPolicy" => simulate(state, call, form),
         _ => change(state, cx, call, form),
@@ -33,12 +27,7 @@ pub(super) fn answer(
 }
 
 /// Calls whose answer is empty.
-fn change(
-    state: &mut State,
-    cx: &Moment<'_>,
-    call: &Call,
-    mut form: Form,
-) -> Result<Reply, ServiceError> {
+fn change(state: &mut State, cx: &Moment<'_>, call: &Call, mut form: Form) -> Result<Reply, ServiceError> {
     let iam = &mut state.iam;
     match call.operation.as_str() {
         "DeleteRole" => iam.remove_role(&form.need("RoleName")?)?,
@@ -50,10 +39,7 @@ fn change(
         }
         "DeleteRolePolicy" => {
             let (role, name) = (form.need("RoleName")?, form.need("PolicyName")?);
-            iam.role_mut(&role)?
-                .inline
-                .remove(&name)
-                .ok_or_else(|| no_policy(&name))?;
+            iam.role_mut(&role)?.inline.remove(&name).ok_or_else(|| no_policy(&name))?;
         }
         "DeletePolicy" => iam.remove_policy(&form.need("PolicyArn")?)?,
         "UpdateAssumeRolePolicy" => {
@@ -66,15 +52,12 @@ fn change(
         "TagRole" => {
             let (name, tags) = (form.need("RoleName")?, tags(&mut form)?);
             let role = iam.role_mut(&name)?;
-            role.tags
-                .retain(|(key, _)| !tags.iter().any(|(new, _)| new == key));
+            role.tags.retain(|(key, _)| !tags.iter().any(|(new, _)| new == key));
             role.tags.extend(tags);
         }
         "UntagRole" => {
             let (name, keys) = (form.need("RoleName")?, form.texts("TagKeys"));
-            iam.role_mut(&name)?
-                .tags
-                .retain(|(key, _)| !keys.contains(key));
+            iam.role_mut(&name)?.tags.retain(|(key, _)| !keys.contains(key));
         }
         _ => return Err(call.not_part()),
     }
@@ -87,9 +70,7 @@ fn empty(call: &Call) -> Reply {
     let mut xml = Xml::document();
     let tag = format!("{}Response", call.operation);
     xml.open_ns(&tag, NAMESPACE);
-    xml.nest("ResponseMetadata", |xml| {
-        xml.text("RequestId", &call.request_id)
-    });
+    xml.nest("ResponseMetadata", |xml| xml.text("RequestId", &call.request_id));
     xml.close(&tag);
     Reply::new(http::StatusCode::OK, "text/xml", xml.finish())
 }
@@ -102,12 +83,7 @@ fn tags(form: &mut Form) -> Result<Vec<(String, String)>, ServiceError> {
     form.list("Tags").into_iter().map(pair).collect()
 }
 
-fn create_role(
-    state: &mut State,
-    cx: &Moment<'_>,
-    call: &Call,
-    mut form: Form,
-) -> Result<Reply, ServiceError> {
+fn create_role(state: &mut State, cx: &Moment<'_>, call: &Call, mut form: Form) -> Result<Reply, ServiceError> {
     let name = if call.operation == "CreateRole" {
         let new = NewRole {
             name: form.need("RoleName")?,
@@ -125,9 +101,8 @@ fn create_role(
     } else {
         let (service, _description) = (form.need("AWSServiceName")?, form.take("Description"));
         form.finish()?;
-        let linked = linked_role(&service).ok_or_else(|| {
-            ServiceError::not_part(format!("the service-linked role of {service}"))
-        })?;
+        let linked = linked_role(&service)
+            .ok_or_else(|| ServiceError::not_part(format!("the service-linked role of {service}")))?;
         if state.iam.role(linked.role).is_ok() {
             let text = format!(
                 "Service role name {} has been taken in this account, please try a different suffix.",
@@ -139,9 +114,7 @@ fn create_role(
         linked.role.to_owned()
     };
     let role = state.iam.role(&name)?;
-    Ok(Reply::query(call, NAMESPACE, |xml| {
-        xml.nest("Role", |xml| write_role(xml, role))
-    }))
+    Ok(Reply::query(call, NAMESPACE, |xml| xml.nest("Role", |xml| write_role(xml, role))))
 }
 
 /// Makes a service's own role.
@@ -171,17 +144,10 @@ fn look_at_roles(state: &State, call: &Call, mut form: Form) -> Result<Reply, Se
         let prefix = form.take("PathPrefix").unwrap_or_else(|| "/".into());
         let page = Page::take(&mut form)?;
         form.finish()?;
-        let roles = state
-            .iam
-            .roles
-            .values()
-            .filter(|role| role.path.starts_with(&prefix))
-            .collect();
+        let roles = state.iam.roles.values().filter(|role| role.path.starts_with(&prefix)).collect();
         let (roles, next) = page.cut(roles);
         return Ok(Reply::query(call, NAMESPACE, |xml| {
-            xml.list("Roles", "member", roles, |xml, role: &Role| {
-                write_role(xml, role)
-            });
+            xml.list("Roles", "member", roles, |xml, role: &Role| write_role(xml, role));
             truncated(xml, next);
         }));
     }
@@ -227,11 +193,7 @@ fn encoded(document: &str) -> String {
     utf8_percent_encode(document, NON_ALPHANUMERIC).to_string()
 }
 
-fn look_at_role_policies(
-    state: &State,
-    call: &Call,
-    mut form: Form,
-) -> Result<Reply, ServiceError> {
+fn look_at_role_policies(state: &State, call: &Call, mut form: Form) -> Result<Reply, ServiceError> {
     let role = state.iam.role(&form.need("RoleName")?)?;
     if call.operation == "GetRolePolicy" {
         let name = form.need("PolicyName")?;
@@ -245,19 +207,11 @@ fn look_at_role_policies(
     }
     let attached = call.operation == "ListAttachedRolePolicies";
     let page = Page::take(&mut form)?;
-    if attached {
-        if let Some(prefix) = form.take("PathPrefix").filter(|prefix| prefix != "/") {
-            return Err(ServiceError::not_part(format!(
-                "PathPrefix {prefix} of ListAttachedRolePolicies"
-            )));
-        }
+    if attached && let Some(prefix) = form.take("PathPrefix").filter(|prefix| prefix != "/") {
+        return Err(ServiceError::not_part(format!("PathPrefix {prefix} of ListAttachedRolePolicies")));
     }
     form.finish()?;
-    let names = if attached {
-        role.attached.clone()
-    } else {
-        role.inline.keys().cloned().collect()
-    };
+    let names = if attached { role.attached.clone() } else { role.inline.keys().cloned().collect() };
     let (names, next) = page.cut(names);
     Ok(Reply::query(call, NAMESPACE, |xml| {
         if attached {
@@ -272,12 +226,7 @@ fn look_at_role_policies(
     }))
 }
 
-fn policies(
-    state: &mut State,
-    cx: &Moment<'_>,
-    call: &Call,
-    mut form: Form,
-) -> Result<Reply, ServiceError> {
+fn policies(state: &mut State, cx: &Moment<'_>, call: &Call, mut form: Form) -> Result<Reply, ServiceError> {
     let arn = if call.operation == "CreatePolicy" {
         let new = Policy {
             name: form.need("PolicyName")?,
@@ -301,8 +250,7 @@ fn policies(
         let version = form.need("VersionId")?;
         form.finish()?;
         if version != "v1" {
-            let text =
-                format!("Policy {arn} version {version} does not exist or is not attachable.");
+            let text = format!("Policy {arn} version {version} does not exist or is not attachable.");
             return Err(fault(404, "NoSuchEntity", text));
         }
         return Ok(Reply::query(call, NAMESPACE, |xml| {
@@ -319,20 +267,14 @@ fn policies(
     Ok(Reply::query(call, NAMESPACE, |xml| {
         xml.nest("Policy", |xml| {
             xml.text("PolicyName", name);
-            xml.text(
-                "PolicyId",
-                own.map_or("ANPAHPRUNSANDBOX00000", |policy| &policy.id),
-            );
+            xml.text("PolicyId", own.map_or("ANPAHPRUNSANDBOX00000", |policy| &policy.id));
             xml.text("Arn", &arn);
             xml.text("Path", own.map_or("/", |policy| &policy.path));
             xml.text("DefaultVersionId", "v1");
             xml.text("AttachmentCount", state.iam.attachments(&arn));
             xml.text("PermissionsBoundaryUsageCount", 0);
             xml.text("IsAttachable", true);
-            xml.maybe(
-                "Description",
-                own.and_then(|policy| policy.description.as_ref()),
-            );
+            xml.maybe("Description", own.and_then(|policy| policy.description.as_ref()));
             xml.text("CreateDate", &created);
             xml.text("UpdateDate", &created);
             if let Some(policy) = own {
@@ -346,48 +288,31 @@ fn simulate(state: &State, call: &Call, mut form: Form) -> Result<Reply, Service
     let (source, actions) = (form.need("PolicySourceArn")?, form.texts("ActionNames"));
     let mut resources = form.texts("ResourceArns");
     form.finish()?;
-    let missing = || {
-        fault(
-            404,
-            "NoSuchEntity",
-            format!("The principal {source} cannot be found."),
-        )
-    };
+    let missing = || fault(404, "NoSuchEntity", format!("The principal {source} cannot be found."));
     let role = state.iam.role_of_arn(&source).ok_or_else(missing)?;
     if resources.is_empty() {
         resources.push("*".into());
     }
-    let pairs = actions
-        .iter()
-        .flat_map(|action| resources.iter().map(move |resource| (action, resource)));
+    let pairs = actions.iter().flat_map(|action| resources.iter().map(move |resource| (action, resource)));
     Ok(Reply::query(call, NAMESPACE, |xml| {
-        xml.list(
-            "EvaluationResults",
-            "member",
-            pairs,
-            |xml, (action, resource)| {
-                xml.text("EvalActionName", action);
-                xml.text("EvalResourceName", resource);
-                xml.text(
-                    "EvalDecision",
-                    match state.iam.decide(role, action, resource) {
-                        Decision::Allowed => "allowed",
-                        Decision::NotAllowed => "implicitDeny",
-                        Decision::Denied => "explicitDeny",
-                    },
-                );
-            },
-        );
+        xml.list("EvaluationResults", "member", pairs, |xml, (action, resource)| {
+            xml.text("EvalActionName", action);
+            xml.text("EvalResourceName", resource);
+            xml.text(
+                "EvalDecision",
+                match state.iam.decide(role, action, resource) {
+                    Decision::Allowed => "allowed",
+                    Decision::NotAllowed => "implicitDeny",
+                    Decision::Denied => "explicitDeny",
+                },
+            );
+        });
         xml.text("IsTruncated", false);
     }))
 }
 
 fn no_policy(name: &str) -> ServiceError {
-    fault(
-        404,
-        "NoSuchEntity",
-        format!("The role policy with name {name} cannot be found."),
-    )
+    fault(404, "NoSuchEntity", format!("The role policy with name {name} cannot be found."))
 }
 
 fn truncated(xml: &mut Xml, next: Option<String>) {
@@ -403,22 +328,15 @@ struct Page {
 
 impl Page {
     fn take(form: &mut Form) -> Result<Page, ServiceError> {
-        let size = form.number("MaxItems")?.map_or(100, |size| {
-            usize::try_from(size).unwrap_or(1).clamp(1, 1000)
-        });
+        let size = form.number("MaxItems")?.map_or(100, |size| usize::try_from(size).unwrap_or(1).clamp(1, 1000));
         let wrong = || fault(400, "ValidationError", "Invalid Marker.");
-        let start = form
-            .take("Marker")
-            .map_or(Ok(0), |marker| marker.parse().map_err(|_| wrong()))?;
+        let start = form.take("Marker").map_or(Ok(0), |marker| marker.parse().map_err(|_| wrong()))?;
         Ok(Page { start, size })
     }
 
     fn cut<T>(&self, items: Vec<T>) -> (Vec<T>, Option<String>) {
         let end = self.start.saturating_add(self.size);
         let next = (end < items.len()).then(|| end.to_string());
-        (
-            items.into_iter().skip(self.start).take(self.size).collect(),
-            next,
-        )
+        (items.into_iter().skip(self.start).take(self.size).collect(), next)
     }
 }

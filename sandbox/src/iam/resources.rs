@@ -64,10 +64,7 @@ pub fn update_role(
 ) -> Result<Made, ServiceError> {
     let given = Properties::of(properties, ROLE)?;
     let role = state.iam.role_mut(id)?;
-    if let Some(trust) = given
-        .document("AssumeRolePolicyDocument")
-        .filter(|trust| *trust != role.trust)
-    {
+    if let Some(trust) = given.document("AssumeRolePolicyDocument").filter(|trust| *trust != role.trust) {
         super::policy::check(&trust, true)?;
         role.trust = trust;
         role.trust_since = cx.now;
@@ -81,19 +78,13 @@ pub fn update_role(
     }
     for policy in given.objects("Policies")? {
         let policy = Properties::of(policy, &["PolicyName", "PolicyDocument"])?;
-        let document = policy
-            .document("PolicyDocument")
-            .ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?;
-        state
-            .iam
-            .put_inline(id, &policy.need("PolicyName")?, &document)?;
+        let document =
+            policy.document("PolicyDocument").ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?;
+        state.iam.put_inline(id, &policy.need("PolicyName")?, &document)?;
     }
     let role = state.iam.role(id)?;
     let attributes = json!({ "Arn": role.arn, "RoleId": role.id });
-    Ok(Made {
-        id: id.to_owned(),
-        attributes: attributes.as_object().cloned().unwrap_or_default(),
-    })
+    Ok(Made { id: id.to_owned(), attributes: attributes.as_object().cloned().unwrap_or_default() })
 }
 
 /// Whether `AWS::IAM::Role` can be used by the other services: CloudFormation waits for that.
@@ -123,13 +114,10 @@ pub fn create_policy(
 ) -> Result<Made, ServiceError> {
     let given = Properties::of(properties, &["PolicyName", "PolicyDocument", "Roles"])?;
     let (name, roles) = (given.need("PolicyName")?, given.texts("Roles")?);
-    let document = given
-        .document("PolicyDocument")
-        .ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?;
+    let document =
+        given.document("PolicyDocument").ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?;
     if roles.is_empty() {
-        return Err(invalid(
-            "At least one of [Groups,Roles,Users] must be non-empty.",
-        ));
+        return Err(invalid("At least one of [Groups,Roles,Users] must be non-empty."));
     }
     for role in &roles {
         state.iam.role(role)?;
@@ -137,10 +125,7 @@ pub fn create_policy(
     for role in &roles {
         state.iam.put_inline(role, &name, &document)?;
     }
-    Ok(Made {
-        id: format!("{name}|{}", roles.join(",")),
-        attributes: Map::new(),
-    })
+    Ok(Made { id: format!("{name}|{}", roles.join(",")), attributes: Map::new() })
 }
 
 /// Writes the changed document of `AWS::IAM::Policy` into its roles, and takes it out of roles no longer named.
@@ -166,13 +151,7 @@ pub fn delete_policy(state: &mut State, _cx: &Moment<'_>, id: &str) -> Result<()
     Ok(())
 }
 
-const MANAGED: &[&str] = &[
-    "ManagedPolicyName",
-    "Path",
-    "PolicyDocument",
-    "Description",
-    "Roles",
-];
+const MANAGED: &[&str] = &["ManagedPolicyName", "Path", "PolicyDocument", "Description", "Roles"];
 
 /// Makes `AWS::IAM::ManagedPolicy`; its id is its ARN.
 pub fn create_managed_policy(
@@ -192,12 +171,8 @@ pub fn create_managed_policy(
         }
     }
     let id = state.iam.policies[&arn].id.clone();
-    let attributes =
-        json!({ "PolicyArn": arn, "PolicyId": id, "DefaultVersionId": "v1", "IsAttachable": true });
-    Ok(Made {
-        id: arn,
-        attributes: attributes.as_object().cloned().unwrap_or_default(),
-    })
+    let attributes = json!({ "PolicyArn": arn, "PolicyId": id, "DefaultVersionId": "v1", "IsAttachable": true });
+    Ok(Made { id: arn, attributes: attributes.as_object().cloned().unwrap_or_default() })
 }
 
 /// Changes the document and the roles of `AWS::IAM::ManagedPolicy`.
@@ -214,21 +189,13 @@ pub fn update_managed_policy(
     let missing = || super::fault(404, "NoSuchEntity", format!("Policy {id} was not found."));
     state.iam.policies.get_mut(id).ok_or_else(missing)?.document = document;
     let roles = given.texts("Roles")?;
-    for role in state
-        .iam
-        .roles
-        .values_mut()
-        .filter(|role| !roles.contains(&role.name))
-    {
+    for role in state.iam.roles.values_mut().filter(|role| !roles.contains(&role.name)) {
         role.attached.retain(|arn| arn != id);
     }
     for role in roles {
         state.iam.attach(&role, id)?;
     }
-    Ok(Made {
-        id: id.to_owned(),
-        attributes: Map::new(),
-    })
+    Ok(Made { id: id.to_owned(), attributes: Map::new() })
 }
 
 fn policy_of(given: Properties<'_>, now: Timestamp) -> Result<Policy, ServiceError> {
@@ -247,11 +214,7 @@ fn policy_of(given: Properties<'_>, now: Timestamp) -> Result<Policy, ServiceErr
 }
 
 /// Deletes `AWS::IAM::ManagedPolicy`; CloudFormation detaches it first.
-pub fn delete_managed_policy(
-    state: &mut State,
-    _cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_managed_policy(state: &mut State, _cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     for role in state.iam.roles.values_mut() {
         role.attached.retain(|arn| arn != id);
     }

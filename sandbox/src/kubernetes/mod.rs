@@ -23,6 +23,30 @@ pub fn advance(_state: &mut crate::world::State, _cx: &Moment<'_>) -> bool {
     false
 }
 
+/// Makes the API of a new EKS cluster.
+pub fn create_cluster(_state: &mut crate::world::State, _cx: &Moment<'_>, _name: &str) {}
+
+/// Sets the Kubernetes version that a cluster reports.
+pub fn set_version(_state: &mut crate::world::State, _name: &str, _version: &str) {}
+
+/// Takes a cluster's API away.
+pub fn delete_cluster(_state: &mut crate::world::State, _cx: &Moment<'_>, _name: &str) {}
+
+/// Where a cluster's API answers.
+pub fn endpoint(cx: &Moment<'_>, name: &str) -> String {
+    format!("{}/clusters/{name}", cx.kubernetes_endpoint)
+}
+
+/// The authority's certificate.
+pub fn certificate_authority(_cx: &Moment<'_>) -> String {
+    String::new()
+}
+
+/// How many nodes of a cluster are ready.
+pub fn ready_nodes(_state: &crate::world::State, _cluster: &str) -> usize {
+    0
+}
+
 /// Answers on the TLS port until the sandbox stops.
 pub async fn serve(world: Arc<World>, listener: TcpListener) {
     let _listener = listener;

@@ -1,0 +1,578 @@
+//! Requests that change objects: create, update, the four kinds of patch, delete, and the scale and eviction parts.
+//! Must not know who may; that was decided before.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::api::find;
+use super::apply::{self, Manager};
+use super::collect;
+use super::defaults;
+use super::patch;
+use super::request::{Request, Target};
+use super::selector::Selector;
+use super::status::Refusal;
+use super::store::{Cluster, items, name, namespace, stamp, text};
+
+/// Creates an object from the body.
+///
+/// # Errors
+/// What a real server refuses.
+pub fn create(
+    cluster: &mut Cluster,
+    request: &Request,
+    target: &Target,
+    now: Timestamp,
+) -> Result<Value, Refusal> {
+    let mut object = request.object()?;
+    if object["metadata"]
+        .get("resourceVersion")
+        .and_then(Value::as_str)
+        .is_some_and(|version| !version.is_empty())
+    {
+        return Err(Refusal::bad_request(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
+    if text(&object, "/metadata/name").is_empty() {
+        let prefix = text(&object, "/metadata/generateName").to_owned();
+        if !prefix.is_empty() {
+            let suffix = cluster.new_uid(&prefix)[..5].to_owned();
+            object["metadata"]["name"] = json!(format!("{prefix}{suffix}"));
+        }
+    }
+    insert(cluster, request, target, object, Write::Plain, now)
+}
+
+/// How an object came to be as it is: decides about `managedFields`.
+#[derive(Clone, Copy, PartialEq)]
+enum Write {
+    Plain,
+    Applied,
+}
+
+fn insert(
+    cluster: &mut Cluster,
+    request: &Request,
+    target: &Target,
+    mut object: Value,
+    how: Write,
+    now: Timestamp,
+) -> Result<Value, Refusal> {
+    let resource = &target.resource;
+    let shelf = resource.qualified();
+    check_identity(target, &mut object)?;
+    let (space, own) = (namespace(&object).to_owned(), name(&object).to_owned());
+    if resource.namespaced {
+        let home = cluster
+            .get("namespaces", "", &space)
+            .ok_or_else(|| Refusal::not_found("namespaces", &space))?;
+        if !home["metadata"]["deletionTimestamp"].is_null() {
+            let why = format!(
+                "unable to create new content in namespace {space} because it is being terminated"
+            );
+            return Err(Refusal::not_allowed(&shelf, &own, &why));
+        }
+    }
+    if cluster.get(&shelf, &space, &own).is_some() {
+        return Err(Refusal::already_exists(&shelf, &own));
+    }
+    let uid = cluster.new_uid(&format!("{shelf}/{space}/{own}"));
+    object["metadata"]["uid"] = json!(uid);
+    object["metadata"]["creationTimestamp"] = stamp(now);
+    if object.get("spec").is_some() {
+        object["metadata"]["generation"] = json!(1);
+    }
+    if resource.status {
+        remove(&mut object, "status");
+    }
+    finish(cluster, request, target, &Value::Null, object, how, now)
+}
+
+/// Update or patch of an object or of a part of it; the HTTP code tells whether it was created.
+///
+/// # Errors
+/// What a real server refuses.
+pub fn change(
+    cluster: &mut Cluster,
+    request: &Request,
+    target: &Target,
+    now: Timestamp,
+) -> Result<(u16, Value), Refusal> {
+    let body = request.object()?;
+    if target.subresource == "scale" && target.resource.scalable() {
+        return scale(cluster, request, target, &body, now).map(|scale| (200, scale));
+    }
+    let known = match target.subresource.as_str() {
+        "" => true,
+        "status" => target.resource.status,
+        "finalize" => target.resource.plural == "namespaces",
+        _ => false,
+    };
+    if !known {
+        return Err(Refusal::no_such_path());
+    }
+    let live = find(cluster, target).cloned();
+    let applies = request.content_type == "application/apply-patch+yaml";
+    let live = match live {
+        Ok(live) => live,
+        Err(_) if applies && target.subresource.is_empty() => {
+            let applied = applied(request, target, &Value::Null, &body, now)?;
+            return insert(cluster, request, target, applied, Write::Applied, now)
+                .map(|made| (201, made));
+        }
+        Err(refusal) => return Err(refusal),
+    };
+    let wanted = match request.method.as_str() {
+        "PUT" => body,
+        _ if applies => applied(request, target, &live, &body, now)?,
+        _ => patched(request, target, &live, &body)?,
+    };
+    let how = if applies {
+        Write::Applied
+    } else {
+        Write::Plain
+    };
+    let changed = replace(cluster, request, target, &live, wanted, how, now)?;
+    Ok((200, changed))
+}
+
+fn applied(
+    request: &Request,
+    target: &Target,
+    live: &Value,
+    body: &Value,
+    now: Timestamp,
+) -> Result<Value, Refusal> {
+    if request.get("fieldManager").is_empty() {
+        return Err(Refusal::bad_request(
+            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
+        ));
+    }
+    let mut body = body.clone();
+    check_identity(target, &mut body)?;
+    if let Some(meta) = body["metadata"].as_object_mut() {
+        if meta
+            .get("managedFields")
+            .is_some_and(|fields| !fields.is_null() && *fields != json!([]))
+        {
+            return Err(Refusal::bad_request("metadata.managedFields must be nil"));
+        }
+        meta.shift_remove("managedFields");
+        if meta.get("creationTimestamp").is_some_and(Value::is_null) {
+            meta.shift_remove("creationTimestamp");
+        }
+    }
+    apply::apply(live, &body, manager(request, target, &stamp(now)))
+        .map_err(|conflicts| Refusal::apply_conflict(&conflicts))
+}
+
+fn manager<'a>(request: &'a Request, target: &Target, now: &'a Value) -> Manager<'a> {
+    // The version only labels the entry, so a kind's own is as good as the one that the manager spoke.
+    let api_version: &str = match (target.resource.custom, target.resource.group.as_str()) {
+        (false, "") => "v1",
+        (false, "apps") => "apps/v1",
+        (false, "batch") => "batch/v1",
+        _ => "v1",
+    };
+    Manager {
+        name: request.manager(),
+        api_version,
+        force: request.flag("force"),
+        known_lists: !target.resource.custom,
+        now,
+    }
+}
+
+fn patched(
+    request: &Request,
+    target: &Target,
+    live: &Value,
+    body: &Value,
+) -> Result<Value, Refusal> {
+    let mut wanted = live.clone();
+    match request.content_type.as_str() {
+        "application/merge-patch+json" => patch::merge(&mut wanted, body),
+        "application/strategic-merge-patch+json" if target.resource.custom => {
+            return Err(Refusal::unsupported_media(
+                "strategic merge patches of custom resources are not supported; accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+            ));
+        }
+        "application/strategic-merge-patch+json" => patch::strategic(&mut wanted, body),
+        "application/json-patch+json" => patch::json(&mut wanted, body).map_err(|why| {
+            Refusal::invalid(
+                &target.resource.qualified_kind(),
+                &target.name,
+                "patch",
+                &why,
+            )
+        })?,
+        other => return Err(Refusal::unsupported_media(other)),
+    }
+    Ok(wanted)
+}
+
+fn replace(
+    cluster: &mut Cluster,
+    request: &Request,
+    target: &Target,
+    live: &Value,
+    mut wanted: Value,
+    how: Write,
+    now: Timestamp,
+) -> Result<Value, Refusal> {
+    check_identity(target, &mut wanted)?;
+    let shelf = target.resource.qualified();
+    let sent = text(&wanted, "/metadata/resourceVersion");
+    if !sent.is_empty() && sent != text(live, "/metadata/resourceVersion") {
+        return Err(Refusal::conflict(&shelf, name(live)));
+    }
+    let uid = text(&wanted, "/metadata/uid");
+    if !uid.is_empty() && uid != text(live, "/metadata/uid") {
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            text(live, "/metadata/uid")
+        );
+        return Err(Refusal::cannot_fulfil(&shelf, name(live), &why));
+    }
+    if target.subresource == "status" {
+        let mut next = live.clone();
+        next["status"] = wanted["status"].clone();
+        for part in ["labels", "annotations"] {
+            if let Some(value) = wanted["metadata"].get(part) {
+                next["metadata"][part] = value.clone();
+            }
+        }
+        wanted = next;
+    } else if target.resource.status {
+        match live.get("status") {
+            Some(status) => wanted["status"] = status.clone(),
+            None => remove(&mut wanted, "status"),
+        }
+    }
+    for part in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+    ] {
+        match live["metadata"].get(part) {
+            Some(value) => wanted["metadata"][part] = value.clone(),
+            None => remove(&mut wanted["metadata"], part),
+        }
+    }
+    keep_allocated(&target.resource.qualified(), live, &mut wanted);
+    finish(cluster, request, target, live, wanted, how, now)
+}
+
+/// What the server once filled in stays when an update leaves it out.
+fn keep_allocated(shelf: &str, live: &Value, wanted: &mut Value) {
+    let parts: &[&str] = match shelf {
+        "services" => &["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"],
+        "jobs.batch" => &["selector"],
+        _ => &[],
+    };
+    for part in parts {
+        if wanted["spec"].get(*part).is_none_or(Value::is_null) && live["spec"].get(*part).is_some()
+        {
+            wanted["spec"][*part] = live["spec"][*part].clone();
+        }
+    }
+}
+
+/// Defaults, rules, generation, ownership; then the object is stored unless this is a dry run.
+fn finish(
+    cluster: &mut Cluster,
+    request: &Request,
+    target: &Target,
+    live: &Value,
+    mut object: Value,
+    how: Write,
+    now: Timestamp,
+) -> Result<Value, Refusal> {
+    let resource = &target.resource;
+    defaults::fill(resource, &mut object, now);
+    defaults::validate(resource, &object, Some(live).filter(|live| !live.is_null()))?;
+    if !live.is_null() {
+        let specified = |object: &Value| {
+            object.as_object().map(|fields| {
+                fields
+                    .iter()
+                    .filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status"))
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect::<std::collections::BTreeMap<_, _>>()
+            })
+        };
+        if object.get("spec").is_some() && specified(&object) != specified(live) {
+            let generation = live["metadata"]["generation"].as_i64().unwrap_or(1) + 1;
+            object["metadata"]["generation"] = json!(generation);
+        }
+    }
+    if how == Write::Plain && target.subresource.is_empty() {
+        apply::note_update(live, &mut object, manager(request, target, &stamp(now)));
+    }
+    if request.dry_run() {
+        object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+        if live.is_null() {
+            remove(&mut object["metadata"], "resourceVersion");
+        }
+        return Ok(object);
+    }
+    let shelf = resource.qualified();
+    let stored = cluster.put(&shelf, object);
+    let leaving = !stored["metadata"]["deletionTimestamp"].is_null();
+    if leaving && items(&stored, "/metadata/finalizers").is_empty() && shelf != "namespaces" {
+        cluster.remove(&shelf, namespace(&stored), name(&stored));
+    }
+    Ok(stored)
+}
+
+/// Body and path must speak of the same object of the same kind; what the body leaves out is filled in.
+fn check_identity(target: &Target, object: &mut Value) -> Result<(), Refusal> {
+    let resource = &target.resource;
+    if !object.is_object() {
+        return Err(Refusal::bad_request("the body is not an object"));
+    }
+    let (kind, version) = (text(object, "/kind"), text(object, "/apiVersion"));
+    let wrong_kind = !kind.is_empty() && kind != resource.kind;
+    let wrong_version =
+        !version.is_empty() && version != resource.api_version() && !resource.custom;
+    if wrong_kind || wrong_version {
+        let why = format!(
+            "{kind} in version \"{version}\" cannot be handled as a {}: converting ({version}.{kind}) to ({}.{}): unknown conversion",
+            resource.kind,
+            resource.api_version(),
+            resource.kind
+        );
+        return Err(Refusal::bad_request(why));
+    }
+    let space = namespace(object);
+    if resource.namespaced && !space.is_empty() && space != target.namespace {
+        return Err(Refusal::bad_request(format!(
+            "the namespace of the provided object does not match the namespace sent on the request: {space} is not {}",
+            target.namespace
+        )));
+    }
+    let own = name(object);
+    if !target.name.is_empty() && !own.is_empty() && own != target.name {
+        return Err(Refusal::bad_request(format!(
+            "the name of the object ({own}) does not match the name on the URL ({})",
+            target.name
+        )));
+    }
+    if !object["metadata"].is_object() {
+        object["metadata"] = json!({});
+    }
+    object["apiVersion"] = json!(resource.api_version());
+    object["kind"] = json!(resource.kind);
+    if resource.namespaced {
+        object["metadata"]["namespace"] = json!(target.namespace);
+    } else {
+        remove(&mut object["metadata"], "namespace");
+    }
+    if !target.name.is_empty() {
+        object["metadata"]["name"] = json!(target.name);
+    }
+    Ok(())
+}
+
+fn remove(object: &mut Value, key: &str) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.shift_remove(key);
+    }
+}
+
+/// Deletes one object.
+///
+/// # Errors
+/// 404, 409 for preconditions that do not hold, 403 for what cannot go.
+pub fn delete(
+    cluster: &mut Cluster,
+    request: &Request,
+    target: &Target,
+    now: Timestamp,
+) -> Result<Value, Refusal> {
+    let options = if request.body.is_empty() {
+        Value::Null
+    } else {
+        request.object()?
+    };
+    let object = find(cluster, target)?.clone();
+    let shelf = target.resource.qualified();
+    let preconditions = &options["preconditions"];
+    for (part, pointer) in [
+        ("uid", "/metadata/uid"),
+        ("resourceVersion", "/metadata/resourceVersion"),
+    ] {
+        let wanted = text(preconditions, &format!("/{part}"));
+        if !wanted.is_empty() && wanted != text(&object, pointer) {
+            let why = format!(
+                "Precondition failed: {part} in precondition: {wanted}, in object meta: {}",
+                text(&object, pointer)
+            );
+            return Err(Refusal::cannot_fulfil(&shelf, &target.name, &why));
+        }
+    }
+    if shelf == "namespaces"
+        && matches!(
+            target.name.as_str(),
+            "default" | "kube-system" | "kube-public"
+        )
+    {
+        return Err(Refusal::not_allowed(
+            &shelf,
+            &target.name,
+            "this namespace may not be deleted",
+        ));
+    }
+    let dry = request.dry_run() || items(&options, "/dryRun").iter().any(|one| one == "All");
+    if !dry {
+        remove_object(cluster, request, &options, &shelf, &object, now);
+    }
+    let left = cluster.get(&shelf, &target.namespace, &target.name);
+    match left.filter(|left| !dry && !left["metadata"]["deletionTimestamp"].is_null()) {
+        Some(left) => Ok(left.clone()),
+        None => {
+            let details = json!({ "name": target.name, "group": target.resource.group, "kind": target.resource.plural, "uid": object["metadata"]["uid"] });
+            Ok(
+                json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details }),
+            )
+        }
+    }
+}
+
+fn remove_object(
+    cluster: &mut Cluster,
+    request: &Request,
+    options: &Value,
+    shelf: &str,
+    object: &Value,
+    now: Timestamp,
+) {
+    let policy = Some(text(options, "/propagationPolicy"))
+        .filter(|policy| !policy.is_empty())
+        .unwrap_or(request.get("propagationPolicy"));
+    if policy == "Orphan" || options["orphanDependents"] == true {
+        let uid = &object["metadata"]["uid"];
+        for other in cluster.shelves() {
+            let dependents: Vec<Value> = cluster
+                .list(&other, None)
+                .filter(|one| {
+                    items(one, "/metadata/ownerReferences")
+                        .iter()
+                        .any(|owner| owner["uid"] == *uid)
+                })
+                .cloned()
+                .collect();
+            for mut dependent in dependents {
+                let kept: Vec<Value> = items(&dependent, "/metadata/ownerReferences")
+                    .iter()
+                    .filter(|owner| owner["uid"] != *uid)
+                    .cloned()
+                    .collect();
+                dependent["metadata"]["ownerReferences"] = json!(kept);
+                cluster.put(&other, dependent);
+            }
+        }
+    }
+    collect::delete(cluster, shelf, object, now);
+}
+
+/// Deletes what the selectors pick.
+///
+/// # Errors
+/// 400 for a selector that cannot be read.
+pub fn delete_collection(
+    cluster: &mut Cluster,
+    request: &Request,
+    target: &Target,
+    now: Timestamp,
+) -> Result<Value, Refusal> {
+    let selector = Selector::parse(request.get("labelSelector"), request.get("fieldSelector"))?;
+    let options = if request.body.is_empty() {
+        Value::Null
+    } else {
+        request.object()?
+    };
+    let shelf = target.resource.qualified();
+    let space = Some(target.namespace.as_str()).filter(|space| !space.is_empty());
+    let picked: Vec<Value> = cluster
+        .list(&shelf, space)
+        .filter(|object| selector.picks(object))
+        .cloned()
+        .collect();
+    if !request.dry_run() {
+        for object in &picked {
+            remove_object(cluster, request, &options, &shelf, object, now);
+        }
+    }
+    Ok(
+        json!({ "kind": format!("{}List", target.resource.kind), "apiVersion": target.resource.api_version(),
+        "metadata": { "resourceVersion": cluster.revision.to_string() }, "items": picked }),
+    )
+}
+
+/// The `Scale` of a workload.
+pub fn scale_of(object: &Value) -> Value {
+    let selector: Vec<String> = object["spec"]["selector"]["matchLabels"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    let meta = &object["metadata"];
+    json!({ "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": { "name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"], "resourceVersion": meta["resourceVersion"], "creationTimestamp": meta["creationTimestamp"] },
+        "spec": { "replicas": object["spec"]["replicas"] },
+        "status": { "replicas": object["status"]["replicas"].as_u64().unwrap_or(0), "selector": selector.join(",") } })
+}
+
+fn scale(
+    cluster: &mut Cluster,
+    request: &Request,
+    target: &Target,
+    body: &Value,
+    now: Timestamp,
+) -> Result<Value, Refusal> {
+    let live = find(cluster, target)?.clone();
+    let mut scale = scale_of(&live);
+    match request.method.as_str() {
+        "PUT" => scale = body.clone(),
+        _ => patch::merge(&mut scale, body),
+    }
+    let sent = text(&scale, "/metadata/resourceVersion");
+    if !sent.is_empty() && sent != text(&live, "/metadata/resourceVersion") {
+        return Err(Refusal::conflict(
+            &target.resource.qualified(),
+            &target.name,
+        ));
+    }
+    let mut wanted = live.clone();
+    wanted["spec"]["replicas"] = json!(scale["spec"]["replicas"].as_u64().unwrap_or(0));
+    let whole = Target {
+        subresource: String::new(),
+        ..target.clone()
+    };
+    let changed = replace(cluster, request, &whole, &live, wanted, Write::Plain, now)?;
+    Ok(scale_of(&changed))
+}
+
+/// Evicts a pod: it goes at once.
+///
+/// # Errors
+/// 404.
+pub fn evict(
+    cluster: &mut Cluster,
+    request: &Request,
+    target: &Target,
+    now: Timestamp,
+) -> Result<Value, Refusal> {
+    let pod = find(cluster, target)?.clone();
+    if !request.dry_run() {
+        collect::delete(cluster, "pods", &pod, now);
+    }
+    Ok(
+        json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 }),
+    )
+}

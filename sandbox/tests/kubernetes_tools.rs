@@ -34,84 +34,28 @@ async fn whole_life(helm: &Path) {
     run(&["dependency", "build", chart]).await.good();
     run(&["lint", chart]).await.good();
     run(&["template", "dep", chart]).await.good();
-    run(&[
-        &["upgrade", "--install", "dep", chart, "--dry-run=server"],
-        &at[..],
-    ]
-    .concat())
-    .await
-    .good();
-    assert_eq!(
-        run(&["list", "-A", "-o", "json"]).await.json(),
-        Value::Array(Vec::new()),
-        "a dry run leaves nothing"
-    );
+    run(&[&["upgrade", "--install", "dep", chart, "--dry-run=server"], &at[..]].concat()).await.good();
+    assert_eq!(run(&["list", "-A", "-o", "json"]).await.json(), Value::Array(Vec::new()), "a dry run leaves nothing");
     // No node yet: the chart goes in, its pods wait.
-    let made = run(&[
-        &["upgrade", "--install", "dep", chart, "-o", "json"],
-        &at[..],
-    ]
-    .concat())
-    .await
-    .json();
-    assert_eq!(
-        (&made["version"], &made["info"]["status"]),
-        (&1.into(), &"deployed".into())
-    );
-    let waits = [
-        "upgrade",
-        "--install",
-        "dep",
-        chart,
-        "--wait",
-        "--timeout",
-        "3s",
-        "--set",
-        "jobController.replicas=2",
-    ];
+    let made = run(&[&["upgrade", "--install", "dep", chart, "-o", "json"], &at[..]].concat()).await.json();
+    assert_eq!((&made["version"], &made["info"]["status"]), (&1.into(), &"deployed".into()));
+    let waits =
+        ["upgrade", "--install", "dep", chart, "--wait", "--timeout", "3s", "--set", "jobController.replicas=2"];
     let refused = run(&[&waits[..], &at[..]].concat()).await.bad();
     assert!(refused.contains("context deadline exceeded"), "{refused}");
     add_node(&trial.sandbox, "hyperpod-i-1");
-    let waits = [
-        "upgrade",
-        "--install",
-        "dep",
-        chart,
-        "--wait",
-        "--timeout",
-        "60s",
-        "--set",
-        "jobController.replicas=2",
-    ];
+    let waits =
+        ["upgrade", "--install", "dep", chart, "--wait", "--timeout", "60s", "--set", "jobController.replicas=2"];
     run(&[&waits[..], &at[..]].concat()).await.good();
-    let status = run(&[&["status", "dep", "-o", "json"], &at[..]].concat())
-        .await
-        .json();
-    assert_eq!(
-        (&status["version"], &status["info"]["status"]),
-        (&3.into(), &"deployed".into())
-    );
-    run(&[
-        &["rollback", "dep", "1", "--wait", "--timeout", "60s"],
-        &at[..],
-    ]
-    .concat())
-    .await
-    .good();
-    let history = run(&[&["history", "dep", "-o", "json"], &at[..]].concat())
-        .await
-        .json();
-    let states: Vec<&str> = history
-        .as_array()
-        .expect("a list")
-        .iter()
-        .filter_map(|one| one["status"].as_str())
-        .collect();
+    let status = run(&[&["status", "dep", "-o", "json"], &at[..]].concat()).await.json();
+    assert_eq!((&status["version"], &status["info"]["status"]), (&3.into(), &"deployed".into()));
+    run(&[&["rollback", "dep", "1", "--wait", "--timeout", "60s"], &at[..]].concat()).await.good();
+    let history = run(&[&["history", "dep", "-o", "json"], &at[..]].concat()).await.json();
+    let states: Vec<&str> =
+        history.as_array().expect("a list").iter().filter_map(|one| one["status"].as_str()).collect();
     assert_eq!(states.last(), Some(&"deployed"), "{states:?}");
     assert_eq!((states.len(), states[1]), (4, "failed"));
-    run(&[&["uninstall", "dep", "--wait", "--timeout", "60s"], &at[..]].concat())
-        .await
-        .good();
+    run(&[&["uninstall", "dep", "--wait", "--timeout", "60s"], &at[..]].concat()).await.good();
     let gone = run(&[&["status", "dep"], &at[..]].concat()).await.bad();
     assert!(gone.contains("release: not found"), "{gone}");
 }
@@ -131,19 +75,9 @@ async fn kubectl_does_what_the_guide_and_an_operator_do() {
     };
     std::fs::write(file, web("web:1")).expect("written");
     let run = |words: &'static str| {
-        let words: Vec<String> = words
-            .split(' ')
-            .map(|word| word.replace("FILE", file))
-            .collect();
+        let words: Vec<String> = words.split(' ').map(|word| word.replace("FILE", file)).collect();
         let (trial, kubectl) = (&trial, &kubectl);
-        async move {
-            trial
-                .run(
-                    kubectl,
-                    &words.iter().map(String::as_str).collect::<Vec<_>>(),
-                )
-                .await
-        }
+        async move { trial.run(kubectl, &words.iter().map(String::as_str).collect::<Vec<_>>()).await }
     };
     for (words, shows) in [
         ("version", "Server Version: v1.33"),
@@ -153,26 +87,14 @@ async fn kubectl_does_what_the_guide_and_an_operator_do() {
         ("auth can-i create pods", "yes"),
         ("apply -f FILE", "deployment.apps/web created"),
         ("apply -f FILE", "deployment.apps/web unchanged"),
-        (
-            "wait --for=condition=Available deploy/web -n demo --timeout=30s",
-            "condition met",
-        ),
-        (
-            "rollout status deploy/web -n demo --timeout=30s",
-            "successfully rolled out",
-        ),
-        (
-            "apply --server-side --force-conflicts -f FILE",
-            "serverside-applied",
-        ),
+        ("wait --for=condition=Available deploy/web -n demo --timeout=30s", "condition met"),
+        ("rollout status deploy/web -n demo --timeout=30s", "successfully rolled out"),
+        ("apply --server-side --force-conflicts -f FILE", "serverside-applied"),
         ("label deploy web -n demo x=y", "labeled"),
         ("get deploy -n demo -l x=y -o json", "\"x\": \"y\""),
         ("get pods -n demo -o yaml", "phase: Running"),
         ("logs deploy/web -n demo", "runs no program"),
-        (
-            "create secret generic s -n demo --from-literal=a=b",
-            "secret/s created",
-        ),
+        ("create secret generic s -n demo --from-literal=a=b", "secret/s created"),
         ("scale deploy web -n demo --replicas=0", "scaled"),
         ("delete deploy web -n demo", "deleted"),
         ("delete ns demo", "deleted"),
@@ -181,10 +103,7 @@ async fn kubectl_does_what_the_guide_and_an_operator_do() {
         assert!(shown.contains(shows), "kubectl {words}: {shown}");
     }
     let refused = run("get widgets").await.bad();
-    assert!(
-        refused.contains("the server doesn't have a resource type \"widgets\""),
-        "{refused}"
-    );
+    assert!(refused.contains("the server doesn't have a resource type \"widgets\""), "{refused}");
 }
 
 /// A served world, and a kubeconfig for it.
@@ -224,15 +143,8 @@ impl Trial {
             .env("HOME", home)
             .env("KUBECONFIG", home.join("kubeconfig"))
             .env("NO_PROXY", "127.0.0.1");
-        let output = command
-            .kill_on_drop(true)
-            .output()
-            .await
-            .expect("the program starts");
-        Done {
-            words: words.join(" "),
-            output,
-        }
+        let output = command.kill_on_drop(true).output().await.expect("the program starts");
+        Done { words: words.join(" "), output }
     }
 }
 
@@ -249,11 +161,7 @@ impl Done {
     }
 
     fn bad(self) -> String {
-        assert!(
-            !self.output.status.success(),
-            "{} should not succeed",
-            self.words
-        );
+        assert!(!self.output.status.success(), "{} should not succeed", self.words);
         String::from_utf8_lossy(&self.output.stderr).into_owned()
     }
 
@@ -263,10 +171,7 @@ impl Done {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the crate lies in the workspace")
-        .to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace").to_path_buf()
 }
 
 /// The path of a real tool; fetched if need be.
@@ -287,10 +192,7 @@ fn tool(name: &str) -> PathBuf {
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from)
-        .expect("a folder")
-        .map(|entry| entry.expect("an entry"))
-    {
+    for entry in std::fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry")) {
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
             copy(&entry.path(), &target);

@@ -26,13 +26,7 @@ pub fn check(caller: &Caller, target: &Target, verb: &str) -> Result<(), Refusal
     if !resource.stored || allows(caller, verb, &resource.plural, &target.subresource) {
         return Ok(());
     }
-    Err(Refusal::forbidden(
-        &caller.user,
-        verb,
-        &resource.plural,
-        &resource.group,
-        &target.name,
-    ))
+    Err(Refusal::forbidden(&caller.user, verb, &resource.plural, &resource.group, &target.name))
 }
 
 fn allows(caller: &Caller, verb: &str, resource: &str, subresource: &str) -> bool {
@@ -60,21 +54,14 @@ pub fn review(cluster: &Cluster, caller: &Caller, resource: &Resource, mut body:
                 caller.admin || text(&body, "/spec/nonResourceAttributes/verb") == "get"
             };
             let reason = if allowed {
-                format!(
-                    "EKS access entry of {} on cluster {}",
-                    caller.user, cluster.name
-                )
+                format!("EKS access entry of {} on cluster {}", caller.user, cluster.name)
             } else {
                 String::new()
             };
             json!({ "allowed": allowed, "reason": reason })
         }
         "selfsubjectrulesreviews" => {
-            let verbs = if caller.admin {
-                json!(["*"])
-            } else {
-                json!(["get", "list", "watch"])
-            };
+            let verbs = if caller.admin { json!(["*"]) } else { json!(["get", "list", "watch"]) };
             json!({ "incomplete": false, "nonResourceRules": [{ "verbs": verbs, "nonResourceURLs": ["*"] }],
                 "resourceRules": [{ "verbs": verbs, "apiGroups": ["*"], "resources": ["*"] }] })
         }

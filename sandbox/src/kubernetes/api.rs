@@ -11,7 +11,7 @@ use super::selector::Selector;
 use super::status::Refusal;
 use super::store::{Cluster, items, name, namespace, text};
 use super::watch::Watch;
-use super::{discovery, openapi, table, write};
+use super::{delete, discovery, openapi, scale, table, write};
 
 /// An answer, before it is put into HTTP.
 #[derive(Debug)]
@@ -30,12 +30,7 @@ pub enum Answer {
 ///
 /// # Errors
 /// The `Status` that a real server would answer.
-pub fn handle(
-    cluster: &mut Cluster,
-    caller: &Caller,
-    request: &Request,
-    now: Timestamp,
-) -> Result<Answer, Refusal> {
+pub fn handle(cluster: &mut Cluster, caller: &Caller, request: &Request, now: Timestamp) -> Result<Answer, Refusal> {
     let path = request.path.trim_end_matches('/').to_owned();
     match path.as_str() {
         "" => {
@@ -71,43 +66,30 @@ fn resource(
 ) -> Result<Answer, Refusal> {
     if !target.resource.stored {
         return match request.method.as_str() {
-            "POST" => Ok(Answer::Json(
-                201,
-                access::review(cluster, caller, &target.resource, request.object()?),
-            )),
+            "POST" => Ok(Answer::Json(201, access::review(cluster, caller, &target.resource, request.object()?))),
             _ => Err(Refusal::method_not_allowed()),
         };
     }
-    match (
-        request.method.as_str(),
-        target.name.is_empty(),
-        target.subresource.as_str(),
-    ) {
+    match (request.method.as_str(), target.name.is_empty(), target.subresource.as_str()) {
         ("GET", true, "") if request.flag("watch") => watch(cluster, request, target, now),
         ("GET", true, "") => list(cluster, request, target, now),
-        ("GET", false, "" | "status") if request.flag("watch") => {
-            Err(Refusal::method_not_allowed())
-        }
+        ("GET", false, "" | "status") if request.flag("watch") => Err(Refusal::method_not_allowed()),
         ("GET", false, "" | "status") => {
             let object = find(cluster, target)?.clone();
             Ok(Answer::Json(200, shaped(request, target, object, now)))
         }
         ("GET", false, "scale") if target.resource.scalable() => {
-            Ok(Answer::Json(200, write::scale_of(find(cluster, target)?)))
+            Ok(Answer::Json(200, scale::scale_of(find(cluster, target)?)))
         }
-        ("GET", false, "log") if target.resource.plural == "pods" => {
-            log(find(cluster, target)?, request)
-        }
+        ("GET", false, "log") if target.resource.plural == "pods" => log(find(cluster, target)?, request),
         ("POST", true, "") => {
             let made = write::create(cluster, request, target, now)?;
             Ok(Answer::Json(201, shaped(request, target, made, now)))
         }
         ("POST", false, "eviction") if target.resource.plural == "pods" => {
-            write::evict(cluster, request, target, now).map(|status| Answer::Json(201, status))
+            delete::evict(cluster, request, target, now).map(|status| Answer::Json(201, status))
         }
-        ("POST" | "GET", false, "exec" | "attach" | "portforward")
-            if target.resource.plural == "pods" =>
-        {
+        ("POST" | "GET", false, "exec" | "attach" | "portforward") if target.resource.plural == "pods" => {
             Err(Refusal::bad_request(format!(
                 "hprun sandbox: {} is not part of the sandbox: its pods run no programs",
                 target.subresource
@@ -117,11 +99,10 @@ fn resource(
             let (code, changed) = write::change(cluster, request, target, now)?;
             Ok(Answer::Json(code, shaped(request, target, changed, now)))
         }
-        ("DELETE", false, "") => {
-            write::delete(cluster, request, target, now).map(|status| Answer::Json(200, status))
+        ("DELETE", false, "") => delete::delete(cluster, request, target, now).map(|status| Answer::Json(200, status)),
+        ("DELETE", true, "") => {
+            delete::delete_collection(cluster, request, target, now).map(|list| Answer::Json(200, list))
         }
-        ("DELETE", true, "") => write::delete_collection(cluster, request, target, now)
-            .map(|list| Answer::Json(200, list)),
         (_, _, "") => Err(Refusal::method_not_allowed()),
         _ => Err(Refusal::no_such_path()),
     }
@@ -133,9 +114,7 @@ fn resource(
 /// 404.
 pub fn find<'a>(cluster: &'a Cluster, target: &Target) -> Result<&'a Value, Refusal> {
     let resource = target.resource.qualified();
-    cluster
-        .get(&resource, &target.namespace, &target.name)
-        .ok_or_else(|| Refusal::not_found(&resource, &target.name))
+    cluster.get(&resource, &target.namespace, &target.name).ok_or_else(|| Refusal::not_found(&resource, &target.name))
 }
 
 /// An object in the form that was asked for.
@@ -145,13 +124,7 @@ fn shaped(request: &Request, target: &Target, mut object: Value, now: Timestamp)
     }
     if request.wants_table() {
         let version = object["metadata"]["resourceVersion"].clone();
-        return table::table(
-            &target.resource,
-            &[object],
-            version,
-            request.get("includeObject"),
-            now,
-        );
+        return table::table(&target.resource, &[object], version, request.get("includeObject"), now);
     }
     if request.wants_metadata() {
         return metadata_only(&object);
@@ -168,12 +141,7 @@ fn selector(request: &Request) -> Result<Selector, Refusal> {
     Selector::parse(request.get("labelSelector"), request.get("fieldSelector"))
 }
 
-fn list(
-    cluster: &mut Cluster,
-    request: &Request,
-    target: &Target,
-    now: Timestamp,
-) -> Result<Answer, Refusal> {
+fn list(cluster: &mut Cluster, request: &Request, target: &Target, now: Timestamp) -> Result<Answer, Refusal> {
     let selector = selector(request)?;
     let resource = &target.resource;
     let space = Some(target.namespace.as_str()).filter(|space| !space.is_empty());
@@ -184,29 +152,17 @@ fn list(
         .filter(|object| selector.picks(object) && (from.is_empty() || place(object) > from))
         .cloned()
         .collect();
-    let limit = request
-        .get("limit")
-        .parse()
-        .ok()
-        .filter(|limit| *limit > 0)
-        .unwrap_or(usize::MAX);
+    let limit = request.get("limit").parse().ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
     let mut meta = json!({ "resourceVersion": version.to_string() });
     if found.len() > limit {
         meta["remainingItemCount"] = json!(found.len() - limit);
         found.truncate(limit);
         let last = found.last().map(place).unwrap_or_default();
-        meta["continue"] = json!(
-            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!("{version} {last}"))
-        );
+        meta["continue"] = json!(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!("{version} {last}")));
     }
     if request.wants_table() {
-        let mut table = table::table(
-            resource,
-            &found,
-            meta["resourceVersion"].clone(),
-            request.get("includeObject"),
-            now,
-        );
+        let mut table =
+            table::table(resource, &found, meta["resourceVersion"].clone(), request.get("includeObject"), now);
         table["metadata"] = meta;
         return Ok(Answer::Json(200, table));
     }
@@ -219,9 +175,7 @@ fn list(
     }
     let version = resource.api_version();
     if resource.custom {
-        found
-            .iter_mut()
-            .for_each(|object| object["apiVersion"] = json!(version));
+        found.iter_mut().for_each(|object| object["apiVersion"] = json!(version));
     }
     Ok(Answer::Json(
         200,
@@ -234,43 +188,26 @@ fn continued(token: &str, revision: u64) -> Result<(String, u64), Refusal> {
     if token.is_empty() {
         return Ok((String::new(), revision));
     }
-    let invalid =
-        || Refusal::bad_request("continue key is not valid: it was not given out by this server");
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(token)
-        .map_err(|_| invalid())?;
+    let invalid = || Refusal::bad_request("continue key is not valid: it was not given out by this server");
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
     let token = String::from_utf8(bytes).map_err(|_| invalid())?;
     let (version, place) = token.split_once(' ').ok_or_else(invalid)?;
     Ok((place.to_owned(), version.parse().map_err(|_| invalid())?))
 }
 
-fn watch(
-    cluster: &mut Cluster,
-    request: &Request,
-    target: &Target,
-    now: Timestamp,
-) -> Result<Answer, Refusal> {
+fn watch(cluster: &mut Cluster, request: &Request, target: &Target, now: Timestamp) -> Result<Answer, Refusal> {
     let shelf = target.resource.qualified();
     let sent = request.get("resourceVersion");
     let initial = request.flag("sendInitialEvents");
     let from_start = initial || matches!(sent, "" | "0");
-    let mut watch = Watch::new(
-        target.clone(),
-        selector(request)?,
-        request,
-        cluster.revision,
-    );
+    let mut watch = Watch::new(target.clone(), selector(request)?, request, cluster.revision);
     if from_start {
         let space = Some(target.namespace.as_str()).filter(|space| !space.is_empty());
         let found: Vec<Value> = cluster.list(&shelf, space).cloned().collect();
         watch.begin(&found, initial, now);
     } else {
-        let revision = sent
-            .parse()
-            .map_err(|_| Refusal::bad_request(format!("invalid resource version: {sent}")))?;
-        cluster
-            .changes_after(&shelf, revision)
-            .map_err(|oldest| Refusal::expired(revision, oldest))?;
+        let revision = sent.parse().map_err(|_| Refusal::bad_request(format!("invalid resource version: {sent}")))?;
+        cluster.changes_after(&shelf, revision).map_err(|oldest| Refusal::expired(revision, oldest))?;
         watch.revision = revision;
     }
     Ok(Answer::Watch(Box::new(watch)))
@@ -291,10 +228,7 @@ fn log(pod: &Value, request: &Request) -> Result<Answer, Refusal> {
         }
         (wanted, all) if all.contains(&wanted) => wanted,
         (wanted, _) => {
-            return Err(Refusal::bad_request(format!(
-                "container {wanted} is not valid for pod {}",
-                name(pod)
-            )));
+            return Err(Refusal::bad_request(format!("container {wanted} is not valid for pod {}", name(pod))));
         }
     };
     if text(pod, "/status/phase") == "Pending" {

@@ -3,18 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::lists::{self, ListKind};
-use super::patch;
+use super::fields::{Fields, Path, dotted, fields_of, find, key_value, list_kind, remove};
+use super::lists::ListKind;
+
 use super::store::{items, text};
-
-/// One step on the way to a field, in the spelling of `fieldsV1`: `f:name`, `k:{"name":"x"}` or `v:"x"`.
-type Path = Vec<String>;
-
-/// The fields that a manager set.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Fields(BTreeSet<Path>);
 
 /// Who applies, and how.
 #[derive(Debug, Clone, Copy)]
@@ -35,31 +29,16 @@ pub struct Manager<'a> {
 ///
 /// # Errors
 /// The conflicts as (manager, field) when others own fields that would change.
-pub fn apply(
-    live: &Value,
-    applied: &Value,
-    manager: Manager<'_>,
-) -> Result<Value, Vec<(String, String)>> {
+pub fn apply(live: &Value, applied: &Value, manager: Manager<'_>) -> Result<Value, Vec<(String, String)>> {
     let wanted = fields_of(applied, manager.known_lists);
     let entries = items(live, "/metadata/managedFields");
-    let before = entries
-        .iter()
-        .find(|entry| is_apply_of(entry, manager.name))
-        .map(Fields::read)
-        .unwrap_or_default();
+    let before = entries.iter().find(|entry| is_apply_of(entry, manager.name)).map(Fields::read).unwrap_or_default();
     let mut conflicts = Vec::new();
     let mut others = Vec::new();
-    for entry in entries
-        .iter()
-        .filter(|entry| !is_apply_of(entry, manager.name))
-    {
+    for entry in entries.iter().filter(|entry| !is_apply_of(entry, manager.name)) {
         let mut fields = Fields::read(entry);
-        let contested: Vec<Path> = fields
-            .0
-            .intersection(&wanted.0)
-            .filter(|path| find(live, path) != find(applied, path))
-            .cloned()
-            .collect();
+        let contested: Vec<Path> =
+            fields.0.intersection(&wanted.0).filter(|path| find(live, path) != find(applied, path)).cloned().collect();
         // What the same program wrote by plain updates before is its own.
         let foreign = text(entry, "/manager") != manager.name;
         for path in contested {
@@ -73,15 +52,8 @@ pub fn apply(
     if !conflicts.is_empty() {
         return Err(conflicts);
     }
-    let mut result = if live.is_null() {
-        json!({})
-    } else {
-        live.clone()
-    };
-    for path in before
-        .0
-        .difference(&wanted.0)
-        .filter(|path| others.iter().all(|(_, fields)| !fields.0.contains(*path)))
+    let mut result = if live.is_null() { json!({}) } else { live.clone() };
+    for path in before.0.difference(&wanted.0).filter(|path| others.iter().all(|(_, fields)| !fields.0.contains(*path)))
     {
         remove(&mut result, path);
     }
@@ -106,27 +78,19 @@ pub fn apply(
 
 /// Notes that a manager set, by a plain create, update or patch, what differs between the two objects.
 pub fn note_update(before: &Value, after: &mut Value, manager: Manager<'_>) {
-    let (old, new) = (
-        fields_of(before, manager.known_lists),
-        fields_of(after, manager.known_lists),
-    );
+    let (old, new) = (fields_of(before, manager.known_lists), fields_of(after, manager.known_lists));
     let changed: BTreeSet<Path> = new
         .0
         .iter()
         .filter(|path| !old.0.contains(*path) || find(before, path) != find(after, path))
         .cloned()
         .collect();
-    let mut entries: Vec<(Value, Fields)> = items(before, "/metadata/managedFields")
-        .iter()
-        .map(|entry| (entry.clone(), Fields::read(entry)))
-        .collect();
-    let is_ours =
-        |entry: &Value| entry["operation"] == "Update" && text(entry, "/manager") == manager.name;
+    let mut entries: Vec<(Value, Fields)> =
+        items(before, "/metadata/managedFields").iter().map(|entry| (entry.clone(), Fields::read(entry))).collect();
+    let is_ours = |entry: &Value| entry["operation"] == "Update" && text(entry, "/manager") == manager.name;
     for (entry, fields) in &mut entries {
         let ours = is_ours(entry);
-        fields
-            .0
-            .retain(|path| new.0.contains(path) && (ours || !changed.contains(path)));
+        fields.0.retain(|path| new.0.contains(path) && (ours || !changed.contains(path)));
     }
     if !changed.is_empty() {
         if !entries.iter().any(|(entry, _)| is_ours(entry)) {
@@ -170,23 +134,13 @@ fn merge<'p>(target: &mut Value, applied: &'p Value, path: &mut Vec<&'p str>, kn
     }
     for (key, value) in fields {
         path.push(key);
-        let slot = target
-            .as_object_mut()
-            .expect("made an object above")
-            .entry(key.clone())
-            .or_insert(Value::Null);
+        let slot = target.as_object_mut().expect("made an object above").entry(key.clone()).or_insert(Value::Null);
         match (value, list_kind(path, known_lists)) {
             (Value::Object(_), _) => merge(slot, value, path, known_lists),
-            (Value::Array(list), ListKind::Map(keys)) => {
-                merge_list(slot, list, keys, path, known_lists)
-            }
+            (Value::Array(list), ListKind::Map(keys)) => merge_list(slot, list, keys, path, known_lists),
             (Value::Array(list), ListKind::Set) => {
                 let mut kept = items(slot, "").to_vec();
-                kept.extend(
-                    list.iter()
-                        .filter(|one| !items(slot, "").contains(one))
-                        .cloned(),
-                );
+                kept.extend(list.iter().filter(|one| !items(slot, "").contains(one)).cloned());
                 *slot = Value::Array(kept);
             }
             _ => *slot = value.clone(),
@@ -195,228 +149,15 @@ fn merge<'p>(target: &mut Value, applied: &'p Value, path: &mut Vec<&'p str>, kn
     }
 }
 
-fn merge_list<'p>(
-    slot: &mut Value,
-    list: &'p [Value],
-    keys: &[&str],
-    path: &mut Vec<&'p str>,
-    known_lists: bool,
-) {
+fn merge_list<'p>(slot: &mut Value, list: &'p [Value], keys: &[&str], path: &mut Vec<&'p str>, known_lists: bool) {
     let mut kept = items(slot, "").to_vec();
     for applied in list {
-        match kept.iter().position(|one| {
-            keys.iter()
-                .all(|key| key_value(one, key) == key_value(applied, key))
-        }) {
+        match kept.iter().position(|one| keys.iter().all(|key| key_value(one, key) == key_value(applied, key))) {
             Some(at) => merge(&mut kept[at], applied, path, known_lists),
             None => kept.push(applied.clone()),
         }
     }
     *slot = Value::Array(kept);
-}
-
-fn list_kind(path: &[&str], known_lists: bool) -> ListKind {
-    if known_lists || path.first() == Some(&"metadata") {
-        lists::kind(path)
-    } else {
-        ListKind::Atomic
-    }
-}
-
-/// The value of a key of a list element; a missing protocol is TCP.
-fn key_value(element: &Value, key: &str) -> Value {
-    match (&element[key], key) {
-        (Value::Null, "protocol") => json!("TCP"),
-        (value, _) => value.clone(),
-    }
-}
-
-/// The fields that a manager of this object sets: all leaves but identity and status of the server's own making.
-fn fields_of(object: &Value, known_lists: bool) -> Fields {
-    let mut fields = BTreeSet::new();
-    for (key, value) in object.as_object().into_iter().flatten() {
-        match key.as_str() {
-            "apiVersion" | "kind" | "status" => {}
-            "metadata" => {
-                for part in ["labels", "annotations", "finalizers", "ownerReferences"] {
-                    if let Some(value) = value.get(part).filter(|value| !value.is_null()) {
-                        collect(
-                            value,
-                            &mut vec!["metadata", part],
-                            vec!["f:metadata".to_owned(), format!("f:{part}")],
-                            known_lists,
-                            &mut fields,
-                        );
-                    }
-                }
-            }
-            _ => collect(
-                value,
-                &mut vec![key],
-                vec![format!("f:{key}")],
-                known_lists,
-                &mut fields,
-            ),
-        }
-    }
-    Fields(fields)
-}
-
-fn collect<'v>(
-    value: &'v Value,
-    names: &mut Vec<&'v str>,
-    at: Path,
-    known_lists: bool,
-    fields: &mut BTreeSet<Path>,
-) {
-    let below = |step: String| at.iter().cloned().chain([step]).collect::<Path>();
-    match (value, list_kind(names, known_lists)) {
-        (Value::Object(object), _) if !object.is_empty() => {
-            for (key, value) in object {
-                names.push(key);
-                collect(value, names, below(format!("f:{key}")), known_lists, fields);
-                names.pop();
-            }
-        }
-        (Value::Array(list), ListKind::Map(keys)) => {
-            for element in list {
-                let key: Map<String, Value> = keys
-                    .iter()
-                    .map(|key| ((*key).to_owned(), key_value(element, key)))
-                    .collect();
-                let step = format!("k:{}", Value::Object(key));
-                fields.insert(below(step.clone()));
-                collect(element, names, below(step), known_lists, fields);
-            }
-        }
-        (Value::Array(list), ListKind::Set) => {
-            fields.extend(list.iter().map(|one| below(format!("v:{one}"))))
-        }
-        _ => drop(fields.insert(at)),
-    }
-}
-
-/// The index or name by which a step leads on from a value.
-fn step_in<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
-    let (kind, rest) = step.split_once(':')?;
-    match kind {
-        "f" => value.get(rest),
-        "k" => position(value, rest).and_then(|at| value.get(at)),
-        _ => value.as_array()?.iter().find(|one| one.to_string() == rest),
-    }
-}
-
-fn position(list: &Value, key: &str) -> Option<usize> {
-    let key: Map<String, Value> = serde_json::from_str(key).ok()?;
-    list.as_array()?.iter().position(|one| {
-        key.iter()
-            .all(|(name, value)| key_value(one, name) == *value)
-    })
-}
-
-/// The value at a path; for an element of a list with keys, that it is there (its fields have paths of their own).
-fn find(object: &Value, path: &Path) -> Option<Value> {
-    let found = path
-        .iter()
-        .try_fold(object, |value, step| step_in(value, step))?;
-    let is_element = path.last().is_some_and(|step| step.starts_with("k:"));
-    Some(if is_element {
-        Value::Null
-    } else {
-        found.clone()
-    })
-}
-
-fn remove(object: &mut Value, path: &Path) {
-    let Some((last, parents)) = path.split_last() else {
-        return;
-    };
-    let mut at = object;
-    for step in parents {
-        let (kind, rest) = step.split_once(':').unwrap_or_default();
-        let next = match kind {
-            "f" => at.get_mut(rest),
-            _ => match position(at, rest) {
-                Some(index) => at.get_mut(index),
-                None => None,
-            },
-        };
-        let Some(next) = next else { return };
-        at = next;
-    }
-    let (kind, rest) = last.split_once(':').unwrap_or_default();
-    match (kind, at) {
-        ("f", Value::Object(fields)) => drop(fields.shift_remove(rest)),
-        ("k", list) => {
-            if let Some(index) = position(list, rest) {
-                list.as_array_mut()
-                    .expect("it has a position")
-                    .remove(index);
-            }
-        }
-        (_, Value::Array(list)) => list.retain(|one| one.to_string() != rest),
-        _ => {}
-    }
-}
-
-/// A path as messages name it: `.spec.template.spec.containers[name="a"].image`.
-fn dotted(path: &Path) -> String {
-    let part = |step: &String| match step.split_once(':') {
-        Some(("f", name)) => format!(".{name}"),
-        Some(("k", key)) => {
-            let key: Map<String, Value> = serde_json::from_str(key).unwrap_or_default();
-            let pairs: Vec<String> = key
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            format!("[{}]", pairs.join(","))
-        }
-        Some((_, value)) => format!("[={value}]"),
-        None => String::new(),
-    };
-    path.iter().map(part).collect()
-}
-
-impl Fields {
-    fn read(entry: &Value) -> Fields {
-        let mut fields = BTreeSet::new();
-        read_below(&entry["fieldsV1"], &Vec::new(), &mut fields);
-        Fields(fields)
-    }
-
-    fn write(&self, mut entry: Value) -> Value {
-        let mut tree = json!({});
-        for path in &self.0 {
-            let mut at = &mut tree;
-            for step in path {
-                at = at
-                    .as_object_mut()
-                    .expect("the tree is made of objects")
-                    .entry(step.clone())
-                    .or_insert_with(|| json!({}));
-            }
-            if path.last().is_some_and(|step| step.starts_with("k:")) {
-                patch::merge(at, &json!({ ".": {} }));
-            }
-        }
-        entry["fieldsV1"] = tree;
-        entry
-    }
-}
-
-fn read_below(tree: &Value, at: &Path, fields: &mut BTreeSet<Path>) {
-    for (step, below) in tree.as_object().into_iter().flatten() {
-        if step == "." {
-            fields.insert(at.clone());
-            continue;
-        }
-        let path: Path = at.iter().cloned().chain([step.clone()]).collect();
-        if below.as_object().is_some_and(Map::is_empty) {
-            fields.insert(path);
-        } else {
-            read_below(below, &path, fields);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -427,121 +168,57 @@ mod tests {
         (name.to_owned(), force)
     }
 
-    fn run(
-        live: &Value,
-        applied: &Value,
-        (name, force): (String, bool),
-    ) -> Result<Value, Vec<(String, String)>> {
+    fn run(live: &Value, applied: &Value, (name, force): (String, bool)) -> Result<Value, Vec<(String, String)>> {
         let now = json!("2026-01-01T00:00:00Z");
-        apply(
-            live,
-            applied,
-            Manager {
-                name: &name,
-                api_version: "apps/v1",
-                force,
-                known_lists: true,
-                now: &now,
-            },
-        )
+        apply(live, applied, Manager { name: &name, api_version: "apps/v1", force, known_lists: true, now: &now })
     }
 
     fn deployment(replicas: i32, containers: &[(&str, &str)]) -> Value {
-        let containers: Vec<Value> = containers
-            .iter()
-            .map(|(name, image)| json!({ "name": name, "image": image }))
-            .collect();
+        let containers: Vec<Value> =
+            containers.iter().map(|(name, image)| json!({ "name": name, "image": image })).collect();
         json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "d", "labels": { "a": "1" } },
             "spec": { "replicas": replicas, "template": { "spec": { "containers": containers } } } })
     }
 
     #[test]
     fn what_a_manager_no_longer_applies_goes_away() {
-        let live = run(
-            &Value::Null,
-            &deployment(1, &[("a", "a:1"), ("b", "b:1")]),
-            manager("helm", false),
-        )
-        .expect("no conflict");
+        let live = run(&Value::Null, &deployment(1, &[("a", "a:1"), ("b", "b:1")]), manager("helm", false))
+            .expect("no conflict");
         let mut second = deployment(1, &[("a", "a:2")]);
         second["metadata"]["labels"] = json!({ "b": "2" });
         let live = run(&live, &second, manager("helm", false)).expect("no conflict");
-        assert_eq!(
-            live["spec"]["template"]["spec"]["containers"],
-            json!([{ "name": "a", "image": "a:2" }])
-        );
+        assert_eq!(live["spec"]["template"]["spec"]["containers"], json!([{ "name": "a", "image": "a:2" }]));
         assert_eq!(live["metadata"]["labels"], json!({ "b": "2" }));
     }
 
     #[test]
     fn another_managers_field_is_a_conflict_unless_forced_or_equal() {
-        let live = run(
-            &Value::Null,
-            &deployment(1, &[("a", "a:1")]),
-            manager("helm", false),
-        )
-        .expect("no conflict");
-        let conflicts = run(
-            &live,
-            &deployment(2, &[("a", "a:1")]),
-            manager("kubectl", false),
-        )
-        .expect_err("replicas are helm's");
-        assert_eq!(
-            conflicts,
-            [("\"helm\"".to_owned(), ".spec.replicas".to_owned())]
-        );
-        let shared = run(
-            &live,
-            &deployment(1, &[("a", "a:1")]),
-            manager("kubectl", false),
-        )
-        .expect("equal values are shared");
+        let live = run(&Value::Null, &deployment(1, &[("a", "a:1")]), manager("helm", false)).expect("no conflict");
+        let conflicts =
+            run(&live, &deployment(2, &[("a", "a:1")]), manager("kubectl", false)).expect_err("replicas are helm's");
+        assert_eq!(conflicts, [("\"helm\"".to_owned(), ".spec.replicas".to_owned())]);
+        let shared =
+            run(&live, &deployment(1, &[("a", "a:1")]), manager("kubectl", false)).expect("equal values are shared");
         assert_eq!(items(&shared, "/metadata/managedFields").len(), 2);
-        let taken = run(
-            &live,
-            &deployment(2, &[("a", "a:1")]),
-            manager("kubectl", true),
-        )
-        .expect("forced");
+        let taken = run(&live, &deployment(2, &[("a", "a:1")]), manager("kubectl", true)).expect("forced");
         assert_eq!(taken["spec"]["replicas"], 2);
-        let back = run(
-            &taken,
-            &deployment(3, &[("a", "a:1")]),
-            manager("helm", false),
-        )
-        .expect_err("now kubectl's");
+        let back = run(&taken, &deployment(3, &[("a", "a:1")]), manager("helm", false)).expect_err("now kubectl's");
         assert_eq!(back[0].0, "\"kubectl\"");
     }
 
     #[test]
     fn a_plain_update_takes_the_fields_that_it_changes() {
-        let live = run(
-            &Value::Null,
-            &deployment(1, &[("a", "a:1")]),
-            manager("helm", false),
-        )
-        .expect("no conflict");
+        let live = run(&Value::Null, &deployment(1, &[("a", "a:1")]), manager("helm", false)).expect("no conflict");
         let mut edited = live.clone();
         edited["spec"]["replicas"] = json!(5);
         let now = json!("2026-01-01T00:00:01Z");
         note_update(
             &live,
             &mut edited,
-            Manager {
-                name: "edit",
-                api_version: "apps/v1",
-                force: false,
-                known_lists: true,
-                now: &now,
-            },
+            Manager { name: "edit", api_version: "apps/v1", force: false, known_lists: true, now: &now },
         );
-        let conflicts = run(
-            &edited,
-            &deployment(1, &[("a", "a:1")]),
-            manager("helm", false),
-        )
-        .expect_err("replicas are the editor's");
+        let conflicts = run(&edited, &deployment(1, &[("a", "a:1")]), manager("helm", false))
+            .expect_err("replicas are the editor's");
         assert_eq!(conflicts[0].1, ".spec.replicas");
     }
 }

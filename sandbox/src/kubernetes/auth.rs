@@ -30,9 +30,7 @@ pub struct Identity {
 /// Why the token is not good; the client is told only 401, this is for the log.
 pub fn identify(header: &str, cluster: &str, now: Timestamp) -> Result<Identity, &'static str> {
     let token = header.strip_prefix("Bearer ").ok_or("no bearer token")?;
-    let encoded = token
-        .strip_prefix("k8s-aws-v1.")
-        .ok_or("not an EKS token")?;
+    let encoded = token.strip_prefix("k8s-aws-v1.").ok_or("not an EKS token")?;
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
         .decode(encoded.trim_end_matches('='))
         .map_err(|_| "not base64url")?;
@@ -50,10 +48,7 @@ pub fn identify(header: &str, cluster: &str, now: Timestamp) -> Result<Identity,
     if *key != ACCESS_KEY {
         return Err("an unknown access key");
     }
-    if !get("X-Amz-SignedHeaders")
-        .split(';')
-        .any(|header| header == "x-k8s-aws-id")
-    {
+    if !get("X-Amz-SignedHeaders").split(';').any(|header| header == "x-k8s-aws-id") {
         return Err("the cluster name is not signed");
     }
     let made = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", get("X-Amz-Date"))
@@ -64,30 +59,16 @@ pub fn identify(header: &str, cluster: &str, now: Timestamp) -> Result<Identity,
         return Err("expired");
     }
     let scope = format!("{date}/{region}/sts/aws4_request");
-    if signature(
-        &url,
-        cluster,
-        get("X-Amz-SignedHeaders"),
-        get("X-Amz-Date"),
-        &scope,
-    ) != get("X-Amz-Signature")
-    {
+    if signature(&url, cluster, get("X-Amz-SignedHeaders"), get("X-Amz-Date"), &scope) != get("X-Amz-Signature") {
         return Err("the signature does not fit; is the token for another cluster?");
     }
-    Ok(Identity {
-        arn: CALLER_ARN.to_owned(),
-        region: (*region).to_owned(),
-    })
+    Ok(Identity { arn: CALLER_ARN.to_owned(), region: (*region).to_owned() })
 }
 
 /// The SigV4 signature that this URL must have when the cluster's name is sent as `x-k8s-aws-id`.
 fn signature(url: &Url, cluster: &str, signed_headers: &str, date: &str, scope: &str) -> String {
-    let mut pairs: Vec<&str> = url
-        .query()
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| !pair.starts_with("X-Amz-Signature="))
-        .collect();
+    let mut pairs: Vec<&str> =
+        url.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("X-Amz-Signature=")).collect();
     pairs.sort_unstable();
     let host = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -105,14 +86,9 @@ fn signature(url: &Url, cluster: &str, signed_headers: &str, date: &str, scope: 
         pairs.join("&"),
         hex::encode(Sha256::digest(b""))
     );
-    let to_sign = format!(
-        "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
-        hex::encode(Sha256::digest(request))
-    );
+    let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(request)));
     let start = format!("AWS4{SECRET_KEY}").into_bytes();
-    let key = scope
-        .split('/')
-        .fold(start, |key, part| hmac(&key, part.as_bytes()));
+    let key = scope.split('/').fold(start, |key, part| hmac(&key, part.as_bytes()));
     hex::encode(hmac(&key, to_sign.as_bytes()))
 }
 
@@ -125,15 +101,8 @@ fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
         block[..key.len()].copy_from_slice(key);
     }
     let pad = |with: u8| block.map(|byte| byte ^ with);
-    let inner = Sha256::new()
-        .chain_update(pad(0x36))
-        .chain_update(message)
-        .finalize();
-    Sha256::new()
-        .chain_update(pad(0x5c))
-        .chain_update(inner)
-        .finalize()
-        .to_vec()
+    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().to_vec()
 }
 
 #[cfg(test)]
@@ -152,10 +121,7 @@ mod tests {
             "{unsigned}&X-Amz-Signature={}",
             signature(&url, cluster, "host;x-k8s-aws-id", date, &scope)
         ));
-        format!(
-            "Bearer k8s-aws-v1.{}",
-            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(signed)
-        )
+        format!("Bearer k8s-aws-v1.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(signed))
     }
 
     #[test]
@@ -164,42 +130,21 @@ mod tests {
         let same = |url: String| url;
         let good = token("ml", "20260101T120000Z", same);
         let identity = identify(&good, "ml", at("2026-01-01T12:14:00Z")).expect("good");
-        assert_eq!(
-            identity,
-            Identity {
-                arn: CALLER_ARN.to_owned(),
-                region: "us-west-2".to_owned()
-            }
-        );
+        assert_eq!(identity, Identity { arn: CALLER_ARN.to_owned(), region: "us-west-2".to_owned() });
         for (header, cluster, now) in [
             (good.clone(), "other", "2026-01-01T12:00:00Z"),
             (good.clone(), "ml", "2026-01-01T12:16:00Z"),
             (good, "ml", "2026-01-01T11:00:00Z"),
             (
-                token("ml", "20260101T120000Z", |url| {
-                    url.replace("Expires=60", "Expires=61")
-                }),
+                token("ml", "20260101T120000Z", |url| url.replace("Expires=60", "Expires=61")),
                 "ml",
                 "2026-01-01T12:00:00Z",
             ),
-            (
-                token("ml", "20260101T120000Z", |url| {
-                    url.replace(ACCESS_KEY, "AKIAOTHER")
-                }),
-                "ml",
-                "2026-01-01T12:00:00Z",
-            ),
-            (
-                "Bearer k8s-aws-v1.AAAA".to_owned(),
-                "ml",
-                "2026-01-01T12:00:00Z",
-            ),
+            (token("ml", "20260101T120000Z", |url| url.replace(ACCESS_KEY, "AKIAOTHER")), "ml", "2026-01-01T12:00:00Z"),
+            ("Bearer k8s-aws-v1.AAAA".to_owned(), "ml", "2026-01-01T12:00:00Z"),
             (String::new(), "ml", "2026-01-01T12:00:00Z"),
         ] {
-            assert!(
-                identify(&header, cluster, at(now)).is_err(),
-                "{header} {cluster} {now}"
-            );
+            assert!(identify(&header, cluster, at(now)).is_err(), "{header} {cluster} {now}");
         }
     }
 }

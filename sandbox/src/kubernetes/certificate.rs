@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
@@ -53,20 +53,12 @@ pub fn server_config(dir: &Path) -> Result<Arc<ServerConfig>, CertificateError> 
     let issuer = Issuer::new(authority_params(), KeyPair::from_pem(&pem[start..])?);
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "hprun sandbox kubernetes");
+    params.distinguished_name.push(DnType::CommonName, "hprun sandbox kubernetes");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    let today = jiff::Timestamp::now()
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .date();
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let day = |date: jiff::civil::Date| {
-        date_time_ymd(
-            date.year().into(),
-            date.month().unsigned_abs(),
-            date.day().unsigned_abs(),
-        )
+        date_time_ymd(date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs())
     };
     params.not_before = day(today.yesterday().unwrap_or(today));
     params.not_after = day(today.saturating_add(jiff::Span::new().days(366)));
@@ -75,10 +67,7 @@ pub fn server_config(dir: &Path) -> Result<Arc<ServerConfig>, CertificateError> 
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        )?;
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
@@ -86,9 +75,7 @@ pub fn server_config(dir: &Path) -> Result<Arc<ServerConfig>, CertificateError> 
 fn authority(dir: &Path) -> Result<String, CertificateError> {
     // The server and the first EKS cluster may ask at the same time; both must get the one authority.
     static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _making = MAKING
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _making = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let path = dir.join(FILE);
     match std::fs::read_to_string(&path) {
         Ok(pem) => return Ok(pem),
@@ -112,15 +99,9 @@ fn authority(dir: &Path) -> Result<String, CertificateError> {
 
 fn authority_params() -> CertificateParams {
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "hprun sandbox kubernetes authority");
+    params.distinguished_name.push(DnType::CommonName, "hprun sandbox kubernetes authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![
-        KeyUsagePurpose::KeyCertSign,
-        KeyUsagePurpose::CrlSign,
-        KeyUsagePurpose::DigitalSignature,
-    ];
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(2120, 1, 1);
     params

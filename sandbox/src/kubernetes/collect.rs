@@ -11,11 +11,7 @@ use super::store::{Cluster, items, name, namespace, stamp, text};
 
 /// Collects and completes once; the caller repeats it until nothing changes.
 pub fn reconcile(cluster: &mut Cluster, now: Timestamp) {
-    for space in cluster
-        .list("namespaces", None)
-        .cloned()
-        .collect::<Vec<_>>()
-    {
+    for space in cluster.list("namespaces", None).cloned().collect::<Vec<_>>() {
         if space["metadata"]["deletionTimestamp"].is_null() {
             complete(cluster, name(&space), now);
         } else {
@@ -93,9 +89,7 @@ fn orphans(cluster: &mut Cluster, now: Timestamp) {
         }
     }
     for (shelf, object) in owned {
-        let alone = items(&object, "/metadata/ownerReferences")
-            .iter()
-            .all(|owner| !uids.contains(text(owner, "/uid")));
+        let alone = items(&object, "/metadata/ownerReferences").iter().all(|owner| !uids.contains(text(owner, "/uid")));
         if alone && object["metadata"]["deletionTimestamp"].is_null() {
             delete(cluster, &shelf, &object, now);
         }

@@ -1,11 +1,12 @@
-//! What the API server fills into a new or changed object: defaults that clients rely on, and the rules that it refuses by.
+//! What the API server fills into a new or changed object: the defaults that clients rely on.
 //! Must not know the store, but for one thing: a Service's address is drawn from its name.
 
 use serde_json::{Value, json};
+
 use sha2::{Digest, Sha256};
 
 use super::resource::Resource;
-use super::status::Refusal;
+
 use super::store::{items, name, namespace, stamp, text};
 
 /// Fills in what the server would.
@@ -28,8 +29,9 @@ pub fn fill(resource: &Resource, object: &mut Value, now: jiff::Timestamp) {
             default(object, "/spec", "volumeMode", json!("Filesystem"));
             default(object, "/status", "phase", json!("Pending"));
         }
-        "deployments.apps" | "replicasets.apps" | "statefulsets.apps" | "daemonsets.apps"
-        | "jobs.batch" => workload(resource, object),
+        "deployments.apps" | "replicasets.apps" | "statefulsets.apps" | "daemonsets.apps" | "jobs.batch" => {
+            workload(resource, object)
+        }
         "cronjobs.batch" => {
             default(object, "/spec", "concurrencyPolicy", json!("Allow"));
             default(object, "/spec", "suspend", json!(false));
@@ -37,173 +39,15 @@ pub fn fill(resource: &Resource, object: &mut Value, now: jiff::Timestamp) {
             default(object, "/spec", "failedJobsHistoryLimit", json!(1));
             template(object.pointer_mut("/spec/jobTemplate/spec/template"));
         }
-        "rolebindings.rbac.authorization.k8s.io"
-        | "clusterrolebindings.rbac.authorization.k8s.io" => bindings(object),
+        "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => bindings(object),
         "customresourcedefinitions.apiextensions.k8s.io" => definition(object, now),
         "mutatingwebhookconfigurations.admissionregistration.k8s.io"
         | "validatingwebhookconfigurations.admissionregistration.k8s.io" => {
             webhooks(object);
         }
-        "priorityclasses.scheduling.k8s.io" => default(
-            object,
-            "",
-            "preemptionPolicy",
-            json!("PreemptLowerPriority"),
-        ),
+        "priorityclasses.scheduling.k8s.io" => default(object, "", "preemptionPolicy", json!("PreemptLowerPriority")),
         _ => {}
     }
-}
-
-/// Refuses what a real server would refuse of the fields that the sandbox itself relies on.
-///
-/// # Errors
-/// 422 with the field.
-pub fn validate(
-    resource: &Resource,
-    object: &Value,
-    before: Option<&Value>,
-) -> Result<(), Refusal> {
-    let kind = resource.qualified_kind();
-    let refuse =
-        |field: &str, what: String| Err(Refusal::invalid(&kind, name(object), field, &what));
-    valid_name(resource, object)?;
-    let workload = matches!(
-        resource.plural.as_str(),
-        "deployments" | "replicasets" | "statefulsets" | "daemonsets"
-    ) && resource.group == "apps";
-    if workload {
-        let selector = &object["spec"]["selector"];
-        if !selector.is_object() {
-            return refuse("spec.selector", "Required value".to_owned());
-        }
-        let labels = &object["spec"]["template"]["metadata"]["labels"];
-        if !super::selector::Selector::from_object(selector).picks_labels(labels) {
-            return refuse(
-                "spec.template.metadata.labels",
-                format!("Invalid value: {labels}: `selector` does not match template `labels`"),
-            );
-        }
-        if before.is_some_and(|before| before["spec"]["selector"] != *selector) {
-            return refuse(
-                "spec.selector",
-                format!("Invalid value: {selector}: field is immutable"),
-            );
-        }
-    }
-    if workload || resource.qualified() == "jobs.batch" {
-        containers(&kind, object, "/spec/template/spec", "spec.template.spec")?;
-    }
-    if resource.qualified() == "jobs.batch" {
-        if before.is_some_and(|before| before["spec"]["template"] != object["spec"]["template"]) {
-            return refuse(
-                "spec.template",
-                "Invalid value: field is immutable".to_owned(),
-            );
-        }
-        if text(object, "/spec/template/spec/restartPolicy") == "Always" {
-            return refuse(
-                "spec.template.spec.restartPolicy",
-                "Required value: valid values: \"OnFailure\", \"Never\"".to_owned(),
-            );
-        }
-    }
-    match resource.qualified().as_str() {
-        "pods" => containers(&kind, object, "/spec", "spec"),
-        "services"
-            if text(object, "/spec/type") != "ExternalName"
-                && items(object, "/spec/ports").is_empty()
-                && text(object, "/spec/clusterIP") != "None" =>
-        {
-            refuse("spec.ports", "Required value".to_owned())
-        }
-        "customresourcedefinitions.apiextensions.k8s.io" => {
-            let wanted = format!(
-                "{}.{}",
-                text(object, "/spec/names/plural"),
-                text(object, "/spec/group")
-            );
-            if name(object) == wanted {
-                return Ok(());
-            }
-            refuse(
-                "metadata.name",
-                format!(
-                    "Invalid value: \"{}\": must be spec.names.plural+\".\"+spec.group",
-                    name(object)
-                ),
-            )
-        }
-        "rolebindings.rbac.authorization.k8s.io"
-        | "clusterrolebindings.rbac.authorization.k8s.io"
-            if before.is_some_and(|before| before["roleRef"] != object["roleRef"]) =>
-        {
-            refuse(
-                "roleRef",
-                format!(
-                    "Invalid value: {}: cannot change roleRef",
-                    object["roleRef"]
-                ),
-            )
-        }
-        _ => Ok(()),
-    }
-}
-
-fn valid_name(resource: &Resource, object: &Value) -> Result<(), Refusal> {
-    let (kind, name) = (resource.qualified_kind(), name(object));
-    if name.is_empty() {
-        return Err(Refusal::invalid(
-            &kind,
-            name,
-            "metadata.name",
-            "Required value: name or generateName is required",
-        ));
-    }
-    let free = resource.group == "rbac.authorization.k8s.io";
-    let plain = |character: char| {
-        character.is_ascii_lowercase()
-            || character.is_ascii_digit()
-            || character == '-'
-            || character == '.'
-    };
-    let ends = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
-    if free
-        || (name.len() <= 253
-            && name.chars().all(plain)
-            && name.starts_with(ends)
-            && name.ends_with(ends))
-    {
-        return Ok(());
-    }
-    let what = format!(
-        "Invalid value: \"{name}\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
-    );
-    Err(Refusal::invalid(&kind, name, "metadata.name", &what))
-}
-
-fn containers(kind: &str, object: &Value, pointer: &str, field: &str) -> Result<(), Refusal> {
-    let containers = items(object, &format!("{pointer}/containers"));
-    if containers.is_empty() {
-        return Err(Refusal::invalid(
-            kind,
-            name(object),
-            &format!("{field}.containers"),
-            "Required value",
-        ));
-    }
-    for (at, container) in containers.iter().enumerate() {
-        for part in ["name", "image"] {
-            if text(container, &format!("/{part}")).is_empty() {
-                return Err(Refusal::invalid(
-                    kind,
-                    name(object),
-                    &format!("{field}.containers[{at}].{part}"),
-                    "Required value",
-                ));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Sets a field where it is missing; the object on the way to it is made.
@@ -218,20 +62,15 @@ fn default(object: &mut Value, pointer: &str, key: &str, value: Value) {
     if at.is_null() {
         *at = json!({});
     }
-    if let Some(fields) = at.as_object_mut() {
-        if fields.get(key).is_none_or(Value::is_null) {
-            fields.insert(key.to_owned(), value);
-        }
+    if let Some(fields) = at.as_object_mut().filter(|fields| fields.get(key).is_none_or(Value::is_null)) {
+        fields.insert(key.to_owned(), value);
     }
 }
 
 fn secret(object: &mut Value) {
     use base64::Engine as _;
     default(object, "", "type", json!("Opaque"));
-    let Some(Value::Object(plain)) = object
-        .as_object_mut()
-        .and_then(|fields| fields.shift_remove("stringData"))
-    else {
+    let Some(Value::Object(plain)) = object.as_object_mut().and_then(|fields| fields.shift_remove("stringData")) else {
         return;
     };
     for (key, value) in plain {
@@ -246,12 +85,7 @@ fn service(object: &mut Value) {
     default(object, "/spec", "type", json!("ClusterIP"));
     default(object, "/spec", "sessionAffinity", json!("None"));
     if text(object, "/spec/type") != "ExternalName" {
-        default(
-            object,
-            "/spec",
-            "clusterIP",
-            json!(format!("172.20.{}.{}", digest[0], digest[1].max(10))),
-        );
+        default(object, "/spec", "clusterIP", json!(format!("172.20.{}.{}", digest[0], digest[1].max(10))));
         let address = object["spec"]["clusterIP"].clone();
         default(object, "/spec", "clusterIPs", json!([address]));
         default(object, "/spec", "ipFamilies", json!(["IPv4"]));
@@ -281,43 +115,18 @@ fn workload(resource: &Resource, object: &mut Value) {
         "replicasets" => default(object, "/spec", "replicas", json!(1)),
         "statefulsets" => {
             default(object, "/spec", "replicas", json!(1));
-            default(
-                object,
-                "/spec",
-                "podManagementPolicy",
-                json!("OrderedReady"),
-            );
+            default(object, "/spec", "podManagementPolicy", json!("OrderedReady"));
             default(object, "/spec", "revisionHistoryLimit", json!(10));
-            default(
-                object,
-                "/spec/updateStrategy",
-                "type",
-                json!("RollingUpdate"),
-            );
+            default(object, "/spec/updateStrategy", "type", json!("RollingUpdate"));
             if text(object, "/spec/updateStrategy/type") == "RollingUpdate" {
-                default(
-                    object,
-                    "/spec/updateStrategy",
-                    "rollingUpdate",
-                    json!({ "partition": 0 }),
-                );
+                default(object, "/spec/updateStrategy", "rollingUpdate", json!({ "partition": 0 }));
             }
         }
         "daemonsets" => {
             default(object, "/spec", "revisionHistoryLimit", json!(10));
-            default(
-                object,
-                "/spec/updateStrategy",
-                "type",
-                json!("RollingUpdate"),
-            );
+            default(object, "/spec/updateStrategy", "type", json!("RollingUpdate"));
             if text(object, "/spec/updateStrategy/type") == "RollingUpdate" {
-                default(
-                    object,
-                    "/spec/updateStrategy",
-                    "rollingUpdate",
-                    json!({ "maxSurge": 0, "maxUnavailable": 1 }),
-                );
+                default(object, "/spec/updateStrategy", "rollingUpdate", json!({ "maxSurge": 0, "maxUnavailable": 1 }));
             }
         }
         _ => job(object),
@@ -338,8 +147,7 @@ fn job(object: &mut Value) {
     let uid = object["metadata"]["uid"].clone();
     if object["spec"]["selector"].is_null() && uid.is_string() {
         let job = json!(name(object));
-        object["spec"]["selector"] =
-            json!({ "matchLabels": { "batch.kubernetes.io/controller-uid": uid } });
+        object["spec"]["selector"] = json!({ "matchLabels": { "batch.kubernetes.io/controller-uid": uid } });
         let labels = &mut object["spec"]["template"]["metadata"]["labels"];
         labels["batch.kubernetes.io/controller-uid"] = uid.clone();
         labels["controller-uid"] = uid;
@@ -356,11 +164,7 @@ fn template(template: Option<&mut Value>) {
 
 /// The elements of a list, to be changed; none when there is no list.
 fn each<'a>(object: &'a mut Value, pointer: &str) -> impl Iterator<Item = &'a mut Value> {
-    object
-        .pointer_mut(pointer)
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
+    object.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
 fn pod(spec: &mut Value) {
@@ -382,25 +186,15 @@ fn pod(spec: &mut Value) {
     for list in ["containers", "initContainers"] {
         for container in each(spec, &format!("/{list}")) {
             let image = text(container, "/image");
-            let pull = if image.ends_with(":latest")
-                || !image
-                    .rsplit('/')
-                    .next()
-                    .unwrap_or_default()
-                    .contains([':', '@'])
-            {
-                "Always"
-            } else {
-                "IfNotPresent"
-            };
+            let pull =
+                if image.ends_with(":latest") || !image.rsplit('/').next().unwrap_or_default().contains([':', '@']) {
+                    "Always"
+                } else {
+                    "IfNotPresent"
+                };
             default(container, "", "imagePullPolicy", json!(pull));
             default(container, "", "resources", json!({}));
-            default(
-                container,
-                "",
-                "terminationMessagePath",
-                json!("/dev/termination-log"),
-            );
+            default(container, "", "terminationMessagePath", json!("/dev/termination-log"));
             default(container, "", "terminationMessagePolicy", json!("File"));
             for port in each(container, "/ports") {
                 default(port, "", "protocol", json!("TCP"));
@@ -410,12 +204,7 @@ fn pod(spec: &mut Value) {
 }
 
 fn bindings(object: &mut Value) {
-    default(
-        object,
-        "/roleRef",
-        "apiGroup",
-        json!("rbac.authorization.k8s.io"),
-    );
+    default(object, "/roleRef", "apiGroup", json!("rbac.authorization.k8s.io"));
     for subject in each(object, "/subjects") {
         if text(subject, "/kind") != "ServiceAccount" {
             default(subject, "", "apiGroup", json!("rbac.authorization.k8s.io"));
@@ -425,18 +214,8 @@ fn bindings(object: &mut Value) {
 
 fn definition(object: &mut Value, now: jiff::Timestamp) {
     let kind = text(object, "/spec/names/kind").to_owned();
-    default(
-        object,
-        "/spec/names",
-        "singular",
-        json!(kind.to_lowercase()),
-    );
-    default(
-        object,
-        "/spec/names",
-        "listKind",
-        json!(format!("{kind}List")),
-    );
+    default(object, "/spec/names", "singular", json!(kind.to_lowercase()));
+    default(object, "/spec/names", "listKind", json!(format!("{kind}List")));
     default(object, "/spec", "conversion", json!({ "strategy": "None" }));
     let condition = |kind: &str, reason: &str, message: &str| json!({ "type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": stamp(now) });
     let storage = items(object, "/spec/versions")
@@ -450,11 +229,7 @@ fn definition(object: &mut Value, now: jiff::Timestamp) {
         "conditions",
         json!([
             condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-            condition(
-                "Established",
-                "InitialNamesAccepted",
-                "the initial names have been accepted"
-            ),
+            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
         ]),
     );
     object["status"]["acceptedNames"] = names;

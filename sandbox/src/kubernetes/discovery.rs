@@ -9,11 +9,9 @@ use super::store::Cluster;
 
 /// Answers a discovery path; `None` when it is none.
 pub fn answer(cluster: &Cluster, path: &str, accept: &str) -> Option<Answer> {
-    let aggregated = ["v2beta1", "v2"].into_iter().rfind(|version| {
-        accept.contains(&format!(
-            "g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
-        ))
-    });
+    let aggregated = ["v2beta1", "v2"]
+        .into_iter()
+        .rfind(|version| accept.contains(&format!("g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList")));
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let document = match (parts.as_slice(), aggregated) {
         (["api"], Some(version)) => return Some(aggregate(cluster, true, version)),
@@ -57,10 +55,7 @@ pub fn git_version(cluster: &Cluster) -> String {
 fn groups(cluster: &Cluster) -> Vec<(String, Vec<String>)> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for resource in resource::all(cluster) {
-        match groups
-            .iter_mut()
-            .find(|(group, _)| *group == resource.group)
-        {
+        match groups.iter_mut().find(|(group, _)| *group == resource.group) {
             Some((_, versions)) if versions.contains(&resource.version) => {}
             Some((_, versions)) => versions.push(resource.version),
             None => groups.push((resource.group, vec![resource.version])),
@@ -81,8 +76,7 @@ fn api_group(group: &str, versions: &[String], alone: bool) -> Value {
 
 /// The parts of a resource and their kinds.
 fn subresources(resource: &Resource) -> Vec<(&'static str, Value, &'static [&'static str])> {
-    let own =
-        json!({ "group": resource.group, "version": resource.version, "kind": resource.kind });
+    let own = json!({ "group": resource.group, "version": resource.version, "kind": resource.kind });
     let scale = json!({ "group": "autoscaling", "version": "v1", "kind": "Scale" });
     let mut parts: Vec<(&'static str, Value, &'static [&'static str])> = Vec::new();
     if resource.status {
@@ -93,21 +87,14 @@ fn subresources(resource: &Resource) -> Vec<(&'static str, Value, &'static [&'st
     }
     if resource.group.is_empty() && resource.plural == "pods" {
         parts.push(("log", own, &["get"]));
-        parts.push((
-            "eviction",
-            json!({ "group": "policy", "version": "v1", "kind": "Eviction" }),
-            &["create"],
-        ));
+        parts.push(("eviction", json!({ "group": "policy", "version": "v1", "kind": "Eviction" }), &["create"]));
     }
     parts
 }
 
 fn resource_list(cluster: &Cluster, group: &str, version: &str) -> Option<Value> {
     let mut list = Vec::new();
-    for resource in resource::all(cluster)
-        .iter()
-        .filter(|one| one.group == group && one.version == version)
-    {
+    for resource in resource::all(cluster).iter().filter(|one| one.group == group && one.version == version) {
         let mut entry = json!({ "name": resource.plural, "singularName": resource.singular, "namespaced": resource.namespaced, "kind": resource.kind, "verbs": resource.verbs() });
         if !resource.short.is_empty() {
             entry["shortNames"] = json!(resource.short);
@@ -125,18 +112,18 @@ fn resource_list(cluster: &Cluster, group: &str, version: &str) -> Option<Value>
             list.push(entry);
         }
     }
-    let name = if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    };
-    (!list.is_empty()).then(|| json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": list }))
+    let name = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    (!list.is_empty())
+        .then(|| json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": list }))
 }
 
 fn aggregate(cluster: &Cluster, core: bool, version: &str) -> Answer {
     let all = resource::all(cluster);
     let entry = |resource: &Resource| {
-        let parts: Vec<Value> = subresources(resource).into_iter().map(|(part, kind, verbs)| json!({ "subresource": part, "responseKind": kind, "verbs": verbs })).collect();
+        let parts: Vec<Value> = subresources(resource)
+            .into_iter()
+            .map(|(part, kind, verbs)| json!({ "subresource": part, "responseKind": kind, "verbs": verbs }))
+            .collect();
         let mut entry = json!({ "resource": resource.plural, "singularResource": resource.singular, "scope": if resource.namespaced { "Namespaced" } else { "Cluster" }, "verbs": resource.verbs(),
             "responseKind": { "group": resource.group, "version": resource.version, "kind": resource.kind } });
         for (key, list) in [
@@ -154,11 +141,8 @@ fn aggregate(cluster: &Cluster, core: bool, version: &str) -> Answer {
         let versions: Vec<Value> = versions
             .iter()
             .map(|version| {
-                let resources: Vec<Value> = all
-                    .iter()
-                    .filter(|one| one.group == group && one.version == *version)
-                    .map(entry)
-                    .collect();
+                let resources: Vec<Value> =
+                    all.iter().filter(|one| one.group == group && one.version == *version).map(entry).collect();
                 json!({ "version": version, "resources": resources, "freshness": "Current" })
             })
             .collect();
@@ -169,11 +153,8 @@ fn aggregate(cluster: &Cluster, core: bool, version: &str) -> Answer {
         };
         json!({ "metadata": meta, "versions": versions })
     };
-    let items: Vec<Value> = groups(cluster)
-        .into_iter()
-        .filter(|(group, _)| group.is_empty() == core)
-        .map(group)
-        .collect();
+    let items: Vec<Value> =
+        groups(cluster).into_iter().filter(|(group, _)| group.is_empty() == core).map(group).collect();
     let document = json!({ "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"), "metadata": {}, "items": items });
     let media = if version == "v2" {
         "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"

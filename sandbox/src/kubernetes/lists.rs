@@ -16,15 +16,9 @@ pub enum ListKind {
 pub fn kind(path: &[&str]) -> ListKind {
     let parent = path.len().checked_sub(2).map_or("", |at| path[at]);
     match (parent, path.last().copied().unwrap_or_default()) {
-        (
-            _,
-            "containers"
-            | "initContainers"
-            | "ephemeralContainers"
-            | "volumes"
-            | "env"
-            | "imagePullSecrets",
-        ) => ListKind::Map(&["name"]),
+        (_, "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env" | "imagePullSecrets") => {
+            ListKind::Map(&["name"])
+        }
         (_, "webhooks" | "resourceClaims") => ListKind::Map(&["name"]),
         (_, "volumeMounts") => ListKind::Map(&["mountPath"]),
         (_, "volumeDevices") => ListKind::Map(&["devicePath"]),

@@ -8,7 +8,9 @@ mod auth;
 mod certificate;
 mod collect;
 mod defaults;
+mod delete;
 mod discovery;
+mod fields;
 mod lists;
 mod neighbours;
 mod nodes;
@@ -16,8 +18,12 @@ mod openapi;
 mod patch;
 mod pods;
 mod protobuf;
+mod record;
 mod request;
 mod resource;
+mod rules;
+mod scale;
+mod seed;
 mod selector;
 mod server;
 mod status;
@@ -62,7 +68,7 @@ pub fn create_cluster(state: &mut crate::world::State, cx: &Moment<'_>, name: &s
         return;
     }
     let mut cluster = Cluster::new(name, VERSION);
-    nodes::seed(&mut cluster, cx.now);
+    seed::seed(&mut cluster, cx.now);
     state.kubernetes.clusters.insert(name.to_owned(), cluster);
 }
 
@@ -85,11 +91,7 @@ pub fn endpoint(cx: &Moment<'_>, name: &str) -> String {
 
 /// The earliest instant after `after` at which something here changes by itself.
 pub fn next_due(state: &crate::world::State, after: Timestamp) -> Option<Timestamp> {
-    let due = state
-        .kubernetes
-        .clusters
-        .values()
-        .flat_map(|cluster| cluster.due.values());
+    let due = state.kubernetes.clusters.values().flat_map(|cluster| cluster.due.values());
     due.copied().filter(|at| *at > after).min()
 }
 

@@ -1,12 +1,12 @@
-//! The machines of a cluster, and what a new cluster has before anyone asks for anything.
+//! The machines of a cluster.
 //! Must not know who runs the machines.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::store::{Cluster, stamp, text};
+use super::store::{Cluster, stamp};
+
 use crate::world::{Moment, State};
 
 /// A machine that joins a cluster.
@@ -69,9 +69,7 @@ pub fn set_node_labels(
 /// How many nodes of a cluster are Ready; 0 when there is no such cluster.
 pub fn ready_nodes(state: &State, cluster: &str) -> usize {
     let ready = |node: &&Value| super::pods::is_ready(node);
-    state.kubernetes.clusters.get(cluster).map_or(0, |cluster| {
-        cluster.list("nodes", None).filter(ready).count()
-    })
+    state.kubernetes.clusters.get(cluster).map_or(0, |cluster| cluster.list("nodes", None).filter(ready).count())
 }
 
 fn node_object(cluster: &Cluster, node: &NodeSpec, cx: &Moment<'_>) -> Value {
@@ -79,20 +77,12 @@ fn node_object(cluster: &Cluster, node: &NodeSpec, cx: &Moment<'_>) -> Value {
         ("kubernetes.io/hostname".to_owned(), node.name.clone()),
         ("kubernetes.io/arch".to_owned(), "amd64".to_owned()),
         ("kubernetes.io/os".to_owned(), "linux".to_owned()),
-        (
-            "topology.kubernetes.io/region".to_owned(),
-            cx.region.to_owned(),
-        ),
+        ("topology.kubernetes.io/region".to_owned(), cx.region.to_owned()),
     ]);
     labels.extend(node.labels.clone());
     let mut capacity = BTreeMap::from(
-        [
-            ("cpu", "8"),
-            ("memory", "32Gi"),
-            ("pods", "58"),
-            ("ephemeral-storage", "100Gi"),
-        ]
-        .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        [("cpu", "8"), ("memory", "32Gi"), ("pods", "58"), ("ephemeral-storage", "100Gi")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
     capacity.extend(node.capacity.clone());
     let taint = |taint: &Taint| {
@@ -123,117 +113,4 @@ fn node_object(cluster: &Cluster, node: &NodeSpec, cx: &Moment<'_>) -> Value {
             "nodeInfo": { "architecture": "amd64", "operatingSystem": "linux", "osImage": "Amazon Linux 2023", "kernelVersion": "6.1.0",
                 "containerRuntimeVersion": "containerd://1.7.27", "kubeletVersion": super::discovery::git_version(cluster), "kubeProxyVersion": "",
                 "machineID": "", "systemUUID": "", "bootID": "" } } })
-}
-
-/// What a new EKS cluster has: namespaces, the API's own service, the default priority classes, and the workloads of the add-ons.
-pub fn seed(cluster: &mut Cluster, now: Timestamp) {
-    for space in ["default", "kube-system", "kube-public", "kube-node-lease"] {
-        let labels = json!({ "kubernetes.io/metadata.name": space });
-        seeded(
-            cluster,
-            now,
-            "namespaces",
-            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": space, "labels": labels }, "spec": { "finalizers": ["kubernetes"] }, "status": { "phase": "Active" } }),
-        );
-    }
-    let ports = json!([{ "name": "https", "port": 443, "protocol": "TCP", "targetPort": 443 }]);
-    seeded(
-        cluster,
-        now,
-        "services",
-        service(
-            "default",
-            "kubernetes",
-            "172.20.0.1",
-            &ports,
-            json!({ "component": "apiserver", "provider": "kubernetes" }),
-            Value::Null,
-        ),
-    );
-    let dns = json!([{ "name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53 }, { "name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53 }]);
-    let label = json!({ "k8s-app": "kube-dns" });
-    seeded(
-        cluster,
-        now,
-        "services",
-        service(
-            "kube-system",
-            "kube-dns",
-            "172.20.0.10",
-            &dns,
-            label.clone(),
-            label.clone(),
-        ),
-    );
-    for (class, value) in [
-        ("system-node-critical", 2_000_001_000),
-        ("system-cluster-critical", 2_000_000_000),
-    ] {
-        seeded(
-            cluster,
-            now,
-            "priorityclasses.scheduling.k8s.io",
-            json!({ "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": { "name": class }, "value": value, "preemptionPolicy": "PreemptLowerPriority" }),
-        );
-    }
-    for (kind, shelf, workload, image, labels) in [
-        (
-            "Deployment",
-            "deployments.apps",
-            "coredns",
-            "eks/coredns",
-            label,
-        ),
-        (
-            "DaemonSet",
-            "daemonsets.apps",
-            "aws-node",
-            "amazon-k8s-cni",
-            json!({ "k8s-app": "aws-node" }),
-        ),
-        (
-            "DaemonSet",
-            "daemonsets.apps",
-            "kube-proxy",
-            "eks/kube-proxy",
-            json!({ "k8s-app": "kube-proxy" }),
-        ),
-    ] {
-        let mut object = json!({ "apiVersion": "apps/v1", "kind": kind, "metadata": { "name": workload, "namespace": "kube-system", "generation": 1, "labels": labels },
-            "spec": { "selector": { "matchLabels": labels }, "template": { "metadata": { "labels": labels }, "spec": {
-                "containers": [{ "name": workload, "image": image }], "restartPolicy": "Always", "tolerations": [{ "operator": "Exists" }] } } } });
-        if kind == "Deployment" {
-            object["spec"]["replicas"] = json!(2);
-        }
-        let resource =
-            super::resource::find(cluster, "apps", "v1", shelf.trim_end_matches(".apps"))
-                .expect("workloads are built in");
-        super::defaults::fill(&resource, &mut object, now);
-        seeded(cluster, now, shelf, object);
-    }
-}
-
-fn service(
-    space: &str,
-    name: &str,
-    address: &str,
-    ports: &Value,
-    labels: Value,
-    selector: Value,
-) -> Value {
-    let mut object = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": name, "namespace": space, "labels": labels },
-        "spec": { "type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "ports": ports, "sessionAffinity": "None",
-            "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster" },
-        "status": { "loadBalancer": {} } });
-    if selector.is_object() {
-        object["spec"]["selector"] = selector;
-    }
-    object
-}
-
-fn seeded(cluster: &mut Cluster, now: Timestamp, shelf: &str, mut object: Value) {
-    let seed = format!("{shelf}/{}", text(&object, "/metadata/name"));
-    object["metadata"]["uid"] = json!(cluster.new_uid(&seed));
-    object["metadata"]["creationTimestamp"] = stamp(now);
-    cluster.put(shelf, object);
 }

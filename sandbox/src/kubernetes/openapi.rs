@@ -13,8 +13,7 @@ pub fn index(cluster: &Cluster) -> Value {
     for resource in resource::all(cluster) {
         let key = key(&resource);
         if !paths.contains_key(&key) {
-            let hash = group(cluster, &key)
-                .map(|document| hex::encode_upper(Sha256::digest(document.to_string())));
+            let hash = group(cluster, &key).map(|document| hex::encode_upper(Sha256::digest(document.to_string())));
             let url = format!("/openapi/v3/{key}?hash={}", hash.unwrap_or_default());
             paths.insert(key, json!({ "serverRelativeURL": url }));
         }
@@ -24,34 +23,21 @@ pub fn index(cluster: &Cluster) -> Value {
 
 /// The document of a group and version, `api/v1` or `apis/apps/v1`.
 pub fn group(cluster: &Cluster, wanted: &str) -> Option<Value> {
-    let resources: Vec<Resource> = resource::all(cluster)
-        .into_iter()
-        .filter(|resource| key(resource) == wanted)
-        .collect();
+    let resources: Vec<Resource> =
+        resource::all(cluster).into_iter().filter(|resource| key(resource) == wanted).collect();
     if resources.is_empty() {
         return None;
     }
     let mut paths = Map::new();
     for resource in &resources {
-        let space = if resource.namespaced {
-            "namespaces/{namespace}/"
-        } else {
-            ""
-        };
+        let space = if resource.namespaced { "namespaces/{namespace}/" } else { "" };
         let collection = format!("/{wanted}/{space}{}", resource.plural);
-        let kind =
-            json!({ "group": resource.group, "version": resource.version, "kind": resource.kind });
-        paths.insert(
-            collection.clone(),
-            json!({ "post": operation("post", &kind) }),
-        );
+        let kind = json!({ "group": resource.group, "version": resource.version, "kind": resource.kind });
+        paths.insert(collection.clone(), json!({ "post": operation("post", &kind) }));
         if resource.stored {
-            let operations = ["get", "put", "patch", "delete"]
-                .map(|method| (method.to_owned(), operation(method, &kind)));
-            paths.insert(
-                format!("{collection}/{{name}}"),
-                Value::Object(operations.into_iter().collect()),
-            );
+            let operations =
+                ["get", "put", "patch", "delete"].map(|method| (method.to_owned(), operation(method, &kind)));
+            paths.insert(format!("{collection}/{{name}}"), Value::Object(operations.into_iter().collect()));
         }
     }
     Some(
@@ -68,18 +54,16 @@ fn key(resource: &Resource) -> String {
 }
 
 fn operation(method: &str, kind: &Value) -> Value {
-    let action = if method == "patch" || method == "put" || method == "delete" || method == "get" {
-        method
-    } else {
-        "post"
-    };
+    let action =
+        if method == "patch" || method == "put" || method == "delete" || method == "get" { method } else { "post" };
     let names: &[&str] = match method {
         "get" => &["pretty"],
         "delete" => &["dryRun", "gracePeriodSeconds", "propagationPolicy"],
         "patch" => &["dryRun", "fieldManager", "fieldValidation", "force"],
         _ => &["dryRun", "fieldManager", "fieldValidation"],
     };
-    let parameter = |name: &&str| json!({ "name": name, "in": "query", "schema": { "type": "string", "uniqueItems": true } });
+    let parameter =
+        |name: &&str| json!({ "name": name, "in": "query", "schema": { "type": "string", "uniqueItems": true } });
     let parameters: Vec<Value> = names.iter().map(parameter).collect();
     json!({ "x-kubernetes-action": action, "x-kubernetes-group-version-kind": kind, "parameters": parameters,
         "responses": { "200": { "description": "OK" } } })

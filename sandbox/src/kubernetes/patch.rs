@@ -27,20 +27,15 @@ pub fn merge(target: &mut Value, patch: &Value) {
 /// # Errors
 /// What about the patch cannot be carried out.
 pub fn json(target: &mut Value, patch: &Value) -> Result<(), String> {
-    let operations = patch
-        .as_array()
-        .ok_or("a JSON patch is a list of operations")?;
+    let operations = patch.as_array().ok_or("a JSON patch is a list of operations")?;
     for operation in operations {
-        let path = operation["path"]
-            .as_str()
-            .ok_or("an operation of a JSON patch needs a path")?;
+        let path = operation["path"].as_str().ok_or("an operation of a JSON patch needs a path")?;
         let from = operation["from"].as_str().unwrap_or_default();
         match operation["op"].as_str().unwrap_or_default() {
             "add" => add(target, path, operation["value"].clone())?,
             "remove" => drop(remove(target, path)?),
             "replace" => {
-                *target.pointer_mut(path).ok_or_else(|| missing(path))? =
-                    operation["value"].clone();
+                *target.pointer_mut(path).ok_or_else(|| missing(path))? = operation["value"].clone();
             }
             "move" => {
                 let value = remove(target, from)?;
@@ -62,17 +57,10 @@ fn missing(path: &str) -> String {
     format!("the path {path} is missing: missing value")
 }
 
-fn parent<'a, 'p>(
-    target: &'a mut Value,
-    path: &'p str,
-) -> Result<(&'a mut Value, String, &'p str), String> {
+fn parent<'a, 'p>(target: &'a mut Value, path: &'p str) -> Result<(&'a mut Value, String, &'p str), String> {
     let (parent, last) = path.rsplit_once('/').ok_or_else(|| missing(path))?;
     let last = last.replace("~1", "/").replace("~0", "~");
-    Ok((
-        target.pointer_mut(parent).ok_or_else(|| missing(path))?,
-        last,
-        path,
-    ))
+    Ok((target.pointer_mut(parent).ok_or_else(|| missing(path))?, last, path))
 }
 
 fn add(target: &mut Value, path: &str, value: Value) -> Result<(), String> {
@@ -84,11 +72,7 @@ fn add(target: &mut Value, path: &str, value: Value) -> Result<(), String> {
         (Value::Object(object), key, _) => drop(object.insert(key, value)),
         (Value::Array(list), key, _) if key == "-" => list.push(value),
         (Value::Array(list), key, path) => {
-            let at: usize = key
-                .parse()
-                .ok()
-                .filter(|at| *at <= list.len())
-                .ok_or_else(|| missing(path))?;
+            let at: usize = key.parse().ok().filter(|at| *at <= list.len()).ok_or_else(|| missing(path))?;
             list.insert(at, value);
         }
         (_, _, path) => return Err(missing(path)),
@@ -98,15 +82,9 @@ fn add(target: &mut Value, path: &str, value: Value) -> Result<(), String> {
 
 fn remove(target: &mut Value, path: &str) -> Result<Value, String> {
     match parent(target, path)? {
-        (Value::Object(object), key, path) => {
-            object.shift_remove(&key).ok_or_else(|| missing(path))
-        }
+        (Value::Object(object), key, path) => object.shift_remove(&key).ok_or_else(|| missing(path)),
         (Value::Array(list), key, path) => {
-            let at: usize = key
-                .parse()
-                .ok()
-                .filter(|at| *at < list.len())
-                .ok_or_else(|| missing(path))?;
+            let at: usize = key.parse().ok().filter(|at| *at < list.len()).ok_or_else(|| missing(path))?;
             Ok(list.remove(at))
         }
         (_, _, path) => Err(missing(path)),
@@ -124,18 +102,12 @@ fn strategic_at<'p>(target: &mut Value, patch: &'p Value, path: &mut Vec<&'p str
         *target = patch.clone();
         return;
     };
-    if changes
-        .get("$patch")
-        .is_some_and(|directive| directive == "replace")
-    {
+    if changes.get("$patch").is_some_and(|directive| directive == "replace") {
         *target = without_directives(patch);
         return;
     }
     let target = object(target);
-    if changes
-        .get("$patch")
-        .is_some_and(|directive| directive == "delete")
-    {
+    if changes.get("$patch").is_some_and(|directive| directive == "delete") {
         target.clear();
         return;
     }
@@ -146,14 +118,8 @@ fn strategic_at<'p>(target: &mut Value, patch: &'p Value, path: &mut Vec<&'p str
         path.push(key);
         match value {
             Value::Null => drop(target.shift_remove(key)),
-            Value::Array(list) => {
-                list_at(target.entry(key.clone()).or_insert(Value::Null), list, path)
-            }
-            Value::Object(_) => strategic_at(
-                target.entry(key.clone()).or_insert(Value::Null),
-                value,
-                path,
-            ),
+            Value::Array(list) => list_at(target.entry(key.clone()).or_insert(Value::Null), list, path),
+            Value::Object(_) => strategic_at(target.entry(key.clone()).or_insert(Value::Null), value, path),
             _ => drop(target.insert(key.clone(), value.clone())),
         }
         path.pop();
@@ -162,11 +128,7 @@ fn strategic_at<'p>(target: &mut Value, patch: &'p Value, path: &mut Vec<&'p str
 }
 
 /// The directives that stand beside the list they are about.
-fn directives<'p>(
-    target: &mut Map<String, Value>,
-    changes: &'p Map<String, Value>,
-    path: &mut Vec<&'p str>,
-) {
+fn directives<'p>(target: &mut Map<String, Value>, changes: &'p Map<String, Value>, path: &mut Vec<&'p str>) {
     for (key, value) in changes {
         if let Some(field) = key.strip_prefix("$deleteFromPrimitiveList/") {
             let gone = value.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -187,11 +149,7 @@ fn directives<'p>(
         path.pop();
         let place = |one: &Value| {
             items(order, "").iter().position(|wanted| {
-                if keys.is_empty() {
-                    wanted == one
-                } else {
-                    keys[..1].iter().all(|key| wanted[key] == one[key])
-                }
+                if keys.is_empty() { wanted == one } else { keys[..1].iter().all(|key| wanted[key] == one[key]) }
             })
         };
         if let Some(list) = target.get_mut(field).and_then(Value::as_array_mut) {
@@ -205,12 +163,7 @@ fn list_at<'p>(target: &mut Value, list: &'p [Value], path: &mut Vec<&'p str>) {
         ListKind::Map(keys) => keys[0],
         ListKind::Set => {
             let kept = array(target);
-            kept.extend(
-                list.iter()
-                    .filter(|one| !kept.contains(one))
-                    .cloned()
-                    .collect::<Vec<_>>(),
-            );
+            kept.extend(list.iter().filter(|one| !kept.contains(one)).cloned().collect::<Vec<_>>());
             return;
         }
         ListKind::Atomic => {
@@ -220,12 +173,7 @@ fn list_at<'p>(target: &mut Value, list: &'p [Value], path: &mut Vec<&'p str>) {
     };
     let replace = list.iter().any(|one| one["$patch"] == "replace");
     if replace {
-        *target = Value::Array(
-            list.iter()
-                .filter(|one| one["$patch"] != "replace")
-                .map(without_directives)
-                .collect(),
-        );
+        *target = Value::Array(list.iter().filter(|one| one["$patch"] != "replace").map(without_directives).collect());
         return;
     }
     let target = array(target);
@@ -295,10 +243,7 @@ mod tests {
         ] {
             let mut target = live.clone();
             strategic(&mut target, &patch);
-            assert_eq!(
-                target["spec"]["template"]["spec"]["containers"], expected,
-                "{patch}"
-            );
+            assert_eq!(target["spec"]["template"]["spec"]["containers"], expected, "{patch}");
             assert_eq!(target["spec"]["replicas"], 1);
         }
     }
@@ -306,10 +251,7 @@ mod tests {
     #[test]
     fn merge_and_json_patches_follow_their_rfcs() {
         let mut target = json!({ "a": { "b": 1, "c": [1, 2] } });
-        merge(
-            &mut target,
-            &json!({ "a": { "b": null, "c": [3] }, "d": "x" }),
-        );
+        merge(&mut target, &json!({ "a": { "b": null, "c": [3] }, "d": "x" }));
         assert_eq!(target, json!({ "a": { "c": [3] }, "d": "x" }));
         let operations = json!([
             { "op": "test", "path": "/d", "value": "x" }, { "op": "add", "path": "/a/c/-", "value": 4 },

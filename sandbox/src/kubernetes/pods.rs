@@ -17,10 +17,7 @@ const WORK: SignedDuration = SignedDuration::from_secs(10);
 
 /// Places what waits, starts what is due, ends what is done.
 pub fn reconcile(cluster: &mut Cluster, now: Timestamp) {
-    let nodes: Vec<String> = cluster
-        .list("nodes", None)
-        .map(|node| name(node).to_owned())
-        .collect();
+    let nodes: Vec<String> = cluster.list("nodes", None).map(|node| name(node).to_owned()).collect();
     let pods: Vec<Value> = cluster.list("pods", None).cloned().collect();
     for pod in &pods {
         let node = text(pod, "/spec/nodeName");
@@ -28,18 +25,11 @@ pub fn reconcile(cluster: &mut Cluster, now: Timestamp) {
             remove(cluster, namespace(pod), name(pod));
         }
     }
-    for pod in pods
-        .iter()
-        .filter(|pod| text(pod, "/spec/nodeName").is_empty())
-    {
+    for pod in pods.iter().filter(|pod| text(pod, "/spec/nodeName").is_empty()) {
         schedule(cluster, pod, now);
     }
-    let due: Vec<(String, Timestamp)> = cluster
-        .due
-        .iter()
-        .filter(|(_, at)| **at <= now)
-        .map(|(pod, at)| (pod.clone(), *at))
-        .collect();
+    let due: Vec<(String, Timestamp)> =
+        cluster.due.iter().filter(|(_, at)| **at <= now).map(|(pod, at)| (pod.clone(), *at)).collect();
     for (place, at) in due {
         cluster.due.remove(&place);
         let (namespace, pod) = place.split_once('/').expect("pods have a namespace");
@@ -55,9 +45,7 @@ pub fn remove(cluster: &mut Cluster, namespace: &str, name: &str) {
 
 /// Whether the pod runs and is ready.
 pub fn is_ready(pod: &Value) -> bool {
-    items(pod, "/status/conditions")
-        .iter()
-        .any(|one| one["type"] == "Ready" && one["status"] == "True")
+    items(pod, "/status/conditions").iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
 }
 
 /// Whether a DaemonSet's pod of this template belongs on a node.
@@ -77,9 +65,7 @@ pub fn place_on(cluster: &mut Cluster, pod: &mut Value, node: &str, now: Timesta
     };
     let containers: Vec<Value> = items(pod, "/spec/containers").iter().map(waiting).collect();
     pod["status"]["containerStatuses"] = json!(containers);
-    cluster
-        .due
-        .insert(format!("{}/{}", namespace(pod), name(pod)), now + START);
+    cluster.due.insert(format!("{}/{}", namespace(pod), name(pod)), now + START);
 }
 
 fn schedule(cluster: &mut Cluster, pod: &Value, now: Timestamp) {
@@ -120,27 +106,17 @@ fn step(cluster: &mut Cluster, namespace: &str, pod: &str, at: Timestamp) {
     let id = hex::encode(digest);
     let host = cluster
         .get("nodes", "", text(&object, "/spec/nodeName"))
-        .and_then(|node| {
-            items(node, "/status/addresses")
-                .first()
-                .map(|one| one["address"].clone())
-        });
+        .and_then(|node| items(node, "/status/addresses").first().map(|one| one["address"].clone()));
     let status = |container: &Value| {
         let (state, ready) = if running {
-            (
-                json!({ "terminated": { "exitCode": 0, "reason": "Completed", "finishedAt": stamp(at) } }),
-                false,
-            )
+            (json!({ "terminated": { "exitCode": 0, "reason": "Completed", "finishedAt": stamp(at) } }), false)
         } else {
             (json!({ "running": { "startedAt": stamp(at) } }), true)
         };
         json!({ "name": container["name"], "image": container["image"], "imageID": format!("{}@sha256:{id}", text(container, "/image")),
             "containerID": format!("containerd://{id}"), "ready": ready, "started": ready, "restartCount": 0, "state": state })
     };
-    let statuses: Vec<Value> = items(&object, "/spec/containers")
-        .iter()
-        .map(status)
-        .collect();
+    let statuses: Vec<Value> = items(&object, "/spec/containers").iter().map(status).collect();
     object["status"]["containerStatuses"] = json!(statuses);
     if running {
         object["status"]["phase"] = json!("Succeeded");
@@ -156,10 +132,8 @@ fn step(cluster: &mut Cluster, namespace: &str, pod: &str, at: Timestamp) {
         object["status"]["podIP"] = json!(format!("10.1.{}.{}", digest[0], digest[1].max(4)));
         object["status"]["podIPs"] = json!([{ "ip": object["status"]["podIP"] }]);
         object["status"]["hostIP"] = host.unwrap_or(Value::Null);
-        object["status"]["conditions"] = json!(
-            ["Initialized", "Ready", "ContainersReady", "PodScheduled"]
-                .map(|kind| condition(kind, at))
-        );
+        object["status"]["conditions"] =
+            json!(["Initialized", "Ready", "ContainersReady", "PodScheduled"].map(|kind| condition(kind, at)));
         if bounded {
             cluster.due.insert(format!("{namespace}/{pod}"), at + WORK);
         }
@@ -176,37 +150,22 @@ fn allowed(node: &Value, spec: &Value, daemon: bool) -> bool {
         return false;
     }
     let labels = &node["metadata"]["labels"];
-    let selected = spec["nodeSelector"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .all(|(key, value)| labels.get(key) == Some(value));
-    let terms = items(
-        spec,
-        "/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms",
-    );
-    let wanted = terms.is_empty()
-        || terms
-            .iter()
-            .any(|term| Selector::from_node_term(term).picks_labels(labels));
-    selected
-        && wanted
-        && items(node, "/spec/taints")
-            .iter()
-            .all(|taint| tolerated(taint, spec, daemon))
+    let selected =
+        spec["nodeSelector"].as_object().into_iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
+    let terms = items(spec, "/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms");
+    let wanted = terms.is_empty() || terms.iter().any(|term| Selector::from_node_term(term).picks_labels(labels));
+    selected && wanted && items(node, "/spec/taints").iter().all(|taint| tolerated(taint, spec, daemon))
 }
 
 fn tolerated(taint: &Value, spec: &Value, daemon: bool) -> bool {
     let key = text(taint, "/key");
-    if text(taint, "/effect") == "PreferNoSchedule"
-        || (daemon && key.starts_with("node.kubernetes.io/"))
-    {
+    if text(taint, "/effect") == "PreferNoSchedule" || (daemon && key.starts_with("node.kubernetes.io/")) {
         return true;
     }
     items(spec, "/tolerations").iter().any(|toleration| {
         let key_fits = text(toleration, "/key") == key || text(toleration, "/key").is_empty();
-        let value_fits = text(toleration, "/operator") == "Exists"
-            || text(toleration, "/value") == text(taint, "/value");
+        let value_fits =
+            text(toleration, "/operator") == "Exists" || text(toleration, "/value") == text(taint, "/value");
         let effect = text(toleration, "/effect");
         key_fits && value_fits && (effect.is_empty() || effect == text(taint, "/effect"))
     })
@@ -214,19 +173,14 @@ fn tolerated(taint: &Value, spec: &Value, daemon: bool) -> bool {
 
 fn has_room(cluster: &Cluster, node: &Value, pod: &Value) -> bool {
     let mut needed = requests(&pod["spec"]);
-    for other in cluster
-        .list("pods", None)
-        .filter(|other| text(other, "/spec/nodeName") == name(node))
-    {
+    for other in cluster.list("pods", None).filter(|other| text(other, "/spec/nodeName") == name(node)) {
         if !matches!(text(other, "/status/phase"), "Succeeded" | "Failed") {
             for (resource, amount) in requests(&other["spec"]) {
                 *needed.entry(resource).or_default() += amount;
             }
         }
     }
-    needed
-        .iter()
-        .all(|(resource, amount)| quantity(&node["status"]["allocatable"][resource]) >= *amount)
+    needed.iter().all(|(resource, amount)| quantity(&node["status"]["allocatable"][resource]) >= *amount)
 }
 
 /// What a pod asks for; each is one of the node's `pods`.
@@ -236,9 +190,10 @@ fn requests(spec: &Value) -> BTreeMap<String, f64> {
         let resources = &container["resources"];
         let limits = resources["limits"].as_object().into_iter().flatten();
         let requests = resources["requests"].as_object();
-        let all = requests.into_iter().flatten().chain(
-            limits.filter(|(key, _)| requests.is_none_or(|requests| !requests.contains_key(*key))),
-        );
+        let all = requests
+            .into_iter()
+            .flatten()
+            .chain(limits.filter(|(key, _)| requests.is_none_or(|requests| !requests.contains_key(*key))));
         for (resource, amount) in all {
             *sum.entry(resource.clone()).or_default() += quantity(amount);
         }
@@ -254,9 +209,7 @@ fn quantity(value: &Value) -> f64 {
         Value::String(text) => text.as_str(),
         _ => return 0.0,
     };
-    let end = text
-        .find(|character: char| character.is_ascii_alphabetic())
-        .unwrap_or(text.len());
+    let end = text.find(|character: char| character.is_ascii_alphabetic()).unwrap_or(text.len());
     let number: f64 = text[..end].parse().unwrap_or(0.0);
     let factor = match &text[end..] {
         "m" => 1e-3,
@@ -279,13 +232,7 @@ mod tests {
 
     #[test]
     fn quantities_read_as_kubernetes_writes_them() {
-        for (text, amount) in [
-            ("2", 2.0),
-            ("250m", 0.25),
-            ("1Gi", 1_073_741_824.0),
-            ("1.5k", 1500.0),
-            ("x", 0.0),
-        ] {
+        for (text, amount) in [("2", 2.0), ("250m", 0.25), ("1Gi", 1_073_741_824.0), ("1.5k", 1500.0), ("x", 0.0)] {
             assert!((quantity(&json!(text)) - amount).abs() < 1e-9, "{text}");
         }
     }
@@ -301,22 +248,10 @@ mod tests {
         for (spec, fits) in [
             (json!({}), false),
             (json!({ "tolerations": toleration }), true),
-            (
-                json!({ "tolerations": [{ "key": "gpu", "value": "no" }] }),
-                false,
-            ),
-            (
-                json!({ "tolerations": toleration, "nodeSelector": { "type": "cpu" } }),
-                false,
-            ),
-            (
-                json!({ "tolerations": toleration, "affinity": affinity("gpu") }),
-                true,
-            ),
-            (
-                json!({ "tolerations": toleration, "affinity": affinity("cpu") }),
-                false,
-            ),
+            (json!({ "tolerations": [{ "key": "gpu", "value": "no" }] }), false),
+            (json!({ "tolerations": toleration, "nodeSelector": { "type": "cpu" } }), false),
+            (json!({ "tolerations": toleration, "affinity": affinity("gpu") }), true),
+            (json!({ "tolerations": toleration, "affinity": affinity("cpu") }), false),
         ] {
             assert_eq!(allowed(&node, &spec, false), fits, "{spec}");
         }

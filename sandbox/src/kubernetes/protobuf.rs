@@ -38,6 +38,7 @@ enum Form {
 
 use Form::{BytesMap, Count, Flag, Many, Number, One, RawJson, Text, TextMap, Texts, Time};
 
+#[rustfmt::skip]
 const OWNER: &[Row] = &[
     (1, "kind", Text),
     (3, "name", Text),
@@ -46,6 +47,7 @@ const OWNER: &[Row] = &[
     (6, "controller", Flag),
     (7, "blockOwnerDeletion", Flag),
 ];
+#[rustfmt::skip]
 const MANAGED: &[Row] = &[
     (1, "manager", Text),
     (2, "operation", Text),
@@ -55,6 +57,7 @@ const MANAGED: &[Row] = &[
     (7, "fieldsV1", RawJson),
     (8, "subresource", Text),
 ];
+#[rustfmt::skip]
 const META: &[Row] = &[
     (1, "name", Text),
     (2, "generateName", Text),
@@ -73,6 +76,7 @@ const META: &[Row] = &[
     (17, "managedFields", Many(MANAGED)),
 ];
 const NAMED: &[Row] = &[(1, "name", Text)];
+#[rustfmt::skip]
 const REFERENCE: &[Row] = &[
     (1, "kind", Text),
     (2, "namespace", Text),
@@ -82,6 +86,7 @@ const REFERENCE: &[Row] = &[
     (6, "resourceVersion", Text),
     (7, "fieldPath", Text),
 ];
+#[rustfmt::skip]
 const SECRET: &[Row] = &[
     (1, "metadata", One(META)),
     (2, "data", BytesMap),
@@ -89,23 +94,27 @@ const SECRET: &[Row] = &[
     (4, "stringData", TextMap),
     (5, "immutable", Flag),
 ];
+#[rustfmt::skip]
 const CONFIG_MAP: &[Row] = &[
     (1, "metadata", One(META)),
     (2, "data", TextMap),
     (3, "binaryData", BytesMap),
     (4, "immutable", Flag),
 ];
+#[rustfmt::skip]
 const NAMESPACE: &[Row] = &[
     (1, "metadata", One(META)),
     (2, "spec", One(&[(1, "finalizers", Texts)])),
     (3, "status", One(&[(1, "phase", Text)])),
 ];
+#[rustfmt::skip]
 const SERVICE_ACCOUNT: &[Row] = &[
     (1, "metadata", One(META)),
     (2, "secrets", Many(REFERENCE)),
     (3, "imagePullSecrets", Many(NAMED)),
     (4, "automountServiceAccountToken", Flag),
 ];
+#[rustfmt::skip]
 const RESOURCE_ATTRIBUTES: &[Row] = &[
     (1, "namespace", Text),
     (2, "verb", Text),
@@ -115,73 +124,39 @@ const RESOURCE_ATTRIBUTES: &[Row] = &[
     (6, "subresource", Text),
     (7, "name", Text),
 ];
+#[rustfmt::skip]
 const ACCESS_REVIEW: &[Row] = &[
     (1, "metadata", One(META)),
-    (
-        2,
-        "spec",
-        One(&[
-            (1, "resourceAttributes", One(RESOURCE_ATTRIBUTES)),
-            (
-                2,
-                "nonResourceAttributes",
-                One(&[(1, "path", Text), (2, "verb", Text)]),
-            ),
-        ]),
-    ),
-    (
-        3,
-        "status",
-        One(&[
-            (1, "allowed", Flag),
-            (2, "reason", Text),
-            (3, "evaluationError", Text),
-            (4, "denied", Flag),
-        ]),
-    ),
+    (2, "spec", One(&[(1, "resourceAttributes", One(RESOURCE_ATTRIBUTES)), (2, "nonResourceAttributes", One(&[(1, "path", Text), (2, "verb", Text)]))])),
+    (3, "status", One(&[(1, "allowed", Flag), (2, "reason", Text), (3, "evaluationError", Text), (4, "denied", Flag)])),
 ];
+#[rustfmt::skip]
 const RULES_REVIEW: &[Row] = &[
     (1, "metadata", One(META)),
     (2, "spec", One(&[(1, "namespace", Text)])),
-    (
-        3,
-        "status",
-        One(&[(3, "incomplete", Flag), (4, "evaluationError", Text)]),
-    ),
+    (3, "status", One(&[(3, "incomplete", Flag), (4, "evaluationError", Text)])),
 ];
+#[rustfmt::skip]
 const SUBJECT_REVIEW: &[Row] = &[
     (1, "metadata", One(META)),
-    (
-        2,
-        "status",
-        One(&[(
-            1,
-            "userInfo",
-            One(&[(1, "username", Text), (2, "uid", Text)]),
-        )]),
-    ),
+    (2, "status", One(&[(1, "userInfo", One(&[(1, "username", Text), (2, "uid", Text)]))])),
 ];
+#[rustfmt::skip]
 const DELETE_OPTIONS: &[Row] = &[
     (1, "gracePeriodSeconds", Number),
-    (
-        2,
-        "preconditions",
-        One(&[(1, "uid", Text), (2, "resourceVersion", Text)]),
-    ),
+    (2, "preconditions", One(&[(1, "uid", Text), (2, "resourceVersion", Text)])),
     (3, "orphanDependents", Flag),
     (4, "propagationPolicy", Text),
     (5, "dryRun", Texts),
     (6, "ignoreStoreReadErrorWithClusterBreakingPotential", Flag),
 ];
+#[rustfmt::skip]
 const SCALE: &[Row] = &[
     (1, "metadata", One(META)),
     (2, "spec", One(&[(1, "replicas", Number)])),
-    (
-        3,
-        "status",
-        One(&[(1, "replicas", Number), (2, "selector", Text)]),
-    ),
+    (3, "status", One(&[(1, "replicas", Number), (2, "selector", Text)])),
 ];
+#[rustfmt::skip]
 const EVICTION: &[Row] = &[
     (1, "metadata", One(META)),
     (2, "deleteOptions", One(DELETE_OPTIONS)),
@@ -205,9 +180,7 @@ const KINDS: &[(&str, &[Row])] = &[
 /// # Errors
 /// What cannot be read, or which kind or field is not part of the sandbox.
 pub fn decode(body: &[u8]) -> Result<Value, String> {
-    let body = body
-        .strip_prefix(MAGIC)
-        .ok_or("the body does not start as Kubernetes protobuf does")?;
+    let body = body.strip_prefix(MAGIC).ok_or("the body does not start as Kubernetes protobuf does")?;
     let (mut api_version, mut kind, mut raw) = (String::new(), String::new(), &[][..]);
     for field in Reader(body) {
         match field? {
@@ -233,10 +206,7 @@ pub fn decode(body: &[u8]) -> Result<Value, String> {
     };
     let mut object = json!({ "apiVersion": api_version, "kind": kind });
     let fields = message(raw, rows, &kind)?;
-    object
-        .as_object_mut()
-        .expect("made an object above")
-        .extend(fields);
+    object.as_object_mut().expect("made an object above").extend(fields);
     Ok(object)
 }
 
@@ -251,30 +221,17 @@ fn message(bytes: &[u8], rows: &[Row], of: &str) -> Result<Map<String, Value>, S
         };
         let place = format!("{of}.{name}");
         match (*form, wire) {
-            (Text, Wire::Bytes(bytes)) if bytes.is_empty() => {}
-            (Text, Wire::Bytes(bytes)) => {
-                drop(fields.insert((*name).to_owned(), json!(utf8(bytes)?)))
-            }
-            (Number, Wire::Varint(value)) => {
-                drop(fields.insert((*name).to_owned(), json!(value.cast_signed())))
-            }
+            (Text, Wire::Bytes([])) => {}
+            (Text, Wire::Bytes(bytes)) => drop(fields.insert((*name).to_owned(), json!(utf8(bytes)?))),
+            (Number, Wire::Varint(value)) => drop(fields.insert((*name).to_owned(), json!(value.cast_signed()))),
             (Count, Wire::Varint(0)) => {}
-            (Count, Wire::Varint(value)) => {
-                drop(fields.insert((*name).to_owned(), json!(value.cast_signed())))
-            }
-            (Flag, Wire::Varint(value)) => {
-                drop(fields.insert((*name).to_owned(), json!(value != 0)))
-            }
+            (Count, Wire::Varint(value)) => drop(fields.insert((*name).to_owned(), json!(value.cast_signed()))),
+            (Flag, Wire::Varint(value)) => drop(fields.insert((*name).to_owned(), json!(value != 0))),
             (Texts, Wire::Bytes(bytes)) => push(&mut fields, name, json!(utf8(bytes)?)),
-            (Many(rows), Wire::Bytes(bytes)) => push(
-                &mut fields,
-                name,
-                Value::Object(message(bytes, rows, &place)?),
-            ),
-            (One(rows), Wire::Bytes(bytes)) => drop(fields.insert(
-                (*name).to_owned(),
-                Value::Object(message(bytes, rows, &place)?),
-            )),
+            (Many(rows), Wire::Bytes(bytes)) => push(&mut fields, name, Value::Object(message(bytes, rows, &place)?)),
+            (One(rows), Wire::Bytes(bytes)) => {
+                drop(fields.insert((*name).to_owned(), Value::Object(message(bytes, rows, &place)?)))
+            }
             (TextMap | BytesMap, Wire::Bytes(bytes)) => {
                 let (key, value) = map_entry(bytes)?;
                 let value = match form {
@@ -282,9 +239,7 @@ fn message(bytes: &[u8], rows: &[Row], of: &str) -> Result<Map<String, Value>, S
                     _ => json!(utf8(value)?),
                 };
                 let map = fields.entry(*name).or_insert_with(|| json!({}));
-                map.as_object_mut()
-                    .expect("a map field is an object")
-                    .insert(key, value);
+                map.as_object_mut().expect("a map field is an object").insert(key, value);
             }
             (Time, Wire::Bytes(bytes)) => {
                 if let Some(time) = time(bytes)? {
@@ -294,15 +249,12 @@ fn message(bytes: &[u8], rows: &[Row], of: &str) -> Result<Map<String, Value>, S
             (RawJson, Wire::Bytes(bytes)) => {
                 let raw = Reader(bytes).next().transpose()?;
                 if let Some((1, Wire::Bytes(raw))) = raw {
-                    let value =
-                        serde_json::from_slice(raw).map_err(|error| format!("{place}: {error}"))?;
+                    let value = serde_json::from_slice(raw).map_err(|error| format!("{place}: {error}"))?;
                     fields.insert((*name).to_owned(), value);
                 }
             }
             _ => {
-                return Err(format!(
-                    "{place} has another form than it should in protobuf"
-                ));
+                return Err(format!("{place} has another form than it should in protobuf"));
             }
         }
     }
@@ -311,9 +263,7 @@ fn message(bytes: &[u8], rows: &[Row], of: &str) -> Result<Map<String, Value>, S
 
 fn push(fields: &mut Map<String, Value>, name: &str, value: Value) {
     let list = fields.entry(name).or_insert_with(|| json!([]));
-    list.as_array_mut()
-        .expect("a repeated field is a list")
-        .push(value);
+    list.as_array_mut().expect("a repeated field is a list").push(value);
 }
 
 fn map_entry(bytes: &[u8]) -> Result<(String, &[u8]), String> {
@@ -416,34 +366,17 @@ mod tests {
 
     fn body(kind: &str, raw: &[u8]) -> Vec<u8> {
         let meta = [field(1, b"v1"), field(2, kind.as_bytes())].concat();
-        [
-            MAGIC.to_vec(),
-            field(1, &meta),
-            field(2, raw),
-            field(3, b""),
-            field(4, b""),
-        ]
-        .concat()
+        [MAGIC.to_vec(), field(1, &meta), field(2, raw), field(3, b""), field(4, b"")].concat()
     }
 
     #[test]
     fn a_release_secret_is_read_whole() {
         let label = [field(1, b"owner"), field(2, b"helm")].concat();
-        let meta = [
-            field(1, b"sh.helm.release.v1.x.v1"),
-            field(2, b""),
-            vec![7 << 3, 0],
-            field(8, b""),
-            field(11, &label),
-        ]
-        .concat();
+        let meta =
+            [field(1, b"sh.helm.release.v1.x.v1"), field(2, b""), vec![7 << 3, 0], field(8, b""), field(11, &label)]
+                .concat();
         let data = [field(1, b"release"), field(2, b"\xff\x00")].concat();
-        let raw = [
-            field(1, &meta),
-            field(2, &data),
-            field(3, b"helm.sh/release.v1"),
-        ]
-        .concat();
+        let raw = [field(1, &meta), field(2, &data), field(3, b"helm.sh/release.v1")].concat();
         let expected = json!({ "apiVersion": "v1", "kind": "Secret",
             "metadata": { "name": "sh.helm.release.v1.x.v1", "labels": { "owner": "helm" } },
             "data": { "release": "/wA=" }, "type": "helm.sh/release.v1" });

@@ -95,11 +95,9 @@ impl Request {
             | "application/merge-patch+json"
             | "application/strategic-merge-patch+json" => serde_json::from_slice(&self.body)
                 .map_err(|error| Refusal::bad_request(format!("error decoding the body: {error}"))),
-            "application/yaml" | "application/apply-patch+yaml" => {
-                serde_json::from_slice(&self.body)
-                    .or_else(|_| serde_yaml::from_slice(&self.body))
-                    .map_err(|error| Refusal::bad_request(format!("error decoding YAML: {error}")))
-            }
+            "application/yaml" | "application/apply-patch+yaml" => serde_json::from_slice(&self.body)
+                .or_else(|_| serde_yaml::from_slice(&self.body))
+                .map_err(|error| Refusal::bad_request(format!("error decoding YAML: {error}"))),
             other => Err(Refusal::unsupported_media(other)),
         }
     }
@@ -118,9 +116,7 @@ impl Target {
             _ => return Err(Refusal::no_such_path()),
         };
         let (namespace, rest) = match rest {
-            ["namespaces", namespace, rest @ ..]
-                if !rest.is_empty() && !matches!(rest[0], "status" | "finalize") =>
-            {
+            ["namespaces", namespace, rest @ ..] if !rest.is_empty() && !matches!(rest[0], "status" | "finalize") => {
                 (*namespace, rest)
             }
             rest => ("", rest),
@@ -131,27 +127,18 @@ impl Target {
             [plural, name, sub @ ..] => (*plural, *name, sub.join("/")),
             [] => return Err(Refusal::no_such_path()),
         };
-        let resource =
-            resource::find(cluster, group, version, plural).ok_or_else(Refusal::no_such_path)?;
-        if resource.namespaced != !namespace.is_empty() && !(resource.namespaced && name.is_empty())
-        {
+        let resource = resource::find(cluster, group, version, plural).ok_or_else(Refusal::no_such_path)?;
+        let misplaced = resource.namespaced == namespace.is_empty();
+        let across = resource.namespaced && name.is_empty();
+        if misplaced && !across {
             return Err(Refusal::no_such_path());
         }
-        Ok(Target {
-            resource,
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            subresource,
-        })
+        Ok(Target { resource, namespace: namespace.to_owned(), name: name.to_owned(), subresource })
     }
 
     /// The verb of a request on this target, as RBAC names it.
     pub fn verb(&self, request: &Request) -> &'static str {
-        Target::verb_of(
-            request.method.as_str(),
-            self.name.is_empty(),
-            request.flag("watch"),
-        )
+        Target::verb_of(request.method.as_str(), self.name.is_empty(), request.flag("watch"))
     }
 
     /// The verb of a method on a collection or an object.

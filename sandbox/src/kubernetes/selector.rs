@@ -35,15 +35,8 @@ impl Selector {
     /// # Errors
     /// 400 for a selector that cannot be read or a field that cannot be selected by.
     pub fn parse(labels: &str, fields: &str) -> Result<Selector, Refusal> {
-        let labels = split_outside_parentheses(labels)
-            .into_iter()
-            .map(requirement)
-            .collect::<Result<_, _>>()?;
-        let fields = fields
-            .split(',')
-            .filter(|term| !term.is_empty())
-            .map(field_term)
-            .collect::<Result<_, _>>()?;
+        let labels = split_outside_parentheses(labels).into_iter().map(requirement).collect::<Result<_, _>>()?;
+        let fields = fields.split(',').filter(|term| !term.is_empty()).map(field_term).collect::<Result<_, _>>()?;
         Ok(Selector { labels, fields })
     }
 
@@ -59,27 +52,18 @@ impl Selector {
             })
             .collect();
         labels.extend(expressions(&selector["matchExpressions"]));
-        Selector {
-            labels,
-            fields: Vec::new(),
-        }
+        Selector { labels, fields: Vec::new() }
     }
 
     /// From the `matchExpressions` of a node affinity term.
     pub fn from_node_term(term: &Value) -> Selector {
-        Selector {
-            labels: expressions(&term["matchExpressions"]),
-            fields: Vec::new(),
-        }
+        Selector { labels: expressions(&term["matchExpressions"]), fields: Vec::new() }
     }
 
     /// Whether this object is picked.
     pub fn picks(&self, object: &Value) -> bool {
         self.picks_labels(&object["metadata"]["labels"])
-            && self
-                .fields
-                .iter()
-                .all(|(path, equal, wanted)| (field(object, path) == *wanted) == *equal)
+            && self.fields.iter().all(|(path, equal, wanted)| (field(object, path) == *wanted) == *equal)
     }
 
     /// Whether these labels (an object of texts, or null) are picked.
@@ -87,12 +71,8 @@ impl Selector {
         self.labels.iter().all(|requirement| {
             let value = labels.get(&requirement.key).and_then(Value::as_str);
             match &requirement.rule {
-                Rule::In(values) => {
-                    value.is_some_and(|value| values.iter().any(|one| one == value))
-                }
-                Rule::NotIn(values) => {
-                    value.is_none_or(|value| values.iter().all(|one| one != value))
-                }
+                Rule::In(values) => value.is_some_and(|value| values.iter().any(|one| one == value)),
+                Rule::NotIn(values) => value.is_none_or(|value| values.iter().all(|one| one != value)),
                 Rule::Exists => value.is_some(),
                 Rule::Absent => value.is_none(),
                 Rule::Above(bound) => number(value).is_some_and(|value| value > *bound),
@@ -108,15 +88,9 @@ fn number(value: Option<&str>) -> Option<i64> {
 
 fn expressions(list: &Value) -> Vec<Requirement> {
     let requirement = |expression: &Value| {
-        let values: Vec<String> = items(expression, "/values")
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect();
-        let bound = values
-            .first()
-            .and_then(|value| value.parse().ok())
-            .unwrap_or_default();
+        let values: Vec<String> =
+            items(expression, "/values").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let bound = values.first().and_then(|value| value.parse().ok()).unwrap_or_default();
         let rule = match text(expression, "/operator") {
             "In" => Rule::In(values),
             "NotIn" => Rule::NotIn(values),
@@ -125,16 +99,9 @@ fn expressions(list: &Value) -> Vec<Requirement> {
             "Lt" => Rule::Below(bound),
             _ => Rule::Exists,
         };
-        Requirement {
-            key: text(expression, "/key").to_owned(),
-            rule,
-        }
+        Requirement { key: text(expression, "/key").to_owned(), rule }
     };
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .map(requirement)
-        .collect()
+    list.as_array().into_iter().flatten().map(requirement).collect()
 }
 
 fn split_outside_parentheses(text: &str) -> Vec<&str> {
@@ -151,25 +118,14 @@ fn split_outside_parentheses(text: &str) -> Vec<&str> {
         }
     }
     parts.push(&text[start..]);
-    parts
-        .into_iter()
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .collect()
+    parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).collect()
 }
 
 fn requirement(term: &str) -> Result<Requirement, Refusal> {
     let unreadable = || Refusal::bad_request(format!("unable to parse requirement: {term}"));
     let set = |rest: &str| -> Result<Vec<String>, Refusal> {
-        let inner = rest
-            .trim()
-            .strip_prefix('(')
-            .and_then(|rest| rest.strip_suffix(')'))
-            .ok_or_else(unreadable)?;
-        Ok(inner
-            .split(',')
-            .map(|value| value.trim().to_owned())
-            .collect())
+        let inner = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).ok_or_else(unreadable)?;
+        Ok(inner.split(',').map(|value| value.trim().to_owned()).collect())
     };
     let one = |value: &str| vec![value.trim_start_matches('=').trim().to_owned()];
     let (key, rule) = if let Some(key) = term.strip_prefix('!') {
@@ -189,10 +145,7 @@ fn requirement(term: &str) -> Result<Requirement, Refusal> {
     if key.is_empty() || key.contains(char::is_whitespace) {
         return Err(unreadable());
     }
-    Ok(Requirement {
-        key: key.to_owned(),
-        rule,
-    })
+    Ok(Requirement { key: key.to_owned(), rule })
 }
 
 fn field_term(term: &str) -> Result<(String, bool, String), Refusal> {
@@ -201,9 +154,7 @@ fn field_term(term: &str) -> Result<(String, bool, String), Refusal> {
     } else if let Some((path, value)) = term.split_once('=') {
         (path, true, value.trim_start_matches('='))
     } else {
-        return Err(Refusal::bad_request(format!(
-            "invalid selector: '{term}'; can't understand '{term}'"
-        )));
+        return Err(Refusal::bad_request(format!("invalid selector: '{term}'; can't understand '{term}'")));
     };
     const KNOWN: &[&str] = &[
         "metadata.",
@@ -216,9 +167,7 @@ fn field_term(term: &str) -> Result<(String, bool, String), Refusal> {
         "spec.unschedulable",
     ];
     if !KNOWN.iter().any(|known| path.starts_with(known)) {
-        return Err(Refusal::bad_request(format!(
-            "field label not supported: {path}"
-        )));
+        return Err(Refusal::bad_request(format!("field label not supported: {path}")));
     }
     Ok((path.to_owned(), equal, value.to_owned()))
 }
@@ -253,17 +202,9 @@ mod tests {
             let selector = Selector::parse(labels, fields).expect("readable");
             assert_eq!(selector.picks(&object), picked, "{labels} {fields}");
         }
-        for (labels, fields) in [
-            ("a b=c", ""),
-            ("=x", ""),
-            ("", "spec.colour=red"),
-            ("", "metadata.name"),
-        ] {
+        for (labels, fields) in [("a b=c", ""), ("=x", ""), ("", "spec.colour=red"), ("", "metadata.name")] {
             assert_eq!(
-                Selector::parse(labels, fields)
-                    .map(|_| ())
-                    .expect_err("unreadable")
-                    .code,
+                Selector::parse(labels, fields).map(|_| ()).expect_err("unreadable").code,
                 400,
                 "{labels} {fields}"
             );

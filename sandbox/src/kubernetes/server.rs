@@ -24,11 +24,11 @@ use super::api::{self, Answer};
 use super::auth;
 use super::certificate;
 use super::neighbours;
-use super::request::{Request, Target};
+use super::record::{self, Visit, operation};
+use super::request::Request;
 use super::status::Refusal;
 use super::watch::Watch;
 use crate::faults::{CallRule, Fault};
-use crate::journal::{Entry, body_value};
 use crate::world::World;
 
 type Body = BoxBody<Bytes, std::convert::Infallible>;
@@ -41,10 +41,8 @@ const RENEW: Duration = Duration::from_secs(30 * 24 * 3600);
 /// # Panics
 /// When the world folder cannot be read or written.
 pub async fn serve(world: Arc<World>, listener: TcpListener) {
-    let config = || {
-        certificate::server_config(world.dir())
-            .unwrap_or_else(|error| panic!("{error}: {}", world.dir().display()))
-    };
+    let config =
+        || certificate::server_config(world.dir()).unwrap_or_else(|error| panic!("{error}: {}", world.dir().display()));
     let mut acceptor = TlsAcceptor::from(config());
     let mut made = std::time::Instant::now();
     loop {
@@ -101,142 +99,85 @@ async fn answer(world: Arc<World>, http: HttpRequest<Incoming>) -> Result<Respon
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
     let (cluster, path) = split(head.uri.path());
     let authorization = text(&head.headers, header::AUTHORIZATION);
-    let request = Request {
-        method: head.method,
-        path,
-        query: form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
-            .into_owned()
-            .collect(),
-        accept: text(&head.headers, header::ACCEPT),
-        content_type: text(&head.headers, header::CONTENT_TYPE)
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned(),
-        user_agent: text(&head.headers, header::USER_AGENT),
-        body,
-    };
+    let request = taken_apart(&head, path, body);
     let operation = operation(&request);
     let at = world.clock().now();
     let subject = format!("{} {}", cluster, request.path);
     let rule = world.faults().call("kubernetes", &operation, &subject, at);
-    let found = find_region(&world, &cluster);
+    let found = world.find_region(|state| state.kubernetes.has_cluster(&cluster));
     let region = found.clone().unwrap_or_default();
-    let injected = injected(&world, rule.as_ref(), &region).await;
-    let outcome = match injected {
+    let visit = Visit { region, cluster, request, operation, at, rule };
+    let outcome = match injected(&world, visit.rule.as_ref(), &visit.region).await {
         Injected::Close => {
-            record(
-                &world,
-                &region,
-                &cluster,
-                &request,
-                &operation,
-                at,
-                0,
-                None,
-                rule.as_ref(),
-            );
+            record::record(&world, &visit, 0, None);
             return Err(Closed);
         }
         Injected::Refuse(refusal) => Err(refusal),
-        Injected::Pass => match found {
-            Some(region) => act(&world, &region, &cluster, &authorization, &request),
-            None => Err(Refusal::not_found("clusters", &cluster)),
-        },
+        Injected::Pass if found.is_none() => Err(Refusal::not_found("clusters", &visit.cluster)),
+        Injected::Pass => act(&world, &visit, &authorization),
     };
-    let (status, error) = match &outcome {
-        Ok(Answer::Json(status, _)) => (*status, None),
-        Ok(Answer::Typed(..) | Answer::Text(_) | Answer::Watch(_)) => (200, None),
-        Err(refusal) => (refusal.code, Some(refusal.clone())),
-    };
-    record(
-        &world,
-        &region,
-        &cluster,
-        &request,
-        &operation,
-        at,
-        status,
-        error.as_ref(),
-        rule.as_ref(),
-    );
-    if matches!(
-        &rule,
-        Some(CallRule {
-            fault: Fault::LoseAnswer,
-            ..
-        })
-    ) {
-        return Err(Closed);
+    match &outcome {
+        Ok(Answer::Json(status, _)) => record::record(&world, &visit, *status, None),
+        Ok(Answer::Typed(..) | Answer::Text(_) | Answer::Watch(_)) => record::record(&world, &visit, 200, None),
+        Err(refusal) => record::record(&world, &visit, refusal.code, Some(refusal)),
     }
-    Ok(match outcome {
-        Ok(Answer::Json(status, document)) => {
-            document_response(status, "application/json", &document)
-        }
+    let lost = visit.rule.as_ref().is_some_and(|rule| matches!(rule.fault, Fault::LoseAnswer));
+    if lost { Err(Closed) } else { Ok(written(world, visit, outcome)) }
+}
+
+fn taken_apart(head: &http::request::Parts, path: String, body: Bytes) -> Request {
+    let content_type = text(&head.headers, header::CONTENT_TYPE);
+    let query = head.uri.query().unwrap_or_default().as_bytes();
+    Request {
+        method: head.method.clone(),
+        path,
+        query: form_urlencoded::parse(query).into_owned().collect(),
+        accept: text(&head.headers, header::ACCEPT),
+        content_type: content_type.split(';').next().unwrap_or_default().trim().to_owned(),
+        user_agent: text(&head.headers, header::USER_AGENT),
+        body,
+    }
+}
+
+/// An outcome in HTTP.
+fn written(world: Arc<World>, visit: Visit, outcome: Result<Answer, Refusal>) -> Response<Body> {
+    match outcome {
+        Ok(Answer::Json(status, document)) => document_response(status, "application/json", &document),
         Ok(Answer::Typed(media, document)) => document_response(200, media, &document),
-        Ok(Answer::Text(text)) => {
-            response(200, "text/plain; charset=utf-8", full(text.into_bytes()))
+        Ok(Answer::Text(text)) => response(200, "text/plain; charset=utf-8", full(text.into_bytes())),
+        Ok(Answer::Watch(watch)) => {
+            response(200, "application/json", watch_body(world, visit.region, visit.cluster, *watch))
         }
-        Ok(Answer::Watch(watch)) => response(
-            200,
-            "application/json",
-            watch_body(world, region, cluster, *watch),
-        ),
         Err(refusal) => document_response(refusal.code, "application/json", &refusal.to_json()),
-    })
+    }
 }
 
 /// The cluster that a path begins with, and the path below it, percent-decoded.
 fn split(path: &str) -> (String, String) {
     let rest = path.strip_prefix("/clusters/").unwrap_or_default();
     let (cluster, below) = rest.split_once('/').unwrap_or((rest, ""));
-    let decode = |text: &str| {
-        percent_encoding::percent_decode_str(text)
-            .decode_utf8_lossy()
-            .into_owned()
-    };
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     (decode(cluster), format!("/{}", decode(below)))
 }
 
 fn text(headers: &http::HeaderMap, name: header::HeaderName) -> String {
-    let values: Vec<&str> = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     values.join(",")
 }
 
-fn find_region(world: &World, cluster: &str) -> Option<String> {
-    world.find_region(|state| state.kubernetes.has_cluster(cluster))
-}
-
 /// Checks the caller and carries the request out; what it changed is on disk when this returns.
-fn act(
-    world: &World,
-    region: &str,
-    cluster: &str,
-    authorization: &str,
-    request: &Request,
-) -> Result<Answer, Refusal> {
+fn act(world: &World, visit: &Visit, authorization: &str) -> Result<Answer, Refusal> {
+    let cluster = visit.cluster.as_str();
     let identity = auth::identify(authorization, cluster, Timestamp::now()).map_err(|why| {
         tracing::debug!(cluster, why, "a Kubernetes token was refused");
         Refusal::unauthorized()
     })?;
-    world.with(region, |state, cx| {
-        let admin = neighbours::is_admin(state, cx, cluster, &identity.arn)
-            .ok_or_else(Refusal::unauthorized)?;
-        let caller = Caller {
-            user: identity.arn.clone(),
-            admin,
-        };
-        let served = state
-            .kubernetes
-            .clusters
-            .get_mut(cluster)
-            .ok_or_else(|| Refusal::not_found("clusters", cluster))?;
-        api::handle(served, &caller, request, cx.now)
+    world.with(&visit.region, |state, cx| {
+        let admin = neighbours::is_admin(state, cx, cluster, &identity.arn).ok_or_else(Refusal::unauthorized)?;
+        let caller = Caller { user: identity.arn.clone(), admin };
+        let served =
+            state.kubernetes.clusters.get_mut(cluster).ok_or_else(|| Refusal::not_found("clusters", cluster))?;
+        api::handle(served, &caller, &visit.request, cx.now)
     })
 }
 
@@ -266,114 +207,20 @@ async fn injected(world: &World, rule: Option<&CallRule>, region: &str) -> Injec
             "an error on the server has prevented the request from succeeding",
         )),
         Fault::ExpiredCredentials => Injected::Refuse(Refusal::unauthorized()),
-        Fault::AccessDenied => Injected::Refuse(Refusal::fault(
-            403,
-            "Forbidden",
-            "forbidden: the fault script denies this",
-        )),
+        Fault::AccessDenied => {
+            Injected::Refuse(Refusal::fault(403, "Forbidden", "forbidden: the fault script denies this"))
+        }
         Fault::Reset => Injected::Close,
         Fault::LoseAnswer => Injected::Pass,
         Fault::Delay => {
             let span = rule.delay.map(|span| span.0).unwrap_or_default();
-            let until =
-                world.clock().micros() + i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 2);
+            let until = world.clock().micros() + i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 2);
             while world.clock().micros() < until && !world.stopping().is_cancelled() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             Injected::Pass
         }
     }
-}
-
-/// `create secrets`, `watch pods`, `get /version`: what fault scripts and journals call a request.
-fn operation(request: &Request) -> String {
-    let parts: Vec<&str> = request
-        .path
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .collect();
-    let rest = match parts.as_slice() {
-        ["api", _, rest @ ..] | ["apis", _, _, rest @ ..] if !rest.is_empty() => rest,
-        _ => return format!("get {}", request.path),
-    };
-    let rest = match rest {
-        ["namespaces", _, below @ ..]
-            if !below.is_empty() && !matches!(below[0], "status" | "finalize") =>
-        {
-            below
-        }
-        rest => rest,
-    };
-    let verb = Target::verb_of(
-        request.method.as_str(),
-        rest.len() == 1,
-        request.flag("watch"),
-    );
-    let subresource = rest
-        .get(2)
-        .map(|part| format!("/{part}"))
-        .unwrap_or_default();
-    format!("{verb} {}{subresource}", rest[0])
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one call in one place; a struct would only repeat the names"
-)]
-fn record(
-    world: &World,
-    region: &str,
-    cluster: &str,
-    request: &Request,
-    operation: &str,
-    at: Timestamp,
-    status: u16,
-    refusal: Option<&Refusal>,
-    rule: Option<&CallRule>,
-) {
-    // Secrets, and answers that may hold them, are never written down.
-    let secret = operation.contains(" secrets");
-    let mut headers = http::HeaderMap::new();
-    if let Ok(content_type) = request.content_type.parse() {
-        headers.insert(header::CONTENT_TYPE, content_type);
-    }
-    let body = if secret && !request.body.is_empty() {
-        Value::String(format!("object: {} bytes", request.body.len()))
-    } else {
-        body_value(&headers, &request.body)
-    };
-    let query: Vec<String> = request
-        .query
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    let query = if query.is_empty() {
-        String::new()
-    } else {
-        format!("?{}", query.join("&"))
-    };
-    let looks = matches!(operation.split(' ').next(), Some("get" | "list" | "watch"))
-        || operation.contains("selfsubject");
-    world.journal().record(&Entry {
-        at,
-        service: "kubernetes".to_owned(),
-        operation: operation.to_owned(),
-        region: region.to_owned(),
-        request_id: uuid::Uuid::new_v4().to_string(),
-        request: format!(
-            "{} /clusters/{cluster}{}{query}",
-            request.method, request.path
-        ),
-        body,
-        status,
-        error: refusal.map(|refusal| refusal.reason.to_owned()),
-        effect: !looks && (200..300).contains(&status) && !request.dry_run(),
-        fault: rule.map(|rule| format!("{:?}", rule.fault)),
-        answer_headers: Vec::new(),
-        answer: refusal
-            .map(|refusal| refusal.to_json().to_string())
-            .unwrap_or_default(),
-    });
 }
 
 fn document_response(status: u16, media: &str, document: &Value) -> Response<Body> {
@@ -389,10 +236,7 @@ fn response(status: u16, media: &str, body: Body) -> Response<Body> {
     *response.status_mut() = StatusCode::from_u16(status).expect("statuses are HTTP's");
     let media = media.parse().expect("media types are plain text");
     response.headers_mut().insert(header::CONTENT_TYPE, media);
-    response.headers_mut().insert(
-        header::CACHE_CONTROL,
-        http::HeaderValue::from_static("no-cache, private"),
-    );
+    response.headers_mut().insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-cache, private"));
     response
 }
 
@@ -401,30 +245,20 @@ fn watch_body(world: Arc<World>, region: String, cluster: String, watch: Watch) 
     let (lines, mut receiver) = mpsc::channel::<Bytes>(16);
     tokio::spawn(follow(world, region, cluster, watch, lines));
     let frames = stream::poll_fn(move |context| {
-        receiver
-            .poll_recv(context)
-            .map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+        receiver.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     });
     StreamBody::new(frames).boxed()
 }
 
-async fn follow(
-    world: Arc<World>,
-    region: String,
-    cluster: String,
-    mut watch: Watch,
-    lines: mpsc::Sender<Bytes>,
-) {
+async fn follow(world: Arc<World>, region: String, cluster: String, mut watch: Watch, lines: mpsc::Sender<Bytes>) {
     let mut changes = world.changes();
     let end = tokio::time::sleep(Duration::from_secs(watch.timeout_seconds));
     tokio::pin!(end);
     loop {
         changes.mark_unchanged();
-        let goes_on = world.with(&region, |state, cx| {
-            match state.kubernetes.clusters.get_mut(&cluster) {
-                Some(cluster) => watch.look(cluster, cx.now),
-                None => false,
-            }
+        let goes_on = world.with(&region, |state, cx| match state.kubernetes.clusters.get_mut(&cluster) {
+            Some(cluster) => watch.look(cluster, cx.now),
+            None => false,
         });
         let told = watch.take_lines();
         if !told.is_empty() && lines.send(Bytes::from(told)).await.is_err() {

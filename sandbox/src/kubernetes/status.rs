@@ -18,39 +18,25 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(code: u16, reason: &'static str, message: String) -> Refusal {
-        Refusal {
-            code,
-            reason,
-            message,
-            details: Value::Null,
-        }
+        Refusal { code, reason, message, details: Value::Null }
     }
 
     /// No such object: `resource` with its group, as in `deployments.apps`.
     pub fn not_found(resource: &str, name: &str) -> Refusal {
         let message = format!("{resource} \"{name}\" not found");
-        Refusal {
-            details: details(resource, name),
-            ..Refusal::new(404, "NotFound", message)
-        }
+        Refusal { details: details(resource, name), ..Refusal::new(404, "NotFound", message) }
     }
 
     /// No such path or kind.
     pub fn no_such_path() -> Refusal {
         let message = "the server could not find the requested resource".to_owned();
-        Refusal {
-            details: json!({}),
-            ..Refusal::new(404, "NotFound", message)
-        }
+        Refusal { details: json!({}), ..Refusal::new(404, "NotFound", message) }
     }
 
     /// The name is taken.
     pub fn already_exists(resource: &str, name: &str) -> Refusal {
         let message = format!("{resource} \"{name}\" already exists");
-        Refusal {
-            details: details(resource, name),
-            ..Refusal::new(409, "AlreadyExists", message)
-        }
+        Refusal { details: details(resource, name), ..Refusal::new(409, "AlreadyExists", message) }
     }
 
     /// The object has another resourceVersion than the one sent.
@@ -65,20 +51,15 @@ impl Refusal {
     /// A precondition does not hold.
     pub fn cannot_fulfil(resource: &str, name: &str, why: &str) -> Refusal {
         let message = format!("Operation cannot be fulfilled on {resource} \"{name}\": {why}");
-        Refusal {
-            details: details(resource, name),
-            ..Refusal::new(409, "Conflict", message)
-        }
+        Refusal { details: details(resource, name), ..Refusal::new(409, "Conflict", message) }
     }
 
     /// Server-side apply met fields that others own; `conflicts` are (quoted manager, field path).
     pub fn apply_conflict(conflicts: &[(String, String)]) -> Refusal {
         let count = conflicts.len();
         let plural = if count == 1 { "conflict" } else { "conflicts" };
-        let list: Vec<String> = conflicts
-            .iter()
-            .map(|(manager, path)| format!("conflict with {manager}: {path}"))
-            .collect();
+        let list: Vec<String> =
+            conflicts.iter().map(|(manager, path)| format!("conflict with {manager}: {path}")).collect();
         let message = format!("Apply failed with {count} {plural}: {}", list.join("\n"));
         let causes: Vec<Value> = conflicts
             .iter()
@@ -86,10 +67,7 @@ impl Refusal {
                 json!({ "reason": "FieldManagerConflict", "message": format!("conflict with {manager}"), "field": path })
             })
             .collect();
-        Refusal {
-            details: json!({ "causes": causes }),
-            ..Refusal::new(409, "Conflict", message)
-        }
+        Refusal { details: json!({ "causes": causes }), ..Refusal::new(409, "Conflict", message) }
     }
 
     /// The object breaks a rule of its kind: `kind` with its group, as in `Deployment.apps`.
@@ -98,10 +76,7 @@ impl Refusal {
         let (short, group) = kind.split_once('.').unwrap_or((kind, ""));
         let causes = json!([{ "reason": "FieldValueInvalid", "message": what, "field": field }]);
         let details = json!({ "name": name, "group": group, "kind": short, "causes": causes });
-        Refusal {
-            details,
-            ..Refusal::new(422, "Invalid", message)
-        }
+        Refusal { details, ..Refusal::new(422, "Invalid", message) }
     }
 
     /// The request makes no sense.
@@ -134,19 +109,13 @@ impl Refusal {
     /// A thing that no one may do, in the words of the server.
     pub fn not_allowed(resource: &str, name: &str, why: &str) -> Refusal {
         let message = format!("{resource} \"{name}\" is forbidden: {why}");
-        Refusal {
-            details: details(resource, name),
-            ..Refusal::new(403, "Forbidden", message)
-        }
+        Refusal { details: details(resource, name), ..Refusal::new(403, "Forbidden", message) }
     }
 
     /// The resource exists, the verb does not.
     pub fn method_not_allowed() -> Refusal {
         let message = "the server does not allow this method on the requested resource".to_owned();
-        Refusal {
-            details: json!({}),
-            ..Refusal::new(405, "MethodNotAllowed", message)
-        }
+        Refusal { details: json!({}), ..Refusal::new(405, "MethodNotAllowed", message) }
     }
 
     /// A body in a form that the server does not read.
@@ -157,11 +126,7 @@ impl Refusal {
 
     /// The resourceVersion is older than what the server remembers.
     pub fn expired(sent: u64, oldest: u64) -> Refusal {
-        Refusal::new(
-            410,
-            "Expired",
-            format!("too old resource version: {sent} ({oldest})"),
-        )
+        Refusal::new(410, "Expired", format!("too old resource version: {sent} ({oldest})"))
     }
 
     /// A failure that the fault script asks for.

@@ -54,12 +54,7 @@ pub struct Change {
 impl Cluster {
     /// An empty cluster.
     pub fn new(name: &str, version: &str) -> Cluster {
-        Cluster {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            revision: 1,
-            ..Cluster::default()
-        }
+        Cluster { name: name.to_owned(), version: version.to_owned(), revision: 1, ..Cluster::default() }
     }
 
     /// One object; `namespace` is empty for those that live in none.
@@ -68,41 +63,24 @@ impl Cluster {
     }
 
     /// The objects of a shelf, of one namespace or of all, by namespace and name.
-    pub fn list<'a>(
-        &'a self,
-        shelf: &str,
-        namespace: Option<&'a str>,
-    ) -> impl Iterator<Item = &'a Value> {
+    pub fn list<'a>(&'a self, shelf: &str, namespace: Option<&'a str>) -> impl Iterator<Item = &'a Value> {
         self.shelves
             .get(shelf)
             .into_iter()
             .flat_map(|shelf| shelf.values())
-            .filter(move |object| {
-                namespace.is_none_or(|namespace| text(object, "/metadata/namespace") == namespace)
-            })
+            .filter(move |object| namespace.is_none_or(|namespace| text(object, "/metadata/namespace") == namespace))
     }
 
     /// The names of all shelves that hold something.
     pub fn shelves(&self) -> Vec<String> {
-        self.shelves
-            .iter()
-            .filter(|(_, shelf)| !shelf.is_empty())
-            .map(|(name, _)| name.clone())
-            .collect()
+        self.shelves.iter().filter(|(_, shelf)| !shelf.is_empty()).map(|(name, _)| name.clone()).collect()
     }
 
     /// Stores an object under its own name and namespace with a new resource version, and returns it. An object that is as it
     /// was keeps its version.
     pub fn put(&mut self, shelf: &str, mut object: Value) -> Value {
-        let place = place(
-            text(&object, "/metadata/namespace"),
-            text(&object, "/metadata/name"),
-        );
-        let before = self
-            .shelves
-            .get(shelf)
-            .and_then(|shelf| shelf.get(&place))
-            .cloned();
+        let place = place(text(&object, "/metadata/namespace"), text(&object, "/metadata/name"));
+        let before = self.shelves.get(shelf).and_then(|shelf| shelf.get(&place)).cloned();
         if let Some(before) = &before {
             object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
             if object == *before {
@@ -113,19 +91,13 @@ impl Cluster {
         self.revision += 1;
         object["metadata"]["resourceVersion"] = json!(self.revision.to_string());
         self.remember(shelf, before, object.clone(), false);
-        self.shelves
-            .entry(shelf.to_owned())
-            .or_default()
-            .insert(place, object.clone());
+        self.shelves.entry(shelf.to_owned()).or_default().insert(place, object.clone());
         object
     }
 
     /// Takes an object off its shelf.
     pub fn remove(&mut self, shelf: &str, namespace: &str, name: &str) -> Option<Value> {
-        let removed = self
-            .shelves
-            .get_mut(shelf)?
-            .remove(&place(namespace, name))?;
+        let removed = self.shelves.get_mut(shelf)?.remove(&place(namespace, name))?;
         self.start_remembering();
         self.revision += 1;
         let mut last = removed.clone();
@@ -135,13 +107,7 @@ impl Cluster {
     }
 
     /// Changes one object in place; nothing happens if it is not there.
-    pub fn change(
-        &mut self,
-        shelf: &str,
-        namespace: &str,
-        name: &str,
-        change: impl FnOnce(&mut Value),
-    ) {
+    pub fn change(&mut self, shelf: &str, namespace: &str, name: &str, change: impl FnOnce(&mut Value)) {
         if let Some(mut object) = self.get(shelf, namespace, name).cloned() {
             change(&mut object);
             self.put(shelf, object);
@@ -167,18 +133,8 @@ impl Cluster {
 
     /// A new uid, the same in every world with the same history.
     pub fn new_uid(&self, seed: &str) -> String {
-        let digest = hex::encode(Sha256::digest(format!(
-            "{}/{}/{seed}",
-            self.name, self.revision
-        )));
-        format!(
-            "{}-{}-4{}-8{}-{}",
-            &digest[..8],
-            &digest[8..12],
-            &digest[12..15],
-            &digest[15..18],
-            &digest[18..30]
-        )
+        let digest = hex::encode(Sha256::digest(format!("{}/{}/{seed}", self.name, self.revision)));
+        format!("{}-{}-4{}-8{}-{}", &digest[..8], &digest[8..12], &digest[12..15], &digest[15..18], &digest[18..30])
     }
 
     fn start_remembering(&mut self) {
@@ -190,13 +146,7 @@ impl Cluster {
 
     fn remember(&mut self, shelf: &str, before: Option<Value>, after: Value, deleted: bool) {
         let (before, after) = (before.map(Arc::new), Arc::new(after));
-        self.changes.push_back(Change {
-            revision: self.revision,
-            shelf: shelf.into(),
-            before,
-            after,
-            deleted,
-        });
+        self.changes.push_back(Change { revision: self.revision, shelf: shelf.into(), before, after, deleted });
         while self.changes.len() > REMEMBERED {
             if let Some(forgotten) = self.changes.pop_front() {
                 self.remembered_from = forgotten.revision;
@@ -207,10 +157,7 @@ impl Cluster {
 
 /// The text at a JSON pointer; empty when there is none.
 pub fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// `metadata.name`.
@@ -225,11 +172,7 @@ pub fn namespace(object: &Value) -> &str {
 
 /// The elements at a JSON pointer; none when there is no array.
 pub fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default()
+    object.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// A time as Kubernetes writes it: whole seconds.
@@ -255,9 +198,7 @@ mod tests {
         let made = cluster.put("pods", pod("x", "Pending"));
         let same = cluster.put("pods", pod("x", "Pending"));
         let changed = cluster.put("pods", pod("x", "Running"));
-        let versions: Vec<&str> = [&made, &same, &changed]
-            .map(|o| text(o, "/metadata/resourceVersion"))
-            .to_vec();
+        let versions: Vec<&str> = [&made, &same, &changed].map(|o| text(o, "/metadata/resourceVersion")).to_vec();
         assert_eq!(versions, ["2", "2", "3"]);
     }
 
@@ -267,15 +208,10 @@ mod tests {
         cluster.put("pods", pod("x", "Pending"));
         cluster.put("secrets", pod("s", ""));
         cluster.remove("pods", "a", "x");
-        let seen: Vec<(u64, bool)> = cluster
-            .changes_after("pods", 2)
-            .expect("remembered")
-            .iter()
-            .map(|c| (c.revision, c.deleted))
-            .collect();
+        let seen: Vec<(u64, bool)> =
+            cluster.changes_after("pods", 2).expect("remembered").iter().map(|c| (c.revision, c.deleted)).collect();
         assert_eq!(seen, [(4, true)]);
-        let reopened: Cluster =
-            serde_json::from_value(serde_json::to_value(&cluster).expect("json")).expect("cluster");
+        let reopened: Cluster = serde_json::from_value(serde_json::to_value(&cluster).expect("json")).expect("cluster");
         let mut reopened = reopened;
         assert_eq!(reopened.changes_after("pods", 2).map(|_| ()), Err(4));
     }

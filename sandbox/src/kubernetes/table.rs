@@ -11,23 +11,12 @@ use super::store::{items, name, text};
 type Column = (&'static str, u8, fn(&Value) -> String);
 
 /// The table of some objects of one resource.
-pub fn table(
-    resource: &Resource,
-    objects: &[Value],
-    version: Value,
-    include: &str,
-    now: Timestamp,
-) -> Value {
+pub fn table(resource: &Resource, objects: &[Value], version: Value, include: &str, now: Timestamp) -> Value {
     let columns = columns(resource);
-    let age_at = columns
-        .iter()
-        .position(|column| column.1 > 0)
-        .unwrap_or(columns.len());
-    let mut definitions: Vec<Value> = columns
-        .iter()
-        .map(|(title, priority, _)| definition(title, *priority))
-        .collect();
-    definitions.insert(0, json!({ "name": "Name", "type": "string", "format": "name", "description": "", "priority": 0 }));
+    let age_at = columns.iter().position(|column| column.1 > 0).unwrap_or(columns.len());
+    let mut definitions: Vec<Value> = columns.iter().map(|(title, priority, _)| definition(title, *priority)).collect();
+    definitions
+        .insert(0, json!({ "name": "Name", "type": "string", "format": "name", "description": "", "priority": 0 }));
     definitions.insert(age_at + 1, definition("Age", 0));
     let row = |object: &Value| {
         let mut cells: Vec<String> = columns.iter().map(|(_, _, cell)| cell(object)).collect();
@@ -49,7 +38,15 @@ fn definition(title: &str, priority: u8) -> Value {
 }
 
 fn columns(resource: &Resource) -> Vec<Column> {
-    let columns: &[Column] = match resource.qualified().as_str() {
+    match resource.group.as_str() {
+        "" => core_columns(&resource.plural),
+        _ => group_columns(&resource.qualified()),
+    }
+    .to_vec()
+}
+
+fn core_columns(plural: &str) -> &'static [Column] {
+    match plural {
         "pods" => &[
             ("Ready", 0, pod_ready),
             ("Status", 0, pod_status),
@@ -60,18 +57,10 @@ fn columns(resource: &Resource) -> Vec<Column> {
         "nodes" => &[
             ("Status", 0, node_status),
             ("Roles", 0, |_| "<none>".to_owned()),
-            ("Version", 0, |o| {
-                text(o, "/status/nodeInfo/kubeletVersion").to_owned()
-            }),
-            ("Internal-IP", 1, |o| {
-                text(o, "/status/addresses/0/address").to_owned()
-            }),
-            ("OS-Image", 1, |o| {
-                text(o, "/status/nodeInfo/osImage").to_owned()
-            }),
-            ("Container-Runtime", 1, |o| {
-                text(o, "/status/nodeInfo/containerRuntimeVersion").to_owned()
-            }),
+            ("Version", 0, |o| text(o, "/status/nodeInfo/kubeletVersion").to_owned()),
+            ("Internal-IP", 1, |o| text(o, "/status/addresses/0/address").to_owned()),
+            ("OS-Image", 1, |o| text(o, "/status/nodeInfo/osImage").to_owned()),
+            ("Container-Runtime", 1, |o| text(o, "/status/nodeInfo/containerRuntimeVersion").to_owned()),
         ],
         "namespaces" => &[("Status", 0, |o| text(o, "/status/phase").to_owned())],
         "services" => &[
@@ -81,23 +70,22 @@ fn columns(resource: &Resource) -> Vec<Column> {
             ("Port(s)", 0, ports),
             ("Selector", 1, |o| labels(&o["spec"]["selector"])),
         ],
-        "secrets" => &[
-            ("Type", 0, |o| text(o, "/type").to_owned()),
-            ("Data", 0, |o| size(&o["data"])),
-        ],
+        "secrets" => &[("Type", 0, |o| text(o, "/type").to_owned()), ("Data", 0, |o| size(&o["data"]))],
         "configmaps" => &[("Data", 0, |o| size(&o["data"]))],
         "serviceaccounts" => &[("Secrets", 0, |o| items(o, "/secrets").len().to_string())],
+        _ => &[],
+    }
+}
+
+fn group_columns(resource: &str) -> &'static [Column] {
+    match resource {
         "deployments.apps" => &[
-            ("Ready", 0, |o| {
-                ratio(&o["status"]["readyReplicas"], &o["spec"]["replicas"])
-            }),
+            ("Ready", 0, |o| ratio(&o["status"]["readyReplicas"], &o["spec"]["replicas"])),
             ("Up-to-date", 0, |o| count(&o["status"]["updatedReplicas"])),
             ("Available", 0, |o| count(&o["status"]["availableReplicas"])),
             ("Containers", 1, containers),
             ("Images", 1, images),
-            ("Selector", 1, |o| {
-                labels(&o["spec"]["selector"]["matchLabels"])
-            }),
+            ("Selector", 1, |o| labels(&o["spec"]["selector"]["matchLabels"])),
         ],
         "replicasets.apps" => &[
             ("Desired", 0, |o| count(&o["spec"]["replicas"])),
@@ -105,54 +93,35 @@ fn columns(resource: &Resource) -> Vec<Column> {
             ("Ready", 0, |o| count(&o["status"]["readyReplicas"])),
         ],
         "statefulsets.apps" => &[
-            ("Ready", 0, |o| {
-                ratio(&o["status"]["readyReplicas"], &o["spec"]["replicas"])
-            }),
+            ("Ready", 0, |o| ratio(&o["status"]["readyReplicas"], &o["spec"]["replicas"])),
             ("Containers", 1, containers),
             ("Images", 1, images),
         ],
         "daemonsets.apps" => &[
-            ("Desired", 0, |o| {
-                count(&o["status"]["desiredNumberScheduled"])
-            }),
-            ("Current", 0, |o| {
-                count(&o["status"]["currentNumberScheduled"])
-            }),
+            ("Desired", 0, |o| count(&o["status"]["desiredNumberScheduled"])),
+            ("Current", 0, |o| count(&o["status"]["currentNumberScheduled"])),
             ("Ready", 0, |o| count(&o["status"]["numberReady"])),
-            ("Up-to-date", 0, |o| {
-                count(&o["status"]["updatedNumberScheduled"])
-            }),
+            ("Up-to-date", 0, |o| count(&o["status"]["updatedNumberScheduled"])),
             ("Available", 0, |o| count(&o["status"]["numberAvailable"])),
-            ("Node Selector", 0, |o| {
-                labels(&o["spec"]["template"]["spec"]["nodeSelector"])
-            }),
+            ("Node Selector", 0, |o| labels(&o["spec"]["template"]["spec"]["nodeSelector"])),
             ("Containers", 1, containers),
             ("Images", 1, images),
         ],
         "jobs.batch" => &[
             ("Status", 0, |o| {
-                if text(o, "/status/completionTime").is_empty() {
-                    "Running"
-                } else {
-                    "Complete"
-                }
-                .to_owned()
+                if text(o, "/status/completionTime").is_empty() { "Running" } else { "Complete" }.to_owned()
             }),
-            ("Completions", 0, |o| {
-                ratio(&o["status"]["succeeded"], &o["spec"]["completions"])
-            }),
+            ("Completions", 0, |o| ratio(&o["status"]["succeeded"], &o["spec"]["completions"])),
         ],
-        "customresourcedefinitions.apiextensions.k8s.io" => &[("Created At", 0, |o| {
-            text(o, "/metadata/creationTimestamp").to_owned()
-        })],
-        "rolebindings.rbac.authorization.k8s.io"
-        | "clusterrolebindings.rbac.authorization.k8s.io" => &[("Role", 0, |o| {
-            format!("{}/{}", text(o, "/roleRef/kind"), text(o, "/roleRef/name"))
-        })],
+        "customresourcedefinitions.apiextensions.k8s.io" => {
+            &[("Created At", 0, |o| text(o, "/metadata/creationTimestamp").to_owned())]
+        }
+        "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
+            &[("Role", 0, |o| format!("{}/{}", text(o, "/roleRef/kind"), text(o, "/roleRef/name")))]
+        }
         "priorityclasses.scheduling.k8s.io" => &[("Value", 0, |o| count(&o["value"]))],
         _ => &[],
-    };
-    columns.to_vec()
+    }
 }
 
 /// An age as kubectl writes it.
@@ -174,11 +143,7 @@ fn age(object: &Value, now: Timestamp) -> String {
 }
 
 fn or_none(text: &str) -> String {
-    if text.is_empty() {
-        "<none>".to_owned()
-    } else {
-        text.to_owned()
-    }
+    if text.is_empty() { "<none>".to_owned() } else { text.to_owned() }
 }
 
 fn count(value: &Value) -> String {
@@ -204,11 +169,7 @@ fn labels(map: &Value) -> String {
 }
 
 fn containers(object: &Value) -> String {
-    items(object, "/spec/template/spec/containers")
-        .iter()
-        .map(name_of)
-        .collect::<Vec<_>>()
-        .join(",")
+    items(object, "/spec/template/spec/containers").iter().map(name_of).collect::<Vec<_>>().join(",")
 }
 
 fn name_of(container: &Value) -> &str {
@@ -225,10 +186,7 @@ fn images(object: &Value) -> String {
 
 fn pod_ready(pod: &Value) -> String {
     let statuses = items(pod, "/status/containerStatuses");
-    let ready = statuses
-        .iter()
-        .filter(|status| status["ready"] == true)
-        .count();
+    let ready = statuses.iter().filter(|status| status["ready"] == true).count();
     format!("{ready}/{}", items(pod, "/spec/containers").len())
 }
 
@@ -241,16 +199,8 @@ fn pod_status(pod: &Value) -> String {
 }
 
 fn node_status(node: &Value) -> String {
-    let ready = if super::pods::is_ready(node) {
-        "Ready"
-    } else {
-        "NotReady"
-    };
-    if node["spec"]["unschedulable"] == true {
-        format!("{ready},SchedulingDisabled")
-    } else {
-        ready.to_owned()
-    }
+    let ready = if super::pods::is_ready(node) { "Ready" } else { "NotReady" };
+    if node["spec"]["unschedulable"] == true { format!("{ready},SchedulingDisabled") } else { ready.to_owned() }
 }
 
 fn external(service: &Value) -> String {
@@ -263,11 +213,5 @@ fn external(service: &Value) -> String {
 
 fn ports(service: &Value) -> String {
     let port = |port: &Value| format!("{}/{}", port["port"], text(port, "/protocol"));
-    or_none(
-        &items(service, "/spec/ports")
-            .iter()
-            .map(port)
-            .collect::<Vec<_>>()
-            .join(","),
-    )
+    or_none(&items(service, "/spec/ports").iter().map(port).collect::<Vec<_>>().join(","))
 }

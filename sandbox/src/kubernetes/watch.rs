@@ -36,20 +36,13 @@ impl Watch {
     /// A watch that begins at a revision.
     pub fn new(target: Target, selector: Selector, request: &Request, revision: u64) -> Watch {
         let form = if request.wants_table() {
-            Form::Table {
-                include: request.get("includeObject").to_owned(),
-            }
+            Form::Table { include: request.get("includeObject").to_owned() }
         } else if request.wants_metadata() {
             Form::Metadata
         } else {
             Form::Whole
         };
-        let timeout_seconds = request
-            .get("timeoutSeconds")
-            .parse()
-            .ok()
-            .filter(|seconds| *seconds > 0)
-            .unwrap_or(1800);
+        let timeout_seconds = request.get("timeoutSeconds").parse().ok().filter(|seconds| *seconds > 0).unwrap_or(1800);
         Watch {
             target,
             revision,
@@ -109,10 +102,7 @@ impl Watch {
         if !space.is_empty() && namespace(&change.after) != space {
             return;
         }
-        let was = change
-            .before
-            .as_ref()
-            .is_some_and(|before| self.selector.picks(before));
+        let was = change.before.as_ref().is_some_and(|before| self.selector.picks(before));
         let is = !change.deleted && self.selector.picks(&change.after);
         match (was, is) {
             (false, true) => self.tell("ADDED", &change.after, now),
@@ -138,8 +128,7 @@ impl Watch {
 
     fn bookmark(&mut self, annotations: Value) {
         let resource = &self.target.resource;
-        let mut meta =
-            json!({ "resourceVersion": self.revision.to_string(), "creationTimestamp": null });
+        let mut meta = json!({ "resourceVersion": self.revision.to_string(), "creationTimestamp": null });
         if annotations.as_object().is_some_and(|all| !all.is_empty()) {
             meta["annotations"] = annotations;
         }

@@ -32,11 +32,7 @@ pub fn reconcile(cluster: &mut Cluster, now: Timestamp) {
 
 /// Every object of a shelf that is not on its way out.
 fn all(cluster: &Cluster, shelf: &str) -> Vec<Value> {
-    cluster
-        .list(shelf, None)
-        .filter(|object| object["metadata"]["deletionTimestamp"].is_null())
-        .cloned()
-        .collect()
+    cluster.list(shelf, None).filter(|object| object["metadata"]["deletionTimestamp"].is_null()).cloned().collect()
 }
 
 fn reconcile_deployment(cluster: &mut Cluster, deployment: &Value, now: Timestamp) {
@@ -52,63 +48,34 @@ fn reconcile_deployment(cluster: &mut Cluster, deployment: &Value, now: Timestam
             cluster.put("replicasets.apps", set);
         }
         Some(set) => {
-            let revision = if revision_of(set) == last {
-                last
-            } else {
-                last + 1
-            };
+            let revision = if revision_of(set) == last { last } else { last + 1 };
             cluster.change("replicasets.apps", namespace(deployment), &current, |set| {
                 set["spec"]["replicas"] = wanted.clone();
-                set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] =
-                    json!(revision.to_string());
+                set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!(revision.to_string());
             });
         }
     }
     let ready = |set: &Value| set["status"]["readyReplicas"].as_u64().unwrap_or(0);
     let sets = owned(cluster, "replicasets.apps", deployment);
-    let new_is_ready = sets
-        .iter()
-        .any(|set| name(set) == current && Some(ready(set)) == wanted.as_u64());
-    for old in sets
-        .iter()
-        .filter(|set| name(set) != current && set["spec"]["replicas"] != 0)
-    {
-        let may_go = new_is_ready
-            || ready(old) == 0
-            || text(deployment, "/spec/strategy/type") == "Recreate";
+    let new_is_ready = sets.iter().any(|set| name(set) == current && Some(ready(set)) == wanted.as_u64());
+    for old in sets.iter().filter(|set| name(set) != current && set["spec"]["replicas"] != 0) {
+        let may_go = new_is_ready || ready(old) == 0 || text(deployment, "/spec/strategy/type") == "Recreate";
         if may_go {
-            cluster.change("replicasets.apps", namespace(old), name(old), |set| {
-                set["spec"]["replicas"] = json!(0)
-            });
+            cluster.change("replicasets.apps", namespace(old), name(old), |set| set["spec"]["replicas"] = json!(0));
         }
     }
     deployment_status(cluster, deployment, &current, now);
 }
 
-fn replica_set(
-    cluster: &Cluster,
-    deployment: &Value,
-    hash: &str,
-    revision: u64,
-    now: Timestamp,
-) -> Value {
+fn replica_set(cluster: &Cluster, deployment: &Value, hash: &str, revision: u64, now: Timestamp) -> Value {
     let mut template = deployment["spec"]["template"].clone();
     template["metadata"]["labels"][HASH] = json!(hash);
     let mut selector = deployment["spec"]["selector"].clone();
     selector["matchLabels"][HASH] = json!(hash);
     let full = format!("{}-{hash}", name(deployment));
     let labels = template["metadata"]["labels"].clone();
-    let mut set = owned_object(
-        cluster,
-        "apps/v1",
-        "ReplicaSet",
-        deployment,
-        &full,
-        labels,
-        now,
-    );
-    set["metadata"]["annotations"] =
-        json!({ "deployment.kubernetes.io/revision": revision.to_string() });
+    let mut set = owned_object(cluster, "apps/v1", "ReplicaSet", deployment, &full, labels, now);
+    set["metadata"]["annotations"] = json!({ "deployment.kubernetes.io/revision": revision.to_string() });
     set["metadata"]["generation"] = json!(1);
     set["spec"] = json!({ "replicas": deployment["spec"]["replicas"], "selector": selector, "template": template });
     set["status"] = json!({ "replicas": 0 });
@@ -124,11 +91,7 @@ fn revision_of(set: &Value) -> u64 {
 
 fn deployment_status(cluster: &mut Cluster, deployment: &Value, current: &str, now: Timestamp) {
     let sets = owned(cluster, "replicasets.apps", deployment);
-    let sum = |field: &str| {
-        sets.iter()
-            .map(|set| set["status"][field].as_u64().unwrap_or(0))
-            .sum::<u64>()
-    };
+    let sum = |field: &str| sets.iter().map(|set| set["status"][field].as_u64().unwrap_or(0)).sum::<u64>();
     let newest = sets.iter().find(|set| name(set) == current);
     let updated = newest.map_or(0, |set| set["status"]["replicas"].as_u64().unwrap_or(0));
     let revision = newest.map_or(1, revision_of);
@@ -151,10 +114,7 @@ fn deployment_status(cluster: &mut Cluster, deployment: &Value, current: &str, n
     let (availability, word) = if available {
         ("MinimumReplicasAvailable", "has minimum availability")
     } else {
-        (
-            "MinimumReplicasUnavailable",
-            "does not have minimum availability",
-        )
+        ("MinimumReplicasUnavailable", "does not have minimum availability")
     };
     let (progress, how) = if done {
         ("NewReplicaSetAvailable", "has successfully progressed")
@@ -162,54 +122,22 @@ fn deployment_status(cluster: &mut Cluster, deployment: &Value, current: &str, n
         ("ReplicaSetUpdated", "is progressing")
     };
     status["conditions"] = json!([
-        condition(
-            deployment,
-            "Available",
-            available,
-            availability,
-            &format!("Deployment {word}."),
-            now
-        ),
-        condition(
-            deployment,
-            "Progressing",
-            true,
-            progress,
-            &format!("ReplicaSet \"{current}\" {how}."),
-            now
-        ),
+        condition(deployment, "Available", available, availability, &format!("Deployment {word}."), now),
+        condition(deployment, "Progressing", true, progress, &format!("ReplicaSet \"{current}\" {how}."), now),
     ]);
-    cluster.change(
-        "deployments.apps",
-        namespace(deployment),
-        name(deployment),
-        |deployment| {
-            deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"] =
-                json!(revision.to_string());
-            deployment["status"] = status;
-        },
-    );
+    cluster.change("deployments.apps", namespace(deployment), name(deployment), |deployment| {
+        deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!(revision.to_string());
+        deployment["status"] = status;
+    });
 }
 
 /// A condition that keeps the time of its last change.
-fn condition(
-    object: &Value,
-    kind: &str,
-    holds: bool,
-    reason: &str,
-    message: &str,
-    now: Timestamp,
-) -> Value {
+fn condition(object: &Value, kind: &str, holds: bool, reason: &str, message: &str, now: Timestamp) -> Value {
     let status = if holds { "True" } else { "False" };
-    let old = items(object, "/status/conditions")
-        .iter()
-        .find(|old| old["type"] == kind);
-    let kept = old
-        .filter(|old| old["status"] == status)
-        .map(|old| old["lastTransitionTime"].clone());
-    let updated = old
-        .filter(|old| old["status"] == status && old["reason"] == reason)
-        .map(|old| old["lastUpdateTime"].clone());
+    let old = items(object, "/status/conditions").iter().find(|old| old["type"] == kind);
+    let kept = old.filter(|old| old["status"] == status).map(|old| old["lastTransitionTime"].clone());
+    let updated =
+        old.filter(|old| old["status"] == status && old["reason"] == reason).map(|old| old["lastUpdateTime"].clone());
     json!({ "type": kind, "status": status, "reason": reason, "message": message,
         "lastTransitionTime": kept.unwrap_or_else(|| stamp(now)), "lastUpdateTime": updated.unwrap_or_else(|| stamp(now)) })
 }
@@ -223,11 +151,7 @@ fn reconcile_replicas(cluster: &mut Cluster, set: &Value, now: Timestamp) {
         pods::remove(cluster, namespace(pod), name(pod));
     }
     for _ in pods.len()..wanted {
-        let suffix = &hex::encode(Sha256::digest(format!(
-            "{}/{}",
-            text(set, "/metadata/uid"),
-            cluster.revision
-        )))[..5];
+        let suffix = &hex::encode(Sha256::digest(format!("{}/{}", text(set, "/metadata/uid"), cluster.revision)))[..5];
         let pod = pod_of(cluster, set, &format!("{}-{suffix}", name(set)), now);
         cluster.put("pods", pod);
     }
@@ -238,21 +162,15 @@ fn reconcile_replicas(cluster: &mut Cluster, set: &Value, now: Timestamp) {
         status["readyReplicas"] = json!(ready);
         status["availableReplicas"] = json!(ready);
     }
-    cluster.change("replicasets.apps", namespace(set), name(set), |set| {
-        set["status"] = status
-    });
+    cluster.change("replicasets.apps", namespace(set), name(set), |set| set["status"] = status);
 }
 
 fn reconcile_stateful(cluster: &mut Cluster, set: &Value, now: Timestamp) {
     let wanted = count(&set["spec"]["replicas"]);
     let revision = format!("{}-{}", name(set), template_hash(set));
-    let names: Vec<String> = (0..wanted)
-        .map(|index| format!("{}-{index}", name(set)))
-        .collect();
+    let names: Vec<String> = (0..wanted).map(|index| format!("{}-{index}", name(set))).collect();
     for pod in owned(cluster, "pods", set) {
-        if !names.iter().any(|wanted| wanted == name(&pod))
-            || pod["metadata"]["labels"][REVISION] != *revision
-        {
+        if !names.iter().any(|wanted| wanted == name(&pod)) || pod["metadata"]["labels"][REVISION] != *revision {
             pods::remove(cluster, namespace(&pod), name(&pod));
         }
     }
@@ -265,11 +183,7 @@ fn reconcile_stateful(cluster: &mut Cluster, set: &Value, now: Timestamp) {
             made["metadata"]["labels"]["apps.kubernetes.io/pod-index"] = json!(index.to_string());
             cluster.put("pods", made);
         }
-        if ordered
-            && !cluster
-                .get("pods", namespace(set), pod)
-                .is_some_and(pods::is_ready)
-        {
+        if ordered && !cluster.get("pods", namespace(set), pod).is_some_and(pods::is_ready) {
             break;
         }
     }
@@ -278,9 +192,7 @@ fn reconcile_stateful(cluster: &mut Cluster, set: &Value, now: Timestamp) {
     let status = json!({ "observedGeneration": set["metadata"]["generation"], "replicas": pods.len(), "readyReplicas": ready,
         "availableReplicas": ready, "currentReplicas": pods.len(), "updatedReplicas": pods.len(),
         "currentRevision": revision, "updateRevision": revision, "collisionCount": 0 });
-    cluster.change("statefulsets.apps", namespace(set), name(set), |set| {
-        set["status"] = status
-    });
+    cluster.change("statefulsets.apps", namespace(set), name(set), |set| set["status"] = status);
 }
 
 fn reconcile_daemons(cluster: &mut Cluster, set: &Value, now: Timestamp) {
@@ -292,33 +204,23 @@ fn reconcile_daemons(cluster: &mut Cluster, set: &Value, now: Timestamp) {
         .map(|node| name(node).to_owned())
         .collect();
     for pod in owned(cluster, "pods", set) {
-        let stays = nodes
-            .iter()
-            .any(|node| node == text(&pod, "/spec/nodeName"))
+        let stays = nodes.iter().any(|node| node == text(&pod, "/spec/nodeName"))
             && pod["metadata"]["labels"][REVISION] == *hash;
         if !stays {
             pods::remove(cluster, namespace(&pod), name(&pod));
         }
     }
-    let placed: Vec<String> = owned(cluster, "pods", set)
-        .iter()
-        .map(|pod| text(pod, "/spec/nodeName").to_owned())
-        .collect();
+    let placed: Vec<String> =
+        owned(cluster, "pods", set).iter().map(|pod| text(pod, "/spec/nodeName").to_owned()).collect();
     for node in nodes.iter().filter(|node| !placed.contains(node)) {
-        let suffix = &hex::encode(Sha256::digest(format!(
-            "{}/{node}/{}",
-            text(set, "/metadata/uid"),
-            cluster.revision
-        )))[..5];
+        let suffix =
+            &hex::encode(Sha256::digest(format!("{}/{node}/{}", text(set, "/metadata/uid"), cluster.revision)))[..5];
         let mut pod = pod_of(cluster, set, &format!("{}-{suffix}", name(set)), now);
         pod["metadata"]["labels"][REVISION] = json!(hash);
         pods::place_on(cluster, &mut pod, node, now);
         cluster.put("pods", pod);
     }
-    let ready = owned(cluster, "pods", set)
-        .iter()
-        .filter(|pod| pods::is_ready(pod))
-        .count();
+    let ready = owned(cluster, "pods", set).iter().filter(|pod| pods::is_ready(pod)).count();
     let wanted = nodes.len();
     let mut status = json!({ "observedGeneration": set["metadata"]["generation"], "desiredNumberScheduled": wanted, "currentNumberScheduled": wanted,
         "updatedNumberScheduled": wanted, "numberReady": ready, "numberMisscheduled": 0 });
@@ -328,17 +230,11 @@ fn reconcile_daemons(cluster: &mut Cluster, set: &Value, now: Timestamp) {
     if wanted > ready {
         status["numberUnavailable"] = json!(wanted - ready);
     }
-    cluster.change("daemonsets.apps", namespace(set), name(set), |set| {
-        set["status"] = status
-    });
+    cluster.change("daemonsets.apps", namespace(set), name(set), |set| set["status"] = status);
 }
 
 fn reconcile_job(cluster: &mut Cluster, job: &Value, now: Timestamp) {
-    if job["spec"]["suspend"] == true
-        || items(job, "/status/conditions")
-            .iter()
-            .any(|one| one["type"] == "Complete")
-    {
+    if job["spec"]["suspend"] == true || items(job, "/status/conditions").iter().any(|one| one["type"] == "Complete") {
         return;
     }
     let wanted = count(&job["spec"]["completions"]);
@@ -348,11 +244,7 @@ fn reconcile_job(cluster: &mut Cluster, job: &Value, now: Timestamp) {
     let active = pods.len() - succeeded;
     let parallel = count(&job["spec"]["parallelism"]);
     for _ in active..parallel.min(wanted.saturating_sub(succeeded)) {
-        let suffix = &hex::encode(Sha256::digest(format!(
-            "{}/{}",
-            text(job, "/metadata/uid"),
-            cluster.revision
-        )))[..5];
+        let suffix = &hex::encode(Sha256::digest(format!("{}/{}", text(job, "/metadata/uid"), cluster.revision)))[..5];
         let pod = pod_of(cluster, job, &format!("{}-{suffix}", name(job)), now);
         cluster.put("pods", pod);
     }
@@ -368,22 +260,15 @@ fn reconcile_job(cluster: &mut Cluster, job: &Value, now: Timestamp) {
         status["completionTime"] = stamp(now);
         status["conditions"] = json!([done("SuccessCriteriaMet"), done("Complete")]);
     }
-    cluster.change("jobs.batch", namespace(job), name(job), |job| {
-        job["status"] = status
-    });
+    cluster.change("jobs.batch", namespace(job), name(job), |job| job["status"] = status);
 }
 
 fn count(value: &Value) -> usize {
-    value
-        .as_u64()
-        .and_then(|count| usize::try_from(count).ok())
-        .unwrap_or(1)
+    value.as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(1)
 }
 
 fn living(pods: Vec<Value>) -> Vec<Value> {
-    pods.into_iter()
-        .filter(|pod| !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed"))
-        .collect()
+    pods.into_iter().filter(|pod| !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")).collect()
 }
 
 /// What an object controls on a shelf.
@@ -394,11 +279,7 @@ fn owned(cluster: &Cluster, shelf: &str, owner: &Value) -> Vec<Value> {
             .iter()
             .any(|reference| reference["uid"] == *uid && reference["controller"] == true)
     };
-    cluster
-        .list(shelf, Some(namespace(owner)))
-        .filter(is_owned)
-        .cloned()
-        .collect()
+    cluster.list(shelf, Some(namespace(owner))).filter(is_owned).cloned().collect()
 }
 
 fn template_hash(workload: &Value) -> String {
@@ -409,15 +290,9 @@ fn template_hash(workload: &Value) -> String {
 
 fn pod_of(cluster: &Cluster, owner: &Value, name: &str, now: Timestamp) -> Value {
     let template = &owner["spec"]["template"];
-    let labels = template["metadata"]
-        .get("labels")
-        .cloned()
-        .unwrap_or_else(|| json!({}));
+    let labels = template["metadata"].get("labels").cloned().unwrap_or_else(|| json!({}));
     let mut pod = owned_object(cluster, "v1", "Pod", owner, name, labels, now);
-    if let Some(annotations) = template["metadata"]
-        .get("annotations")
-        .filter(|annotations| annotations.is_object())
-    {
+    if let Some(annotations) = template["metadata"].get("annotations").filter(|annotations| annotations.is_object()) {
         pod["metadata"]["annotations"] = annotations.clone();
     }
     pod["spec"] = template["spec"].clone();

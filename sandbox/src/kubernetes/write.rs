@@ -1,38 +1,33 @@
-//! Requests that change objects: create, update, the four kinds of patch, delete, and the scale and eviction parts.
+//! Requests that change objects: create, update and the four kinds of patch.
 //! Must not know who may; that was decided before.
 
 use jiff::Timestamp;
+
 use serde_json::{Value, json};
 
 use super::api::find;
+
 use super::apply::{self, Manager};
-use super::collect;
+
 use super::defaults;
+
 use super::patch;
+
 use super::request::{Request, Target};
-use super::selector::Selector;
+use super::rules;
+
 use super::status::Refusal;
+
 use super::store::{Cluster, items, name, namespace, stamp, text};
 
 /// Creates an object from the body.
 ///
 /// # Errors
 /// What a real server refuses.
-pub fn create(
-    cluster: &mut Cluster,
-    request: &Request,
-    target: &Target,
-    now: Timestamp,
-) -> Result<Value, Refusal> {
+pub fn create(cluster: &mut Cluster, request: &Request, target: &Target, now: Timestamp) -> Result<Value, Refusal> {
     let mut object = request.object()?;
-    if object["metadata"]
-        .get("resourceVersion")
-        .and_then(Value::as_str)
-        .is_some_and(|version| !version.is_empty())
-    {
-        return Err(Refusal::bad_request(
-            "resourceVersion should not be set on objects to be created",
-        ));
+    if object["metadata"].get("resourceVersion").and_then(Value::as_str).is_some_and(|version| !version.is_empty()) {
+        return Err(Refusal::bad_request("resourceVersion should not be set on objects to be created"));
     }
     if text(&object, "/metadata/name").is_empty() {
         let prefix = text(&object, "/metadata/generateName").to_owned();
@@ -46,8 +41,10 @@ pub fn create(
 
 /// How an object came to be as it is: decides about `managedFields`.
 #[derive(Clone, Copy, PartialEq)]
-enum Write {
+pub enum Write {
+    /// By a create, update or patch.
     Plain,
+    /// By server-side apply.
     Applied,
 }
 
@@ -64,13 +61,9 @@ fn insert(
     check_identity(target, &mut object)?;
     let (space, own) = (namespace(&object).to_owned(), name(&object).to_owned());
     if resource.namespaced {
-        let home = cluster
-            .get("namespaces", "", &space)
-            .ok_or_else(|| Refusal::not_found("namespaces", &space))?;
+        let home = cluster.get("namespaces", "", &space).ok_or_else(|| Refusal::not_found("namespaces", &space))?;
         if !home["metadata"]["deletionTimestamp"].is_null() {
-            let why = format!(
-                "unable to create new content in namespace {space} because it is being terminated"
-            );
+            let why = format!("unable to create new content in namespace {space} because it is being terminated");
             return Err(Refusal::not_allowed(&shelf, &own, &why));
         }
     }
@@ -101,7 +94,7 @@ pub fn change(
 ) -> Result<(u16, Value), Refusal> {
     let body = request.object()?;
     if target.subresource == "scale" && target.resource.scalable() {
-        return scale(cluster, request, target, &body, now).map(|scale| (200, scale));
+        return super::scale::scale(cluster, request, target, &body, now).map(|scale| (200, scale));
     }
     let known = match target.subresource.as_str() {
         "" => true,
@@ -118,8 +111,7 @@ pub fn change(
         Ok(live) => live,
         Err(_) if applies && target.subresource.is_empty() => {
             let applied = applied(request, target, &Value::Null, &body, now)?;
-            return insert(cluster, request, target, applied, Write::Applied, now)
-                .map(|made| (201, made));
+            return insert(cluster, request, target, applied, Write::Applied, now).map(|made| (201, made));
         }
         Err(refusal) => return Err(refusal),
     };
@@ -128,22 +120,12 @@ pub fn change(
         _ if applies => applied(request, target, &live, &body, now)?,
         _ => patched(request, target, &live, &body)?,
     };
-    let how = if applies {
-        Write::Applied
-    } else {
-        Write::Plain
-    };
+    let how = if applies { Write::Applied } else { Write::Plain };
     let changed = replace(cluster, request, target, &live, wanted, how, now)?;
     Ok((200, changed))
 }
 
-fn applied(
-    request: &Request,
-    target: &Target,
-    live: &Value,
-    body: &Value,
-    now: Timestamp,
-) -> Result<Value, Refusal> {
+fn applied(request: &Request, target: &Target, live: &Value, body: &Value, now: Timestamp) -> Result<Value, Refusal> {
     if request.get("fieldManager").is_empty() {
         return Err(Refusal::bad_request(
             "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
@@ -152,10 +134,7 @@ fn applied(
     let mut body = body.clone();
     check_identity(target, &mut body)?;
     if let Some(meta) = body["metadata"].as_object_mut() {
-        if meta
-            .get("managedFields")
-            .is_some_and(|fields| !fields.is_null() && *fields != json!([]))
-        {
+        if meta.get("managedFields").is_some_and(|fields| !fields.is_null() && *fields != json!([])) {
             return Err(Refusal::bad_request("metadata.managedFields must be nil"));
         }
         meta.shift_remove("managedFields");
@@ -184,12 +163,7 @@ fn manager<'a>(request: &'a Request, target: &Target, now: &'a Value) -> Manager
     }
 }
 
-fn patched(
-    request: &Request,
-    target: &Target,
-    live: &Value,
-    body: &Value,
-) -> Result<Value, Refusal> {
+fn patched(request: &Request, target: &Target, live: &Value, body: &Value) -> Result<Value, Refusal> {
     let mut wanted = live.clone();
     match request.content_type.as_str() {
         "application/merge-patch+json" => patch::merge(&mut wanted, body),
@@ -199,20 +173,18 @@ fn patched(
             ));
         }
         "application/strategic-merge-patch+json" => patch::strategic(&mut wanted, body),
-        "application/json-patch+json" => patch::json(&mut wanted, body).map_err(|why| {
-            Refusal::invalid(
-                &target.resource.qualified_kind(),
-                &target.name,
-                "patch",
-                &why,
-            )
-        })?,
+        "application/json-patch+json" => patch::json(&mut wanted, body)
+            .map_err(|why| Refusal::invalid(&target.resource.qualified_kind(), &target.name, "patch", &why))?,
         other => return Err(Refusal::unsupported_media(other)),
     }
     Ok(wanted)
 }
 
-fn replace(
+/// Puts a wanted state in place of the live one, as far as the target allows.
+///
+/// # Errors
+/// 409 for an old version, 422 for a broken rule.
+pub fn replace(
     cluster: &mut Cluster,
     request: &Request,
     target: &Target,
@@ -250,13 +222,7 @@ fn replace(
             None => remove(&mut wanted, "status"),
         }
     }
-    for part in [
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-    ] {
+    for part in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
         match live["metadata"].get(part) {
             Some(value) => wanted["metadata"][part] = value.clone(),
             None => remove(&mut wanted["metadata"], part),
@@ -274,8 +240,7 @@ fn keep_allocated(shelf: &str, live: &Value, wanted: &mut Value) {
         _ => &[],
     };
     for part in parts {
-        if wanted["spec"].get(*part).is_none_or(Value::is_null) && live["spec"].get(*part).is_some()
-        {
+        if wanted["spec"].get(*part).is_none_or(Value::is_null) && live["spec"].get(*part).is_some() {
             wanted["spec"][*part] = live["spec"][*part].clone();
         }
     }
@@ -293,7 +258,7 @@ fn finish(
 ) -> Result<Value, Refusal> {
     let resource = &target.resource;
     defaults::fill(resource, &mut object, now);
-    defaults::validate(resource, &object, Some(live).filter(|live| !live.is_null()))?;
+    rules::validate(resource, &object, Some(live).filter(|live| !live.is_null()))?;
     if !live.is_null() {
         let specified = |object: &Value| {
             object.as_object().map(|fields| {
@@ -336,8 +301,7 @@ fn check_identity(target: &Target, object: &mut Value) -> Result<(), Refusal> {
     }
     let (kind, version) = (text(object, "/kind"), text(object, "/apiVersion"));
     let wrong_kind = !kind.is_empty() && kind != resource.kind;
-    let wrong_version =
-        !version.is_empty() && version != resource.api_version() && !resource.custom;
+    let wrong_version = !version.is_empty() && version != resource.api_version() && !resource.custom;
     if wrong_kind || wrong_version {
         let why = format!(
             "{kind} in version \"{version}\" cannot be handled as a {}: converting ({version}.{kind}) to ({}.{}): unknown conversion",
@@ -381,198 +345,4 @@ fn remove(object: &mut Value, key: &str) {
     if let Some(fields) = object.as_object_mut() {
         fields.shift_remove(key);
     }
-}
-
-/// Deletes one object.
-///
-/// # Errors
-/// 404, 409 for preconditions that do not hold, 403 for what cannot go.
-pub fn delete(
-    cluster: &mut Cluster,
-    request: &Request,
-    target: &Target,
-    now: Timestamp,
-) -> Result<Value, Refusal> {
-    let options = if request.body.is_empty() {
-        Value::Null
-    } else {
-        request.object()?
-    };
-    let object = find(cluster, target)?.clone();
-    let shelf = target.resource.qualified();
-    let preconditions = &options["preconditions"];
-    for (part, pointer) in [
-        ("uid", "/metadata/uid"),
-        ("resourceVersion", "/metadata/resourceVersion"),
-    ] {
-        let wanted = text(preconditions, &format!("/{part}"));
-        if !wanted.is_empty() && wanted != text(&object, pointer) {
-            let why = format!(
-                "Precondition failed: {part} in precondition: {wanted}, in object meta: {}",
-                text(&object, pointer)
-            );
-            return Err(Refusal::cannot_fulfil(&shelf, &target.name, &why));
-        }
-    }
-    if shelf == "namespaces"
-        && matches!(
-            target.name.as_str(),
-            "default" | "kube-system" | "kube-public"
-        )
-    {
-        return Err(Refusal::not_allowed(
-            &shelf,
-            &target.name,
-            "this namespace may not be deleted",
-        ));
-    }
-    let dry = request.dry_run() || items(&options, "/dryRun").iter().any(|one| one == "All");
-    if !dry {
-        remove_object(cluster, request, &options, &shelf, &object, now);
-    }
-    let left = cluster.get(&shelf, &target.namespace, &target.name);
-    match left.filter(|left| !dry && !left["metadata"]["deletionTimestamp"].is_null()) {
-        Some(left) => Ok(left.clone()),
-        None => {
-            let details = json!({ "name": target.name, "group": target.resource.group, "kind": target.resource.plural, "uid": object["metadata"]["uid"] });
-            Ok(
-                json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details }),
-            )
-        }
-    }
-}
-
-fn remove_object(
-    cluster: &mut Cluster,
-    request: &Request,
-    options: &Value,
-    shelf: &str,
-    object: &Value,
-    now: Timestamp,
-) {
-    let policy = Some(text(options, "/propagationPolicy"))
-        .filter(|policy| !policy.is_empty())
-        .unwrap_or(request.get("propagationPolicy"));
-    if policy == "Orphan" || options["orphanDependents"] == true {
-        let uid = &object["metadata"]["uid"];
-        for other in cluster.shelves() {
-            let dependents: Vec<Value> = cluster
-                .list(&other, None)
-                .filter(|one| {
-                    items(one, "/metadata/ownerReferences")
-                        .iter()
-                        .any(|owner| owner["uid"] == *uid)
-                })
-                .cloned()
-                .collect();
-            for mut dependent in dependents {
-                let kept: Vec<Value> = items(&dependent, "/metadata/ownerReferences")
-                    .iter()
-                    .filter(|owner| owner["uid"] != *uid)
-                    .cloned()
-                    .collect();
-                dependent["metadata"]["ownerReferences"] = json!(kept);
-                cluster.put(&other, dependent);
-            }
-        }
-    }
-    collect::delete(cluster, shelf, object, now);
-}
-
-/// Deletes what the selectors pick.
-///
-/// # Errors
-/// 400 for a selector that cannot be read.
-pub fn delete_collection(
-    cluster: &mut Cluster,
-    request: &Request,
-    target: &Target,
-    now: Timestamp,
-) -> Result<Value, Refusal> {
-    let selector = Selector::parse(request.get("labelSelector"), request.get("fieldSelector"))?;
-    let options = if request.body.is_empty() {
-        Value::Null
-    } else {
-        request.object()?
-    };
-    let shelf = target.resource.qualified();
-    let space = Some(target.namespace.as_str()).filter(|space| !space.is_empty());
-    let picked: Vec<Value> = cluster
-        .list(&shelf, space)
-        .filter(|object| selector.picks(object))
-        .cloned()
-        .collect();
-    if !request.dry_run() {
-        for object in &picked {
-            remove_object(cluster, request, &options, &shelf, object, now);
-        }
-    }
-    Ok(
-        json!({ "kind": format!("{}List", target.resource.kind), "apiVersion": target.resource.api_version(),
-        "metadata": { "resourceVersion": cluster.revision.to_string() }, "items": picked }),
-    )
-}
-
-/// The `Scale` of a workload.
-pub fn scale_of(object: &Value) -> Value {
-    let selector: Vec<String> = object["spec"]["selector"]["matchLabels"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
-        .collect();
-    let meta = &object["metadata"];
-    json!({ "kind": "Scale", "apiVersion": "autoscaling/v1",
-        "metadata": { "name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"], "resourceVersion": meta["resourceVersion"], "creationTimestamp": meta["creationTimestamp"] },
-        "spec": { "replicas": object["spec"]["replicas"] },
-        "status": { "replicas": object["status"]["replicas"].as_u64().unwrap_or(0), "selector": selector.join(",") } })
-}
-
-fn scale(
-    cluster: &mut Cluster,
-    request: &Request,
-    target: &Target,
-    body: &Value,
-    now: Timestamp,
-) -> Result<Value, Refusal> {
-    let live = find(cluster, target)?.clone();
-    let mut scale = scale_of(&live);
-    match request.method.as_str() {
-        "PUT" => scale = body.clone(),
-        _ => patch::merge(&mut scale, body),
-    }
-    let sent = text(&scale, "/metadata/resourceVersion");
-    if !sent.is_empty() && sent != text(&live, "/metadata/resourceVersion") {
-        return Err(Refusal::conflict(
-            &target.resource.qualified(),
-            &target.name,
-        ));
-    }
-    let mut wanted = live.clone();
-    wanted["spec"]["replicas"] = json!(scale["spec"]["replicas"].as_u64().unwrap_or(0));
-    let whole = Target {
-        subresource: String::new(),
-        ..target.clone()
-    };
-    let changed = replace(cluster, request, &whole, &live, wanted, Write::Plain, now)?;
-    Ok(scale_of(&changed))
-}
-
-/// Evicts a pod: it goes at once.
-///
-/// # Errors
-/// 404.
-pub fn evict(
-    cluster: &mut Cluster,
-    request: &Request,
-    target: &Target,
-    now: Timestamp,
-) -> Result<Value, Refusal> {
-    let pod = find(cluster, target)?.clone();
-    if !request.dry_run() {
-        collect::delete(cluster, "pods", &pod, now);
-    }
-    Ok(
-        json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 }),
-    )
 }

@@ -1,10 +1,6 @@
 //! A sandbox with one cluster, and a client for its Kubernetes API: TLS, an EKS token, JSON.
 //! Must not know what is tested.
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test binary uses its own part of this"
-)]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its own part of this")]
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -33,32 +29,17 @@ pub fn manual() -> ClockKind {
 }
 
 pub async fn open(dir: &std::path::Path, clock: ClockKind) -> Sandbox {
-    let options = Options {
-        world: dir.to_path_buf(),
-        clock,
-        faults: None,
-    };
+    let options = Options { world: dir.to_path_buf(), clock, faults: None };
     let sandbox = Sandbox::open(options).await.expect("the world opens");
-    sandbox.world().with(REGION, |state, cx| {
-        kubernetes::create_cluster(state, cx, CLUSTER)
-    });
+    sandbox.world().with(REGION, |state, cx| kubernetes::create_cluster(state, cx, CLUSTER));
     sandbox
 }
 
 pub fn add_node(sandbox: &Sandbox, name: &str) {
-    let labels = [(
-        "sagemaker.amazonaws.com/compute-type".to_owned(),
-        "hyperpod".to_owned(),
-    )];
-    let node = kubernetes::NodeSpec {
-        name: name.to_owned(),
-        labels: labels.into(),
-        taints: Vec::new(),
-        capacity: [].into(),
-    };
-    sandbox.world().with(REGION, |state, cx| {
-        kubernetes::add_node(state, cx, CLUSTER, node)
-    });
+    let labels = [("sagemaker.amazonaws.com/compute-type".to_owned(), "hyperpod".to_owned())];
+    let node =
+        kubernetes::NodeSpec { name: name.to_owned(), labels: labels.into(), taints: Vec::new(), capacity: [].into() };
+    sandbox.world().with(REGION, |state, cx| kubernetes::add_node(state, cx, CLUSTER, node));
 }
 
 pub fn advance(sandbox: &Sandbox, seconds: u64) {
@@ -68,12 +49,7 @@ pub fn advance(sandbox: &Sandbox, seconds: u64) {
 
 /// The authority's certificate, PEM in base64, and the cluster's URL.
 pub fn address(sandbox: &Sandbox) -> (String, String) {
-    sandbox.world().read(REGION, |_, cx| {
-        (
-            kubernetes::certificate_authority(cx),
-            kubernetes::endpoint(cx, CLUSTER),
-        )
-    })
+    sandbox.world().read(REGION, |_, cx| (kubernetes::certificate_authority(cx), kubernetes::endpoint(cx, CLUSTER)))
 }
 
 /// A client that may speak to one cluster, or may not.
@@ -91,19 +67,9 @@ impl Client {
 
     pub fn with_token(sandbox: &Sandbox, token: &str) -> Client {
         let (authority, base) = address(sandbox);
-        let port = base
-            .split(':')
-            .nth(2)
-            .and_then(|rest| rest.split('/').next())
-            .expect("a port")
-            .parse()
-            .expect("a port");
-        Client {
-            base,
-            authority,
-            port,
-            token: token.to_owned(),
-        }
+        let port =
+            base.split(':').nth(2).and_then(|rest| rest.split('/').next()).expect("a port").parse().expect("a port");
+        Client { base, authority, port, token: token.to_owned() }
     }
 
     pub async fn get(&self, path: &str) -> (u16, Value) {
@@ -111,19 +77,13 @@ impl Client {
     }
 
     pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        self.send("POST", path, "application/json", body.to_string().into())
-            .await
+        self.send("POST", path, "application/json", body.to_string().into()).await
     }
 
     pub async fn send(&self, method: &str, path: &str, media: &str, body: Bytes) -> (u16, Value) {
         let answer = self.open(method, path, media, body).await;
         let status = answer.status().as_u16();
-        let bytes = answer
-            .into_body()
-            .collect()
-            .await
-            .expect("a body")
-            .to_bytes();
+        let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
         (
             status,
             serde_json::from_slice(&bytes)
@@ -131,17 +91,8 @@ impl Client {
         )
     }
 
-    pub async fn open(
-        &self,
-        method: &str,
-        path: &str,
-        media: &str,
-        body: Bytes,
-    ) -> http::Response<Incoming> {
-        let path = format!(
-            "/clusters/{}{path}",
-            self.base.rsplit('/').next().expect("a cluster")
-        );
+    pub async fn open(&self, method: &str, path: &str, media: &str, body: Bytes) -> http::Response<Incoming> {
+        let path = format!("/clusters/{}{path}", self.base.rsplit('/').next().expect("a cluster"));
         let mut request = http::Request::builder()
             .method(method)
             .uri(path)
@@ -154,37 +105,22 @@ impl Client {
             request = request.header("authorization", format!("Bearer {}", self.token));
         }
         let request = request.body(Full::new(body)).expect("a request");
-        self.connect()
-            .await
-            .send_request(request)
-            .await
-            .expect("an answer")
+        self.connect().await.send_request(request).await.expect("an answer")
     }
 
     async fn connect(&self) -> SendRequest<Full<Bytes>> {
-        let pem = base64::engine::general_purpose::STANDARD
-            .decode(&self.authority)
-            .expect("base64");
+        let pem = base64::engine::general_purpose::STANDARD.decode(&self.authority).expect("base64");
         let mut roots = rustls::RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(&pem).expect("PEM"))
-            .expect("a certificate");
+        roots.add(CertificateDer::from_pem_slice(&pem).expect("PEM")).expect("a certificate");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("TLS versions");
         let config = config.with_root_certificates(roots).with_no_client_auth();
-        let stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port))
-            .await
-            .expect("a connection");
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.expect("a connection");
         let name = ServerName::try_from("127.0.0.1").expect("a name");
-        let stream = tokio_rustls::TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await
-            .expect("TLS");
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .expect("HTTP");
+        let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("TLS");
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP");
         tokio::spawn(connection);
         sender
     }
@@ -201,35 +137,17 @@ pub fn token(cluster: &str) -> String {
     );
     let host = format!("sts.{REGION}.amazonaws.com");
     let empty = hex::encode(Sha256::digest(b""));
-    let request = format!(
-        "GET\n/\n{query}\nhost:{host}\nx-k8s-aws-id:{cluster}\n\nhost;x-k8s-aws-id\n{empty}"
-    );
-    let to_sign = format!(
-        "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
-        hex::encode(Sha256::digest(request))
-    );
+    let request = format!("GET\n/\n{query}\nhost:{host}\nx-k8s-aws-id:{cluster}\n\nhost;x-k8s-aws-id\n{empty}");
+    let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(request)));
     let start = format!("AWS4{SECRET_KEY}").into_bytes();
     let key = scope.split('/').fold(start, |key, part| hmac(&key, part));
-    let url = format!(
-        "https://{host}/?{query}&X-Amz-Signature={}",
-        hex::encode(hmac(&key, &to_sign))
-    );
-    format!(
-        "k8s-aws-v1.{}",
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(url)
-    )
+    let url = format!("https://{host}/?{query}&X-Amz-Signature={}", hex::encode(hmac(&key, &to_sign)));
+    format!("k8s-aws-v1.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(url))
 }
 
 fn hmac(key: &[u8], message: &str) -> Vec<u8> {
     let mut block = [0u8; 64];
     block[..key.len()].copy_from_slice(key);
-    let inner = Sha256::new()
-        .chain_update(block.map(|byte| byte ^ 0x36))
-        .chain_update(message)
-        .finalize();
-    Sha256::new()
-        .chain_update(block.map(|byte| byte ^ 0x5c))
-        .chain_update(inner)
-        .finalize()
-        .to_vec()
+    let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().to_vec()
 }

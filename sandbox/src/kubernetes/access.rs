@@ -26,7 +26,7 @@ pub fn check(caller: &Caller, target: &Target, verb: &str) -> Result<(), Refusal
     if !resource.stored || allows(caller, verb, &resource.plural, &target.subresource) {
         return Ok(());
     }
-    Err(Refusal::forbidden(&caller.user, verb, &resource.plural, &resource.group, &target.name))
+    Err(Refusal::forbidden(&caller.user, verb, &resource.plural, &resource.group, &target.name, &target.namespace))
 }
 
 fn allows(caller: &Caller, verb: &str, resource: &str, subresource: &str) -> bool {

@@ -72,6 +72,11 @@ fn body(request: &Request, operation: &str) -> Value {
     if operation.contains(" secrets") && !request.body.is_empty() {
         return Value::String(format!("object: {} bytes", request.body.len()));
     }
+    if !request.body.is_empty()
+        && let Ok(object) = request.object()
+    {
+        return object;
+    }
     let mut headers = http::HeaderMap::new();
     if let Ok(content_type) = request.content_type.parse() {
         headers.insert(header::CONTENT_TYPE, content_type);

@@ -90,7 +90,11 @@ impl Refusal {
     }
 
     /// Known, but not allowed.
-    pub fn forbidden(user: &str, verb: &str, resource: &str, group: &str, name: &str) -> Refusal {
+    pub fn forbidden(user: &str, verb: &str, resource: &str, group: &str, name: &str, namespace: &str) -> Refusal {
+        let place = match namespace {
+            "" => "at the cluster scope".to_owned(),
+            namespace => format!("in the namespace \"{namespace}\""),
+        };
         let target = match (group, name) {
             ("", "") => resource.to_owned(),
             ("", name) => format!("{resource} \"{name}\""),
@@ -98,7 +102,7 @@ impl Refusal {
             (group, name) => format!("{resource}.{group} \"{name}\""),
         };
         let message = format!(
-            "{target} is forbidden: User \"{user}\" cannot {verb} resource \"{resource}\" in API group \"{group}\""
+            "{target} is forbidden: User \"{user}\" cannot {verb} resource \"{resource}\" in API group \"{group}\" {place}"
         );
         Refusal {
             details: json!({ "name": name, "group": group, "kind": resource }),

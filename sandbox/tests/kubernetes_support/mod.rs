@@ -61,6 +61,13 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client for another cluster than the usual one.
+    pub fn of(sandbox: &Sandbox, cluster: &str) -> Client {
+        let usual = Client::with_token(sandbox, &token(cluster));
+        let base = format!("{}/clusters/{cluster}", sandbox.world().kubernetes_endpoint());
+        Client { base, ..usual }
+    }
+
     pub fn new(sandbox: &Sandbox) -> Client {
         Client::with_token(sandbox, &token(CLUSTER))
     }

@@ -241,10 +241,9 @@ impl Turn<'_, '_> {
         let (kind, on_failure) = (operation.kind, operation.on_failure);
         match (kind, on_failure) {
             (OperationKind::Create, OnFailure::Rollback) => {
-                let reason = if reason.contains("requested by user") {
-                    reason.to_owned()
-                } else {
-                    format!("{reason}Rollback requested by user.")
+                let reason = match reason.contains("requested by user") {
+                    true => reason.to_owned(),
+                    false => format!("{}. Rollback requested by user.", reason.trim_end_matches(['.', ' '])),
                 };
                 self.status(Status::new(Verb::Rollback, End::InProgress), Some(reason));
                 self.delete_all(true);

@@ -225,7 +225,11 @@ fn call_making(turn: &mut Turn<'_, '_>, index: usize, logical: &str, making: Mak
             }
             let slot = turn.stack.resources.get_mut(logical).expect("the resource was recorded when it began");
             slot.physical = Some(made.id);
-            slot.attributes = made.attributes;
+            if making == Making::Update {
+                slot.attributes.extend(made.attributes);
+            } else {
+                slot.attributes = made.attributes;
+            }
             match making {
                 Making::Undecided | Making::Create => record(
                     turn,

@@ -10,7 +10,7 @@ use super::types::{self, ResourceType};
 use crate::cfn_resource::{Made, Readiness};
 use crate::wire::ServiceError;
 use crate::world::{Moment, State};
-use crate::{ec2, iam, logs, s3};
+use crate::{ec2, eks, iam, logs, s3};
 
 type Properties = Map<String, Value>;
 type Tags = [(String, String)];
@@ -74,6 +74,20 @@ const DRIVERS: &[Driver] = &[
         iam::delete_managed_policy,
     ),
     changing("AWS::IAM::Policy", iam::create_policy, iam::update_policy, iam::delete_policy),
+    Driver {
+        ready: Some(eks::ready_cluster),
+        ..changing("AWS::EKS::Cluster", eks::create_cluster, eks::update_cluster, eks::delete_cluster)
+    },
+    Driver {
+        ready: Some(eks::ready_addon),
+        ..changing("AWS::EKS::Addon", eks::create_addon, eks::update_addon, eks::delete_addon)
+    },
+    changing("AWS::EKS::AccessEntry", eks::create_access_entry, eks::update_access_entry, eks::delete_access_entry),
+    fixed(
+        "AWS::EKS::PodIdentityAssociation",
+        eks::create_pod_identity_association,
+        eks::delete_pod_identity_association,
+    ),
     changing("AWS::S3::Bucket", s3::create_bucket, s3::update_bucket, s3::delete_bucket),
     changing("AWS::S3::BucketPolicy", s3::create_bucket_policy, s3::update_bucket_policy, s3::delete_bucket_policy),
     changing("AWS::Logs::LogGroup", logs::create_log_group, logs::update_log_group, logs::delete_log_group),
@@ -106,7 +120,17 @@ pub(super) fn update(
     let tags = tags(turn, logical, resource);
     match driver(&resource.kind)?.update {
         Some(update) => update(turn.state, turn.cx, id, &named(resource), &tags),
-        // Nothing but tags can differ here, and this type keeps the ones it was made with.
+        None => keep(turn, logical, resource, id),
+    }
+}
+
+/// What becomes of a change that the service has no function for: a changed tag is left as it was made (the tags of this
+/// type are not the sandbox's), anything else is refused.
+fn keep(turn: &mut Turn<'_, '_>, logical: &str, resource: &Resource, id: &str) -> Result<Made, ServiceError> {
+    let old = turn.operation().before.get(logical).map(|it| it.properties.clone()).unwrap_or_default();
+    let changed = super::outputs::changed_properties(&old, &resource.properties);
+    match changed.iter().find(|name| *name != "Tags") {
+        Some(name) => Err(ServiceError::not_part(format!("the update of property {name} of {}", resource.kind))),
         None => Ok(Made { id: id.to_owned(), attributes: resource.attributes.clone() }),
     }
 }

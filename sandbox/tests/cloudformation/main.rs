@@ -4,5 +4,6 @@
 mod aws;
 mod changes;
 mod evaluator;
+mod kinds;
 mod stacks;
 mod updates;

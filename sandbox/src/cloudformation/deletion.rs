@@ -40,6 +40,11 @@ pub(super) fn begin_deleting(turn: &mut Turn<'_, '_>, index: usize, logical: &st
 pub(super) fn call_deleting(turn: &mut Turn<'_, '_>, index: usize, logical: &str, victim: &Resource) {
     let id = victim.physical.clone().unwrap_or_default();
     let kind = types::find(&victim.kind).expect("a stored resource has a known type");
+    if let Some(fault) = turn.cx.faults.resource_failure(&format!("{}/delete", victim.kind), logical) {
+        tell_victim(turn, logical, victim, Status::new(Verb::Delete, End::Failed), Some(fault.reason));
+        finish(turn, index, Stage::Failed);
+        return;
+    }
     match resources::delete(turn.state, turn.cx, &victim.kind, &id) {
         Ok(()) => next(turn, index, Stage::Settling, kind.seconds.delete),
         Err(error) => {

@@ -279,15 +279,11 @@ fn begin_restoring(turn: &mut Turn<'_, '_>, index: usize, logical: &str) {
     turn.operation().items[index].begun = Some(turn.cx.now);
     let old = turn.operation().before[logical].clone();
     let now = turn.stack.resources[logical].clone();
-    let replaced = old.physical != now.physical;
-    turn.stack.resources.insert(
-        logical.to_owned(),
-        Resource { status: now.status, reason: now.reason, updated: now.updated, ..old.clone() },
-    );
     record(turn, logical, Status::new(Verb::Update, End::InProgress), None);
     let same = old.properties == now.properties && old.tags == now.tags && old.kind != types::STACK;
-    if replaced || same {
-        // The old one is still there as it was: a replacement that failed, or a change that never reached its service.
+    if old.physical != now.physical || same {
+        // The old one is still there as it was: a replacement, or a change that never reached its service.
+        turn.stack.resources.insert(logical.to_owned(), old);
         record(turn, logical, Status::new(Verb::Update, End::Complete), None);
         finish(turn, index, Stage::Done);
     } else {
@@ -296,12 +292,23 @@ fn begin_restoring(turn: &mut Turn<'_, '_>, index: usize, logical: &str) {
 }
 
 fn call_restoring(turn: &mut Turn<'_, '_>, index: usize, logical: &str) {
-    let resource = turn.stack.resources[logical].clone();
-    let id = resource.physical.clone().unwrap_or_default();
-    let kind = types::find(&resource.kind).expect("a stored resource has a known type");
-    match resources::update(turn, logical, &resource, &id) {
-        Ok(_) => next(turn, index, Stage::Settling, kind.seconds.update),
-        Err(error) => fail(turn, index, logical, Making::Update, resources::reason(&resource.kind, &error, "UPDATE")),
+    let old = turn.operation().before[logical].clone();
+    let id = old.physical.clone().unwrap_or_default();
+    let kind = types::find(&old.kind).expect("a stored resource has a known type");
+    if let Some(fault) = turn.cx.faults.resource_failure(&format!("{}/rollback", old.kind), logical) {
+        fail(turn, index, logical, Making::Update, fault.reason);
+        return;
+    }
+    match resources::update(turn, logical, &old, &id) {
+        Ok(_) => {
+            let now = &turn.stack.resources[logical];
+            let restored = Resource { status: now.status, reason: now.reason.clone(), updated: now.updated, ..old };
+            turn.stack.resources.insert(logical.to_owned(), restored);
+            next(turn, index, Stage::Settling, kind.seconds.update);
+        }
+        Err(error) => {
+            fail(turn, index, logical, Making::Update, resources::reason(&old.kind, &error, "UPDATE"));
+        }
     }
 }
 

@@ -86,7 +86,8 @@ async fn every_type_can_be_made_and_deleted_and_gives_its_attributes() {
     }
     let missing: Vec<&str> = TYPES.iter().map(|it| it.name).filter(|it| !kinds.contains(it) && *it != STACK).collect();
     assert!(missing.is_empty(), "types without a test: {missing:?}");
-    let parameters = [("StackName", "all"), ("TemplateBody", template.as_str()), ("Capabilities.member.1", "CAPABILITY_NAMED_IAM")];
+    let parameters =
+        [("StackName", "all"), ("TemplateBody", template.as_str()), ("Capabilities.member.1", "CAPABILITY_NAMED_IAM")];
     aws.ok("CreateStack", &parameters).await;
     aws.pass(3600);
     let status = aws.status("all").await;

@@ -132,6 +132,24 @@ async fn a_bucket_with_objects_fails_the_deletion_until_it_is_retained() {
 }
 
 #[tokio::test]
+async fn a_deletion_that_fails_by_script_can_be_repeated() {
+    let aws =
+        Aws::with_faults("resources: [{kind: 'AWS::S3::Bucket/delete', reason: The bucket is locked., times: 1}]")
+            .await;
+    aws.create("b", BUCKET).await;
+    aws.pass(60);
+    aws.ok("DeleteStack", &[("StackName", "b")]).await;
+    aws.pass(60);
+    assert_eq!(aws.status("b").await, "DELETE_FAILED: The following resource(s) failed to delete: [Bucket]. ");
+    aws.ok("DeleteStack", &[("StackName", "b")]).await;
+    aws.pass(60);
+    assert_eq!(
+        aws.refused("DescribeStacks", &[("StackName", "b")]).await,
+        "ValidationError: Stack with id b does not exist"
+    );
+}
+
+#[tokio::test]
 async fn requests_are_refused_in_awss_words() {
     let aws = Aws::new().await;
     aws.create("b", BUCKET).await;

@@ -128,3 +128,32 @@ async fn stack_tags_reach_the_resources_and_a_changed_one_updates_them() {
     let events = since(&aws.events("net").await, 100);
     assert!(events.contains("Vpc UPDATE_COMPLETE") && events.contains("Subnet UPDATE_COMPLETE"), "{events}");
 }
+
+const STUCK: &str = "
+resources:
+  - {kind: 'AWS::EC2::RouteTable', reason: The limit of route tables has been reached., after: 2s}
+  - {kind: 'AWS::EC2::VPC/rollback', reason: It will not go back., times: 2}
+";
+
+#[tokio::test]
+async fn a_rollback_that_fails_can_be_continued_or_skip_what_hinders_it() {
+    let aws = made(STUCK).await;
+    let new = template("10.0.2.0/24", true, TABLE);
+    aws.ok("UpdateStack", &[("StackName", "net"), ("TemplateBody", &new)]).await;
+    aws.pass(100);
+    let stuck = "UPDATE_ROLLBACK_FAILED: The following resource(s) failed to update: [Vpc]. ";
+    assert_eq!(aws.status("net").await, stuck);
+    assert!(
+        aws.refused("UpdateStack", &[("StackName", "net"), ("TemplateBody", &new)])
+            .await
+            .contains("can not be updated")
+    );
+    aws.ok("ContinueUpdateRollback", &[("StackName", "net")]).await;
+    aws.pass(100);
+    assert_eq!(aws.status("net").await, stuck);
+    aws.ok("ContinueUpdateRollback", &[("StackName", "net"), ("ResourcesToSkip.member.1", "Vpc")]).await;
+    aws.pass(100);
+    assert_snapshot!(since(&aws.events("net").await, 1200));
+    assert_eq!(aws.status("net").await, "UPDATE_ROLLBACK_COMPLETE");
+    assert_eq!(aws.resources("net").await.len(), 3);
+}

@@ -25,7 +25,7 @@ pub(super) fn describe_stacks(world: &World, call: &Call) -> Result<Reply, Servi
         };
         let (page, next) = page(&stacks, token.as_deref())?;
         Ok(Reply::query(call, NAMESPACE, |xml| {
-            xml.list("Stacks", "member", page, |xml, stack| write_stack(xml, stack));
+            xml.list("Stacks", "member", page, write_stack);
             xml.maybe("NextToken", next);
         }))
     })
@@ -179,7 +179,7 @@ pub(super) fn describe_change_set(world: &World, call: &Call) -> Result<Reply, S
             xml.nest("RollbackConfiguration", |_| {});
             xml.list("Capabilities", "member", &set.definition.capabilities, |xml, it| xml.inner(it));
             write_tags(xml, &set.definition.tags);
-            xml.list("Changes", "member", changes, |xml, change| write_change(xml, change));
+            xml.list("Changes", "member", changes, write_change);
             xml.maybe("NextToken", next);
             xml.text("IncludeNestedStacks", set.nested);
         }))

@@ -270,7 +270,7 @@ fn refuse_imported(state: &State, id: &str) -> Result<(), ServiceError> {
 pub fn cancel_update(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     let stack = &state.cloudformation.stacks[id];
     if stack.status != Status::new(Verb::Update, End::InProgress) {
-        return Err(invalid(format!("CancelUpdateStack cannot be called from current stack status")));
+        return Err(invalid("CancelUpdateStack cannot be called from current stack status"));
     }
     with_stack(state, id, cx, |turn| {
         turn.operation().on_failure = OnFailure::Rollback;

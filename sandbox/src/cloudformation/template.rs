@@ -99,7 +99,7 @@ impl Template {
             description: optional_text(&root, "Description")?,
             parameters: section(&root, "Parameters", Declared::parse)?,
             mappings: mappings(&root)?,
-            conditions: section(&root, "Conditions", |name, value| condition(name, value))?,
+            conditions: section(&root, "Conditions", condition)?,
             rules: section(&root, "Rules", rule)?,
             resources: section(&root, "Resources", resource)?,
             outputs: section(&root, "Outputs", output)?,

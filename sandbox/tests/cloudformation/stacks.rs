@@ -149,13 +149,16 @@ async fn a_deletion_that_fails_by_script_can_be_repeated() {
     );
 }
 
+/// Operation, parameters, the error.
+type Refused<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 #[tokio::test]
 async fn requests_are_refused_in_awss_words() {
     let aws = Aws::new().await;
     aws.create("b", BUCKET).await;
     let role = "Resources: {R: {Type: AWS::IAM::Role, Properties: {RoleName: r, AssumeRolePolicyDocument: {}}}}";
     let large = "x".repeat(51_201);
-    let table: &[(&str, &[(&str, &str)], &str)] = &[
+    let table: &[Refused] = &[
         (
             "CreateStack",
             &[("StackName", "b"), ("TemplateBody", BUCKET)],

@@ -1,30 +1,158 @@
-//! SageMaker in the sandbox.
-//! Not part of it yet.
+//! SageMaker HyperPod in the sandbox: clusters that are made, grow, fail, are patched and go away as AWS's do.
+//! Must not know what the neighbours keep; all it asks of them is in `neighbours`.
 
-use serde::{Deserialize, Serialize};
+mod batch;
+mod create;
+mod events;
+mod images;
+mod life;
+mod list;
+mod model;
+mod neighbours;
+mod node;
+mod patch;
+mod request;
+mod rules;
+mod script;
+mod shapes;
+mod tags;
+mod types;
+mod update;
+mod views;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+pub use model::State;
 
 use crate::wire::{Call, Reply, ServiceError};
-use crate::world::{Moment, World};
-
-/// What SageMaker holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct State {}
+use crate::world::{self, Moment, World};
 
 /// The earliest instant after `after` at which something here changes by itself.
-pub fn next_due(_state: &crate::world::State, _after: jiff::Timestamp) -> Option<jiff::Timestamp> {
-    None
+pub fn next_due(state: &world::State, after: Timestamp) -> Option<Timestamp> {
+    let clusters = state.sagemaker.clusters.values();
+    clusters
+        .flat_map(|cluster| cluster.instants())
+        .filter(|at| *at > after)
+        .min()
 }
 
 /// Moves what is due on to `cx.now`; says whether anything changed.
-pub fn advance(_state: &mut crate::world::State, _cx: &Moment<'_>) -> bool {
-    false
+pub fn advance(state: &mut world::State, cx: &Moment<'_>) -> bool {
+    life::advance(state, cx)
 }
 
 /// Answers a call.
 ///
 /// # Errors
 /// AWS's own, and the sandbox's for what is not part of it.
-pub fn handle(_world: &World, call: &Call) -> Result<Reply, ServiceError> {
-    Err(call.not_part())
+pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
+    let Some((_, shape, answer)) = OPERATIONS
+        .iter()
+        .find(|(name, _, _)| *name == call.operation)
+    else {
+        return Err(call.not_part());
+    };
+    let body: Value = call.json()?;
+    shapes::check(shape, &body)?;
+    let body = without_nulls(body);
+    let answered = world.with(&call.region, |state, cx| answer(state, cx, &body))?;
+    Ok(Reply::json11(&answered))
 }
+
+type Answer = fn(&mut world::State, &Moment<'_>, &Value) -> Result<Value, ServiceError>;
+
+/// Operation, shape of its request, what it does.
+const OPERATIONS: &[(&str, &str, Answer)] = &[
+    ("CreateCluster", "CreateClusterRequest", create::cluster),
+    (
+        "DescribeCluster",
+        "DescribeClusterRequest",
+        |state, cx, body| views::describe_cluster(state, cx, body),
+    ),
+    ("ListClusters", "ListClustersRequest", |state, cx, body| {
+        list::clusters(state, cx, body)
+    }),
+    (
+        "ListClusterNodes",
+        "ListClusterNodesRequest",
+        |state, _, body| list::nodes(state, body),
+    ),
+    (
+        "DescribeClusterNode",
+        "DescribeClusterNodeRequest",
+        |state, _, body| views::describe_node(state, body),
+    ),
+    ("UpdateCluster", "UpdateClusterRequest", update::cluster),
+    (
+        "UpdateClusterSoftware",
+        "UpdateClusterSoftwareRequest",
+        update::software,
+    ),
+    ("DeleteCluster", "DeleteClusterRequest", update::delete),
+    (
+        "BatchAddClusterNodes",
+        "BatchAddClusterNodesRequest",
+        batch::add,
+    ),
+    (
+        "BatchDeleteClusterNodes",
+        "BatchDeleteClusterNodesRequest",
+        batch::delete,
+    ),
+    (
+        "BatchRebootClusterNodes",
+        "BatchRebootClusterNodesRequest",
+        batch::reboot,
+    ),
+    (
+        "BatchReplaceClusterNodes",
+        "BatchReplaceClusterNodesRequest",
+        batch::replace,
+    ),
+    (
+        "ListClusterEvents",
+        "ListClusterEventsRequest",
+        |state, _, body| events::list(state, body),
+    ),
+    (
+        "DescribeClusterEvent",
+        "DescribeClusterEventRequest",
+        |state, _, body| events::describe(state, body),
+    ),
+    ("AddTags", "AddTagsInput", |state, _, body| {
+        tags::add(state, body)
+    }),
+    ("ListTags", "ListTagsInput", |state, _, body| {
+        tags::list(state, body)
+    }),
+    ("DeleteTags", "DeleteTagsInput", |state, _, body| {
+        tags::delete(state, body)
+    }),
+];
+
+/// A member that is null is a member that is not there.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let set = object.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(
+                set.map(|(name, value)| (name, without_nulls(value)))
+                    .collect(),
+            )
+        }
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
+}
+
+fn invalid(text: impl Into<String>) -> ServiceError {
+    ServiceError::new(400, "ValidationException", text)
+}
+
+fn not_found(text: impl Into<String>) -> ServiceError {
+    ServiceError::new(400, "ResourceNotFound", text)
+}
+
+#[cfg(test)]
+mod tests;

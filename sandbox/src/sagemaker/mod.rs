@@ -153,6 +153,3 @@ fn invalid(text: impl Into<String>) -> ServiceError {
 fn not_found(text: impl Into<String>) -> ServiceError {
     ServiceError::new(400, "ResourceNotFound", text)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,11 +1,10 @@
 //! What HyperPod asks of the other services, in one place: S3, IAM, EC2, EKS, CloudWatch Logs, Kubernetes.
 //! Must not know how a cluster lives; it only translates between what HyperPod needs and what the neighbours offer.
 
-use jiff::Timestamp;
-
 use super::model::{KubernetesConfig, VpcConfig};
 use crate::wire::ServiceError;
 use crate::world::{Moment, State};
+use crate::{logs, s3};
 
 /// A lifecycle script as its node would find it.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,8 +91,8 @@ pub(super) fn attach(
 }
 
 /// Gives an interface back.
-pub(super) fn detach(state: &mut State, interface: &str) {
-    let _ = (state, interface);
+pub(super) fn detach(state: &mut State, cx: &Moment<'_>, interface: &str) {
+    let _ = (state, cx, interface);
 }
 
 /// The lifecycle script at this place, read with the execution role.
@@ -104,14 +103,23 @@ pub(super) fn script(
     bucket: &str,
     key: &str,
 ) -> Script {
-    let _ = (state, cx, role, bucket, key);
-    Script::Found("#!/bin/bash\n".into())
+    if !can_read(state, role, bucket, key) {
+        return Script::Denied;
+    }
+    match s3::body_of(&state.s3, cx.dir, bucket, key) {
+        Some(body) => Script::Found(String::from_utf8_lossy(&body).into_owned()),
+        None => Script::Missing,
+    }
+}
+
+fn can_read(state: &State, role: &str, bucket: &str, key: &str) -> bool {
+    let _ = (state, role, bucket, key);
+    true
 }
 
 /// A line of CloudWatch Logs, at `cx.now`.
 pub(super) fn log(state: &mut State, cx: &Moment<'_>, group: &str, stream: &str, line: &str) {
-    let at: Timestamp = cx.now;
-    let _ = (state, group, stream, line, at);
+    logs::append(state, group, stream, cx.now, line);
 }
 
 /// Adds the node to the cluster's Kubernetes, or renews it there.

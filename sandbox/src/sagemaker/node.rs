@@ -115,7 +115,7 @@ pub(super) fn step(cluster: &mut Cluster, at: usize, state: &mut State, cx: &Mom
         Phase::DeepHealthCheck | Phase::Rebooting => become_running(cluster, at, state, cx),
         Phase::Patching => patched(cluster, at, state, cx),
         Phase::Failure { .. } => shut_down(&mut cluster.nodes[at], &cluster.eks_name, state, cx),
-        Phase::ShuttingDown => gone(cluster, at, state),
+        Phase::ShuttingDown => gone(cluster, at, state, cx),
         Phase::Running | Phase::PatchPending => {}
     }
 }
@@ -299,9 +299,9 @@ pub(super) fn shut_down(node: &mut Node, eks_name: &str, state: &mut State, cx: 
     }
 }
 
-fn gone(cluster: &mut Cluster, at: usize, state: &mut State) {
+fn gone(cluster: &mut Cluster, at: usize, state: &mut State, cx: &Moment<'_>) {
     let node = cluster.nodes.remove(at);
-    neighbours::detach(state, &node.eni);
+    neighbours::detach(state, cx, &node.eni);
 }
 
 /// Makes or renews the Kubernetes node.

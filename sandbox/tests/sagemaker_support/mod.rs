@@ -1,0 +1,307 @@
+//! A world with a stepped clock and a client that speaks raw JSON to it.
+//! Knows the wire only, nothing of the sandbox's inside but its public door.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use hprun_sandbox::{ClockKind, FaultScript, Options, Sandbox};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// 2026-08-01T00:00:00Z
+const START: i64 = 1_785_542_400_000_000;
+pub const BUCKET: &str = "sagemaker-scripts";
+pub const ROLE: &str = "arn:aws:iam::111122223333:role/hp-execution";
+pub const EKS_ARN: &str = "arn:aws:eks:us-west-2:111122223333:cluster/train";
+
+pub struct Bench {
+    pub dir: tempfile::TempDir,
+    pub sandbox: Sandbox,
+    pub now: Arc<AtomicI64>,
+    pub vpc: Value,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+pub async fn bench(faults: &str) -> Bench {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let now = Arc::new(AtomicI64::new(START));
+    let faults: Option<FaultScript> =
+        (!faults.is_empty()).then(|| serde_yaml::from_str(faults).expect("a fault script"));
+    let sandbox = open(dir.path(), &now, faults).await;
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let vpc = json!({ "SecurityGroupIds": ["sg-0123456789abcdef0"], "Subnets": ["subnet-0123456789abcdef0"] });
+    let mut bench = Bench {
+        dir,
+        sandbox,
+        now,
+        vpc,
+        client,
+    };
+    bench.furnish().await;
+    bench
+}
+
+async fn open(dir: &Path, now: &Arc<AtomicI64>, faults: Option<FaultScript>) -> Sandbox {
+    let clock = ClockKind::Manual(Arc::clone(now));
+    Sandbox::open(Options {
+        world: dir.to_path_buf(),
+        clock,
+        faults,
+    })
+    .await
+    .expect("the world opens")
+}
+
+impl Bench {
+    /// Everything that a cluster needs around it.
+    async fn furnish(&mut self) {
+        self.put("", "").await;
+        self.put("/good/on_create.sh", "#!/bin/bash\nset -e\necho fine\n")
+            .await;
+        self.put(
+            "/bad/on_create.sh",
+            "#!/bin/bash\necho about to fail\nexit 7\n",
+        )
+        .await;
+    }
+
+    /// Stops the server and opens the same world again.
+    pub async fn reopen(&mut self) {
+        let next = tempfile::tempdir().expect("a temporary folder");
+        let placeholder = open(next.path(), &self.now, None).await;
+        std::mem::replace(&mut self.sandbox, placeholder)
+            .stop()
+            .await;
+        self.sandbox = open(self.dir.path(), &self.now, None).await;
+    }
+
+    /// Lets this many seconds of sandbox time pass.
+    pub fn pass(&self, seconds: i64) {
+        self.now.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+
+    /// A call that succeeds.
+    pub async fn ok(&self, operation: &str, body: Value) -> Value {
+        let (status, answer) = self.call("sagemaker", "SageMaker", operation, body).await;
+        assert_eq!(status, 200, "{operation}: {answer}");
+        answer
+    }
+
+    /// A call that fails: its code and message.
+    pub async fn refused(&self, operation: &str, body: Value) -> String {
+        let (status, answer) = self.call("sagemaker", "SageMaker", operation, body).await;
+        assert_eq!(status, 400, "{operation}: {answer}");
+        format!(
+            "{}: {}",
+            answer["__type"].as_str().unwrap_or_default(),
+            answer["message"].as_str().unwrap_or_default()
+        )
+    }
+
+    /// The lines of every stream of a log group.
+    pub async fn log(&self, group: &str) -> Vec<String> {
+        let (_, answer) = self
+            .call(
+                "logs",
+                "Logs_20140328",
+                "FilterLogEvents",
+                json!({ "logGroupName": group }),
+            )
+            .await;
+        let events = answer["events"].as_array().cloned().unwrap_or_default();
+        events
+            .iter()
+            .map(|event| event["message"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    pub async fn describe(&self) -> Value {
+        self.ok("DescribeCluster", json!({ "ClusterName": "train" }))
+            .await
+    }
+
+    /// Status, and for each group its name, status, current and target count.
+    pub async fn look(&self) -> String {
+        let cluster = self.describe().await;
+        let groups = cluster["InstanceGroups"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let groups: Vec<String> = groups
+            .iter()
+            .map(|it| {
+                format!(
+                    "{} {} {}/{}",
+                    text(&it["InstanceGroupName"]),
+                    text(&it["Status"]),
+                    it["CurrentCount"],
+                    it["TargetCount"]
+                )
+            })
+            .collect();
+        format!("{}: {}", text(&cluster["ClusterStatus"]), groups.join(", "))
+    }
+
+    /// The status of each node.
+    pub async fn nodes(&self) -> Vec<String> {
+        let answer = self
+            .ok(
+                "ListClusterNodes",
+                json!({ "ClusterName": "train", "MaxResults": 100 }),
+            )
+            .await;
+        let nodes = answer["ClusterNodeSummaries"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        nodes
+            .iter()
+            .map(|node| text(&node["InstanceStatus"]["Status"]))
+            .collect()
+    }
+
+    async fn call(
+        &self,
+        service: &str,
+        prefix: &str,
+        operation: &str,
+        body: Value,
+    ) -> (u16, Value) {
+        let credential = format!("AKIAHPRUNSANDBOX0000/20260801/us-west-2/{service}/aws4_request");
+        let request = http::Request::post(self.sandbox.endpoint())
+            .header("x-amz-target", format!("{prefix}.{operation}"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header(
+                "authorization",
+                format!(
+                    "AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"
+                ),
+            )
+            .body(Full::new(Bytes::from(body.to_string())))
+            .expect("a request");
+        let answer = self.client.request(request).await.expect("an answer");
+        let status = answer.status().as_u16();
+        let body = answer
+            .into_body()
+            .collect()
+            .await
+            .expect("a whole body")
+            .to_bytes();
+        (status, serde_json::from_slice(&body).expect("JSON"))
+    }
+
+    /// Puts an object, or makes the bucket when the key is empty; S3 checks signatures, so this one is signed.
+    pub async fn put(&self, key: &str, body: &str) {
+        // S3 compares it with the wall clock.
+        let date = jiff::Timestamp::now()
+            .strftime("%Y%m%dT%H%M%SZ")
+            .to_string();
+        let day = &date[..8];
+        let endpoint = self.sandbox.endpoint();
+        let host = endpoint.trim_start_matches("http://");
+        let path = format!("/{BUCKET}{key}");
+        let body = if key.is_empty() {
+            "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>us-west-2</LocationConstraint></CreateBucketConfiguration>"
+        } else {
+            body
+        };
+        let digest = hex::encode(Sha256::digest(body));
+        let names = "host;x-amz-content-sha256;x-amz-date";
+        let canonical = format!(
+            "PUT\n{path}\n\nhost:{host}\nx-amz-content-sha256:{digest}\nx-amz-date:{date}\n\n{names}\n{digest}"
+        );
+        let scope = format!("{day}/us-west-2/s3/aws4_request");
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
+            hex::encode(Sha256::digest(canonical))
+        );
+        let secret = b"AWS4hprun-sandbox-secret".to_vec();
+        let key = [day, "us-west-2", "s3", "aws4_request"]
+            .iter()
+            .fold(secret, |key, part| hmac(&key, part));
+        let signature = hex::encode(hmac(&key, &to_sign));
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=AKIAHPRUNSANDBOX0000/{scope}, SignedHeaders={names}, Signature={signature}"
+        );
+        let request = http::Request::put(format!("{endpoint}{path}"))
+            .header("x-amz-date", &date)
+            .header("x-amz-content-sha256", &digest)
+            .header("authorization", authorization)
+            .body(Full::new(Bytes::from(body.to_owned())))
+            .expect("a request");
+        let answer = self.client.request(request).await.expect("an answer");
+        let status = answer.status();
+        let body = answer
+            .into_body()
+            .collect()
+            .await
+            .expect("a whole body")
+            .to_bytes();
+        assert!(
+            status.is_success(),
+            "PUT {path}: {}",
+            String::from_utf8_lossy(&body)
+        );
+    }
+
+    /// A CreateCluster request with one group of general nodes and one of accelerated ones, changed as asked.
+    pub fn request(&self, changes: Value) -> Value {
+        let mut request = json!({
+            "ClusterName": "train",
+            "Orchestrator": { "Eks": { "ClusterArn": EKS_ARN } },
+            "InstanceGroups": [group("accel", "ml.g5.12xlarge", 2), group("general", "ml.m5.2xlarge", 1)],
+            "VpcConfig": self.vpc,
+            "NodeRecovery": "Automatic",
+        });
+        request
+            .as_object_mut()
+            .expect("an object")
+            .extend(changes.as_object().expect("an object").clone());
+        request
+    }
+}
+
+/// A group whose script is good.
+pub fn group(name: &str, instance_type: &str, count: u32) -> Value {
+    json!({
+        "InstanceGroupName": name, "InstanceType": instance_type, "InstanceCount": count, "ExecutionRole": ROLE,
+        "LifeCycleConfig": { "SourceS3Uri": format!("s3://{BUCKET}/good"), "OnCreate": "on_create.sh" },
+        "ThreadsPerCore": 1,
+        "InstanceStorageConfigs": [{ "EbsVolumeConfig": { "VolumeSizeInGB": 500 } }],
+    })
+}
+
+/// A group with members changed or added.
+pub fn with(mut group: Value, changes: Value) -> Value {
+    group
+        .as_object_mut()
+        .expect("an object")
+        .extend(changes.as_object().expect("an object").clone());
+    group
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// HMAC-SHA256 (RFC 2104), for signatures.
+fn hmac(key: &[u8], text: &str) -> Vec<u8> {
+    let mut block = [0_u8; 64];
+    block[..key.len()].copy_from_slice(key);
+    let pad = |with: u8| block.map(|byte| byte ^ with);
+    let inner = Sha256::new()
+        .chain_update(pad(0x36))
+        .chain_update(text)
+        .finalize();
+    Sha256::new()
+        .chain_update(pad(0x5c))
+        .chain_update(inner)
+        .finalize()
+        .to_vec()
+}

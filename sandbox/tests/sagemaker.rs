@@ -3,7 +3,7 @@
 mod sagemaker_support;
 
 use hprun_sandbox::world::State;
-use sagemaker_support::{BUCKET, Bench, bench, group, text, with};
+use sagemaker_support::{BUCKET, Bench, bench, closed_bench, group, text, with};
 use serde_json::{Value, json};
 
 const SCRIPTS_FAILED: &str = "failed to provision with the following error: \"Lifecycle scripts did not run successfully. Ensure the scripts exist in provided S3 path, are accessible, and run without errors. Please see CloudWatch logs for lifecycle script execution details.\" Note that multiple instances may be impacted.";
@@ -631,6 +631,106 @@ async fn eventful_hour(step: i64, reopening: bool) -> Value {
 async fn the_end_is_the_same_however_often_the_world_is_looked_at_or_reopened() {
     let leap = eventful_hour(1800, false).await;
     assert_eq!(leap["clusters"]["train"]["status"], "InService");
-    assert_eq!(eventful_hour(45, false).await, leap);
-    assert_eq!(eventful_hour(90, true).await, leap);
+    assert_eq!(eventful_hour(75, false).await, leap);
+    assert_eq!(eventful_hour(225, true).await, leap);
+}
+
+fn ready_nodes(bench: &Bench) -> usize {
+    let world = bench.sandbox.world();
+    world.read("us-west-2", |state: &State, _| {
+        hprun_sandbox::kubernetes::ready_nodes(state, "train")
+    })
+}
+
+#[tokio::test]
+async fn nodes_join_kubernetes_and_leave_it_with_the_cluster() {
+    let bench = bench("").await;
+    bench.ok("CreateCluster", bench.request(json!({}))).await;
+    bench.pass(10 * 60);
+    assert_eq!(ready_nodes(&bench), 0);
+    bench.pass(2 * 60);
+    assert_eq!(ready_nodes(&bench), 3);
+    bench
+        .ok("DeleteCluster", json!({ "ClusterName": "train" }))
+        .await;
+    assert_eq!(ready_nodes(&bench), 0);
+    bench.pass(3 * 60);
+    let interfaces = bench.sandbox.world().read("us-west-2", |state: &State, _| {
+        serde_json::to_value(&state.ec2).expect("the state is JSON")["interfaces"].to_string()
+    });
+    assert!(
+        !interfaces.contains("HyperPod"),
+        "addresses are free again: {interfaces}"
+    );
+}
+
+#[tokio::test]
+async fn efa_needs_a_security_group_that_is_open_to_itself() {
+    let bench = closed_bench("").await;
+    bench.ok("CreateCluster", bench.request(json!({}))).await;
+    bench.pass(15 * 60);
+    let cluster = bench.describe().await;
+    assert_eq!(cluster["ClusterStatus"], "Failed");
+    let failure = text(&cluster["FailureMessage"]);
+    assert!(
+        failure.contains("EFA health checks did not run successfully."),
+        "{failure}"
+    );
+    let id = text(&cluster["ClusterArn"])
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let log = bench
+        .log(&format!("/aws/sagemaker/Clusters/train/{id}"))
+        .await;
+    assert!(
+        !log.iter().any(|line| line.contains("failed")),
+        "the check comes before the scripts: {log:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_role_must_be_assumable_and_must_read_the_scripts() {
+    let bench = bench("").await;
+    bench
+        .role("poor", "sagemaker.amazonaws.com", "AmazonEKS_CNI_Policy")
+        .await;
+    let poor = with(
+        group("general", "ml.m5.2xlarge", 1),
+        json!({ "ExecutionRole": "arn:aws:iam::111122223333:role/poor" }),
+    );
+    let request = bench.request(json!({ "InstanceGroups": [poor] }));
+    let early = bench.refused("CreateCluster", request.clone()).await;
+    assert_eq!(
+        early,
+        "ValidationException: Could not assume role arn:aws:iam::111122223333:role/poor. Please ensure that the role exists and allows principal 'sagemaker.amazonaws.com' to assume the role."
+    );
+    bench.pass(15);
+    bench.ok("CreateCluster", request).await;
+    bench.pass(20 * 60);
+    let failure = text(&bench.describe().await["FailureMessage"]);
+    assert!(failure.contains("Execution role provided does not have permissions to access the bucket s3://sagemaker-scripts/good."), "{failure}");
+}
+
+#[tokio::test]
+async fn networks_and_eks_clusters_must_be_there() {
+    let bench = bench("").await;
+    let group = text(&bench.vpc["SecurityGroupIds"][0]);
+    let cases = [
+        (
+            json!({ "VpcConfig": { "SecurityGroupIds": [group], "Subnets": ["subnet-0"] } }),
+            "ValidationException: The subnet ID 'subnet-0' does not exist",
+        ),
+        (
+            json!({ "Orchestrator": { "Eks": { "ClusterArn": "arn:aws:eks:us-west-2:111122223333:cluster/other" } } }),
+            "ValidationException: EKS cluster arn:aws:eks:us-west-2:111122223333:cluster/other was not found.",
+        ),
+    ];
+    for (changes, expected) in cases {
+        assert_eq!(
+            bench.refused("CreateCluster", bench.request(changes)).await,
+            expected
+        );
+    }
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::life::PREPARE;
 use super::model::{Cluster, Group, GroupSpec, GroupStatus, Level, Status, VpcConfig, Work};
-use super::{events, images, neighbours, request, rules, tags};
+use super::neighbours::{self, Eks};
+use super::{events, images, request, rules, tags};
 use crate::wire::ServiceError;
 use crate::world::{Moment, State};
 
@@ -36,7 +37,7 @@ pub(super) fn cluster(
         ));
     }
     let tags = tags::read(body)?;
-    let eks_name = orchestrator(state, body)?;
+    let eks = orchestrator(state, body)?;
     let vpc: VpcConfig = request::member(body, "VpcConfig").ok_or_else(|| {
         super::invalid("VpcConfig is required for clusters with EKS orchestrator.")
     })?;
@@ -50,12 +51,13 @@ pub(super) fn cluster(
             format!("Cluster with name {name} already exists. Choose a different name."),
         ));
     }
-    request::network(state, &vpc)?;
-    request::surroundings(state, cx, &groups)?;
+    request::network(state, &vpc, &eks)?;
+    request::surroundings(state, cx, &groups, &eks)?;
     if let Some(role) = settings.get("ClusterRole").and_then(Value::as_str) {
         request::role(state, cx, role)?;
     }
     request::limits(state, cx, &name, &groups)?;
+    neighbours::make_service_linked_role(state, cx);
     let arn = format!(
         "arn:aws:sagemaker:{}:{}:cluster/{}",
         cx.region,
@@ -70,7 +72,7 @@ pub(super) fn cluster(
         failure: None,
         was_in_service: false,
         continuous: settings.contains_key("NodeProvisioningMode"),
-        eks_name,
+        eks_name: eks.name,
         vpc,
         settings,
         groups: groups
@@ -130,8 +132,8 @@ pub(super) fn scaling(settings: &BTreeMap<String, Value>) -> Result<(), ServiceE
     )
 }
 
-/// The name of the EKS cluster, which must be there, active, and open to access entries.
-fn orchestrator(state: &State, body: &Value) -> Result<String, ServiceError> {
+/// The EKS cluster, which must be there, active, and open to access entries.
+fn orchestrator(state: &State, body: &Value) -> Result<Eks, ServiceError> {
     let orchestrator = body.get("Orchestrator");
     let slurm = orchestrator.is_none_or(|it| it.get("Slurm").is_some());
     let arn = orchestrator
@@ -155,9 +157,7 @@ fn orchestrator(state: &State, body: &Value) -> Result<String, ServiceError> {
         }
         (false, Some(arn)) => arn,
     };
-    let name = arn.rsplit('/').next().unwrap_or_default();
-    let eks = neighbours::eks(state, name)
-        .ok_or_else(|| super::invalid(format!("EKS cluster {arn} was not found.")))?;
+    let eks = request::eks(state, arn)?;
     if !eks.active {
         return Err(super::invalid(format!(
             "EKS cluster {arn} must be in ACTIVE status."
@@ -169,5 +169,5 @@ fn orchestrator(state: &State, body: &Value) -> Result<String, ServiceError> {
         );
         return Err(super::invalid(text));
     }
-    Ok(name.to_owned())
+    Ok(eks)
 }

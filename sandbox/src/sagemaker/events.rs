@@ -28,6 +28,20 @@ pub(super) fn cluster(cluster: &mut Cluster, cx: &Moment<'_>, level: Level, what
     );
 }
 
+/// The whole cluster has failed in this.
+pub(super) fn failed(cluster: &mut Cluster, cx: &Moment<'_>, text: String, reason: &str) {
+    let metadata = json!({ "Cluster": { "FailureMessage": reason } });
+    let place = (None, None);
+    push(
+        cluster,
+        cx,
+        Resource::Cluster,
+        place,
+        (Level::Error, text),
+        Some(metadata),
+    );
+}
+
 /// A group begins to grow.
 pub(super) fn scaling(cluster: &mut Cluster, at: usize, cx: &Moment<'_>) {
     let group = cluster.groups[at].clone();

@@ -79,8 +79,8 @@ fn is_due(at: Option<Timestamp>, cx: &Moment<'_>) -> bool {
 /// The access entries are made; the groups may grow.
 fn prepared(cluster: &mut Cluster, state: &mut State, cx: &Moment<'_>) {
     let creating = cluster.status == Status::Creating;
-    for group in &cluster.groups {
-        neighbours::make_access_entry(state, cx, &cluster.eks_name, &group.spec.execution_role);
+    if let Err(reason) = make_access_entries(cluster, state, cx) {
+        return roll_back(cluster, reason, state, cx);
     }
     let updated: Vec<usize> = (0..cluster.groups.len())
         .filter(|at| changed(&cluster.groups[*at]))
@@ -111,6 +111,25 @@ fn prepared(cluster: &mut Cluster, state: &mut State, cx: &Moment<'_>) {
             .any(|group| group.spec.min_instance_count.is_some());
         cluster.due = minimum.then(|| cx.now + MINIMUM_WAIT);
     }
+}
+
+/// HyperPod lets its nodes into the EKS cluster by an access entry for each execution role.
+fn make_access_entries(
+    cluster: &mut Cluster,
+    state: &mut State,
+    cx: &Moment<'_>,
+) -> Result<(), String> {
+    for at in 0..cluster.groups.len() {
+        let role = &cluster.groups[at].spec.execution_role;
+        let made = neighbours::make_access_entry(state, cx, &cluster.eks_name, role);
+        made.map_err(|error| {
+            let name = &cluster.name;
+            let text = format!("EKS Access Entries creation failed for Cluster {name}");
+            events::failed(cluster, cx, text, &error.message);
+            error.message
+        })?;
+    }
+    Ok(())
 }
 
 fn changed(group: &Group) -> bool {

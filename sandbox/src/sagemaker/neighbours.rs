@@ -4,7 +4,7 @@
 use super::model::{KubernetesConfig, VpcConfig};
 use crate::wire::ServiceError;
 use crate::world::{Moment, State};
-use crate::{logs, s3};
+use crate::{ec2, eks, iam, kubernetes, logs, s3};
 
 /// A lifecycle script as its node would find it.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,43 +37,71 @@ pub(super) struct KubernetesNode {
 
 /// Why HyperPod cannot take on this role now, in IAM's words; `None` when it can.
 pub(super) fn role_problem(state: &State, cx: &Moment<'_>, role: &str) -> Option<String> {
-    let _ = (state, cx, role);
-    None
+    iam::can_assume(state, cx, role, "sagemaker.amazonaws.com").err()
 }
 
-/// The EKS cluster of this name, as far as HyperPod looks at it.
+/// An EKS cluster, as far as HyperPod looks at it.
 pub(super) struct Eks {
+    pub name: String,
     pub active: bool,
     pub authentication_mode: String,
+    pub vpc: String,
 }
 
-/// The EKS cluster of this name; `None` when there is none.
-pub(super) fn eks(state: &State, name: &str) -> Option<Eks> {
-    let _ = (state, name);
+/// The EKS cluster of this name or ARN; `None` when there is none.
+pub(super) fn eks(state: &State, name_or_arn: &str) -> Option<Eks> {
+    let cluster = eks::find(state, name_or_arn)?;
     Some(Eks {
-        active: true,
-        authentication_mode: "API_AND_CONFIG_MAP".into(),
+        name: cluster.name.clone(),
+        active: cluster.is_active(),
+        authentication_mode: cluster.authentication_mode().to_owned(),
+        vpc: cluster.vpc.clone(),
     })
 }
 
 /// HyperPod's access entry of type HYPERPOD_LINUX for an execution role.
-pub(super) fn make_access_entry(state: &mut State, cx: &Moment<'_>, eks: &str, role: &str) {
-    let _ = (state, cx, eks, role);
+pub(super) fn make_access_entry(
+    state: &mut State,
+    cx: &Moment<'_>,
+    eks: &str,
+    role: &str,
+) -> Result<(), ServiceError> {
+    eks::ensure_hyperpod_entry(state, cx, eks, role)
 }
 
-/// Whether the subnets and security groups of a request are there, and fit each other.
-pub(super) fn check_network(state: &State, vpc: &VpcConfig) -> Result<(), ServiceError> {
-    let _ = (state, vpc);
+/// Whether the subnets and security groups of a request are there, and in the VPC of the EKS cluster.
+pub(super) fn check_network(state: &State, vpc: &VpcConfig, eks_vpc: &str) -> Result<(), String> {
+    for id in &vpc.subnets {
+        let subnet =
+            ec2::subnet(state, id).ok_or_else(|| format!("The subnet ID '{id}' does not exist"))?;
+        if subnet.vpc != eks_vpc {
+            return Err(format!(
+                "Subnet {id} is in VPC {}, but the EKS cluster is in VPC {eks_vpc}.",
+                subnet.vpc
+            ));
+        }
+    }
+    for id in &vpc.security_group_ids {
+        let found = ec2::vpc_of_group(state, id)
+            .ok_or_else(|| format!("The security group '{id}' does not exist"))?;
+        if found != eks_vpc {
+            return Err(format!(
+                "Security group {id} is in VPC {found}, but the EKS cluster is in VPC {eks_vpc}."
+            ));
+        }
+    }
     Ok(())
 }
 
 /// Whether one of these groups lets all traffic in from itself and out to itself, as EFA needs it.
 pub(super) fn self_referencing(state: &State, groups: &[String]) -> bool {
-    let _ = (state, groups);
-    true
+    groups.iter().any(|group| {
+        let open = ec2::self_reference(state, group);
+        open.ingress && open.egress
+    })
 }
 
-/// A node's interface in one of the subnets.
+/// A node's interface in the subnet that has most room.
 pub(super) fn attach(
     state: &mut State,
     cx: &Moment<'_>,
@@ -81,18 +109,47 @@ pub(super) fn attach(
     addresses: u32,
     instance: &str,
 ) -> Result<Interface, ServiceError> {
-    let _ = (vpc, addresses, instance);
+    let room = |id: &&String| ec2::free_addresses(state, id);
+    // The first of those with the same room, so that one subnet is filled after the other in a way that can be told before.
+    let subnet = vpc
+        .subnets
+        .iter()
+        .rev()
+        .max_by_key(room)
+        .cloned()
+        .unwrap_or_default();
+    let found = ec2::subnet(state, &subnet);
+    let (zone, zone_id) = found
+        .map(|it| (it.zone.clone(), it.zone_id.clone()))
+        .unwrap_or_default();
+    let new = ec2::NewInterface {
+        subnet,
+        groups: vpc.security_group_ids.clone(),
+        description: format!("SageMaker HyperPod {instance}"),
+        requester: "sagemaker.amazonaws.com".to_owned(),
+        instance: Some(instance.to_owned()),
+        addresses,
+        ..ec2::NewInterface::default()
+    };
+    let id = ec2::attach_eni(state, cx, new)?;
+    let address = state
+        .ec2
+        .interfaces
+        .get(&id)
+        .and_then(|it| it.addresses.first())
+        .cloned()
+        .unwrap_or_default();
     Ok(Interface {
-        id: state.ids.aws("eni-"),
-        address: "10.1.0.10".into(),
-        zone: format!("{}b", cx.region),
-        zone_id: "usw2-az2".into(),
+        id,
+        address,
+        zone,
+        zone_id,
     })
 }
 
 /// Gives an interface back.
 pub(super) fn detach(state: &mut State, cx: &Moment<'_>, interface: &str) {
-    let _ = (state, cx, interface);
+    ec2::detach_eni(state, cx, interface);
 }
 
 /// The lifecycle script at this place, read with the execution role.
@@ -113,8 +170,17 @@ pub(super) fn script(
 }
 
 fn can_read(state: &State, role: &str, bucket: &str, key: &str) -> bool {
-    let _ = (state, role, bucket, key);
-    true
+    iam::allows(
+        state,
+        role,
+        "s3:ListBucket",
+        &format!("arn:aws:s3:::{bucket}"),
+    ) && iam::allows(
+        state,
+        role,
+        "s3:GetObject",
+        &format!("arn:aws:s3:::{bucket}/{key}"),
+    )
 }
 
 /// A line of CloudWatch Logs, at `cx.now`.
@@ -124,10 +190,29 @@ pub(super) fn log(state: &mut State, cx: &Moment<'_>, group: &str, stream: &str,
 
 /// Adds the node to the cluster's Kubernetes, or renews it there.
 pub(super) fn join(state: &mut State, cx: &Moment<'_>, eks: &str, node: KubernetesNode) {
-    let _ = (state, cx, eks, node);
+    let taints = node.config.taints.unwrap_or_default().into_iter();
+    let taints = taints
+        .map(|it| kubernetes::Taint {
+            key: it.key,
+            value: it.value.unwrap_or_default(),
+            effect: it.effect,
+        })
+        .collect();
+    let spec = kubernetes::NodeSpec {
+        name: node.name,
+        labels: node.labels,
+        taints,
+        capacity: node.capacity,
+    };
+    kubernetes::add_node(state, cx, eks, spec);
 }
 
 /// Takes the node out of the cluster's Kubernetes, if it is there.
 pub(super) fn leave(state: &mut State, cx: &Moment<'_>, eks: &str, name: &str) {
-    let _ = (state, cx, eks, name);
+    kubernetes::remove_node(state, cx, eks, name);
+}
+
+/// HyperPod's own role, made with the account's first cluster.
+pub(super) fn make_service_linked_role(state: &mut State, cx: &Moment<'_>) {
+    iam::ensure_service_linked_role(state, cx, "hyperpod.sagemaker.amazonaws.com");
 }

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::model::{Cluster, GroupSpec, Status, VpcConfig};
-use super::{neighbours, types, views};
+use super::neighbours::{self, Eks};
+use super::{types, views};
 use crate::wire::ServiceError;
 use crate::world::{Moment, State};
 
@@ -89,19 +90,26 @@ pub(super) fn conflict(cluster: &Cluster, advice: &str) -> ServiceError {
     ServiceError::new(400, "ConflictException", text)
 }
 
-/// Roles that can be assumed, networks that exist.
+/// Roles that can be assumed, networks that are those of the EKS cluster.
 pub(super) fn surroundings(
     state: &State,
     cx: &Moment<'_>,
     groups: &[(GroupSpec, bool)],
+    eks: &Eks,
 ) -> Result<(), ServiceError> {
     for (spec, _) in groups {
         role(state, cx, &spec.execution_role)?;
         if let Some(vpc) = &spec.override_vpc_config {
-            network(state, vpc)?;
+            network(state, vpc, eks)?;
         }
     }
     Ok(())
+}
+
+/// The EKS cluster of this name or ARN.
+pub(super) fn eks(state: &State, name_or_arn: &str) -> Result<Eks, ServiceError> {
+    let found = neighbours::eks(state, name_or_arn);
+    found.ok_or_else(|| super::invalid(format!("EKS cluster {name_or_arn} was not found.")))
 }
 
 /// Refuses a role that SageMaker cannot assume now.
@@ -115,8 +123,8 @@ pub(super) fn role(state: &State, cx: &Moment<'_>, role: &str) -> Result<(), Ser
 }
 
 /// Refuses subnets and security groups that are not there.
-pub(super) fn network(state: &State, vpc: &VpcConfig) -> Result<(), ServiceError> {
-    neighbours::check_network(state, vpc).map_err(|error| super::invalid(error.message))
+pub(super) fn network(state: &State, vpc: &VpcConfig, eks: &Eks) -> Result<(), ServiceError> {
+    neighbours::check_network(state, vpc, &eks.vpc).map_err(super::invalid)
 }
 
 /// The account's limits, were `groups` the groups of the cluster of this name.

@@ -22,7 +22,8 @@ pub(super) fn cluster(
     let leaving: Vec<String> = request::member(body, "InstanceGroupsToDelete").unwrap_or_default();
     rules::groups(&given)?;
     check(cluster, &given, &leaving, body)?;
-    request::surroundings(state, cx, &given)?;
+    let eks = request::eks(state, &cluster.eks_name)?;
+    request::surroundings(state, cx, &given, &eks)?;
     let mut after: Vec<(GroupSpec, bool)> = given.clone();
     let cluster = request::cluster(state, body)?;
     let replaced = |name: &str| {

@@ -28,7 +28,15 @@ pub struct Bench {
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
+/// A world with everything that a cluster needs.
 pub async fn bench(faults: &str) -> Bench {
+    let bench = closed_bench(faults).await;
+    bench.open_security_group().await;
+    bench
+}
+
+/// The same, but the nodes' security group does not let its members talk to each other.
+pub async fn closed_bench(faults: &str) -> Bench {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let now = Arc::new(AtomicI64::new(START));
     let faults: Option<FaultScript> =
@@ -59,8 +67,51 @@ async fn open(dir: &Path, now: &Arc<AtomicI64>, faults: Option<FaultScript>) -> 
 }
 
 impl Bench {
-    /// Everything that a cluster needs around it.
+    /// Everything that a cluster needs around it: network, roles, EKS cluster, scripts.
     async fn furnish(&mut self) {
+        let vpc = self
+            .ec2("CreateVpc", &[("CidrBlock", "10.1.0.0/16")], "vpcId")
+            .await;
+        let mut subnets = Vec::new();
+        for (zone, block) in [("us-west-2a", "10.1.0.0/24"), ("us-west-2b", "10.1.1.0/24")] {
+            let asked = [
+                ("VpcId", vpc.as_str()),
+                ("CidrBlock", block),
+                ("AvailabilityZone", zone),
+            ];
+            subnets.push(self.ec2("CreateSubnet", &asked, "subnetId").await);
+        }
+        let asked = [
+            ("VpcId", vpc.as_str()),
+            ("GroupName", "hp"),
+            ("GroupDescription", "nodes"),
+        ];
+        let security = self.ec2("CreateSecurityGroup", &asked, "groupId").await;
+        self.vpc = json!({ "SecurityGroupIds": [security], "Subnets": [subnets[1]] });
+        self.role("eks", "eks.amazonaws.com", "AmazonEKSClusterPolicy")
+            .await;
+        self.role(
+            "hp-execution",
+            "sagemaker.amazonaws.com",
+            "AmazonSageMakerClusterInstanceRolePolicy",
+        )
+        .await;
+        self.pass(30);
+        let cluster = json!({
+            "name": "train", "roleArn": "arn:aws:iam::111122223333:role/eks", "resourcesVpcConfig": { "subnetIds": subnets },
+            "accessConfig": { "authenticationMode": "API_AND_CONFIG_MAP" },
+        });
+        let (status, answer) = self
+            .send(
+                "eks",
+                "/clusters",
+                "application/json",
+                "",
+                cluster.to_string(),
+            )
+            .await;
+        assert_eq!(status, 200, "{answer}");
+        self.pass(20 * 60);
         self.put("", "").await;
         self.put("/good/on_create.sh", "#!/bin/bash\nset -e\necho fine\n")
             .await;
@@ -69,6 +120,71 @@ impl Bench {
             "#!/bin/bash\necho about to fail\nexit 7\n",
         )
         .await;
+    }
+
+    /// Lets all traffic pass between members of the nodes' security group, as EFA needs it.
+    pub async fn open_security_group(&self) {
+        let group = text(&self.vpc["SecurityGroupIds"][0]);
+        for direction in ["Ingress", "Egress"] {
+            let asked = [
+                ("GroupId", group.as_str()),
+                ("IpPermissions.1.IpProtocol", "-1"),
+                ("IpPermissions.1.Groups.1.GroupId", group.as_str()),
+            ];
+            self.ec2(
+                &format!("AuthorizeSecurityGroup{direction}"),
+                &asked,
+                "return",
+            )
+            .await;
+        }
+    }
+
+    /// A role that a service may assume, with one managed policy; it cannot be assumed at once.
+    pub async fn role(&self, name: &str, service: &str, policy: &str) {
+        let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" }] }).to_string();
+        self.query(
+            "iam",
+            "CreateRole",
+            "2010-05-08",
+            &[("RoleName", name), ("AssumeRolePolicyDocument", &trust)],
+        )
+        .await;
+        let arn = format!("arn:aws:iam::aws:policy/{policy}");
+        self.query(
+            "iam",
+            "AttachRolePolicy",
+            "2010-05-08",
+            &[("RoleName", name), ("PolicyArn", &arn)],
+        )
+        .await;
+    }
+
+    /// An EC2 call; the text of the first element of that name in its answer.
+    async fn ec2(&self, operation: &str, members: &[(&str, &str)], element: &str) -> String {
+        let answer = self.query("ec2", operation, "2016-11-15", members).await;
+        let (_, rest) = answer
+            .split_once(&format!("<{element}>"))
+            .unwrap_or_else(|| panic!("no {element} in {answer}"));
+        rest.split('<').next().expect("text").to_owned()
+    }
+
+    async fn query(
+        &self,
+        service: &str,
+        operation: &str,
+        version: &str,
+        members: &[(&str, &str)],
+    ) -> String {
+        let fixed = [("Action", operation), ("Version", version)];
+        let form: String = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fixed.iter().chain(members))
+            .finish();
+        let (status, answer) = self
+            .send(service, "/", "application/x-www-form-urlencoded", "", form)
+            .await;
+        assert_eq!(status, 200, "{operation}: {answer}");
+        answer
     }
 
     /// Stops the server and opens the same world again.
@@ -173,17 +289,38 @@ impl Bench {
         operation: &str,
         body: Value,
     ) -> (u16, Value) {
+        let target = format!("{prefix}.{operation}");
+        let (status, answer) = self
+            .send(
+                service,
+                "/",
+                "application/x-amz-json-1.1",
+                &target,
+                body.to_string(),
+            )
+            .await;
+        (status, serde_json::from_str(&answer).expect("JSON"))
+    }
+
+    async fn send(
+        &self,
+        service: &str,
+        path: &str,
+        content_type: &str,
+        target: &str,
+        body: String,
+    ) -> (u16, String) {
         let credential = format!("AKIAHPRUNSANDBOX0000/20260801/us-west-2/{service}/aws4_request");
-        let request = http::Request::post(self.sandbox.endpoint())
-            .header("x-amz-target", format!("{prefix}.{operation}"))
-            .header("content-type", "application/x-amz-json-1.1")
+        let request = http::Request::post(format!("{}{path}", self.sandbox.endpoint()))
+            .header("x-amz-target", target)
+            .header("content-type", content_type)
             .header(
                 "authorization",
                 format!(
                     "AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"
                 ),
             )
-            .body(Full::new(Bytes::from(body.to_string())))
+            .body(Full::new(Bytes::from(body)))
             .expect("a request");
         let answer = self.client.request(request).await.expect("an answer");
         let status = answer.status().as_u16();
@@ -193,7 +330,7 @@ impl Bench {
             .await
             .expect("a whole body")
             .to_bytes();
-        (status, serde_json::from_slice(&body).expect("JSON"))
+        (status, String::from_utf8(body.to_vec()).expect("text"))
     }
 
     /// Puts an object, or makes the bucket when the key is empty; S3 checks signatures, so this one is signed.

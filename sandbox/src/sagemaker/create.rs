@@ -44,13 +44,7 @@ pub(super) fn cluster(
     rules::groups(&groups)?;
     let settings = settings(body);
     scaling(&settings)?;
-    if state.sagemaker.clusters.contains_key(&name) {
-        return Err(ServiceError::new(
-            400,
-            "ResourceInUse",
-            format!("Cluster with name {name} already exists. Choose a different name."),
-        ));
-    }
+    free_name(state, &name)?;
     request::network(state, &vpc, &eks)?;
     request::surroundings(state, cx, &groups, &eks)?;
     if let Some(role) = settings.get("ClusterRole").and_then(Value::as_str) {
@@ -94,6 +88,14 @@ pub(super) fn cluster(
     );
     state.sagemaker.clusters.insert(name, cluster);
     Ok(json!({ "ClusterArn": arn }))
+}
+
+fn free_name(state: &State, name: &str) -> Result<(), ServiceError> {
+    if !state.sagemaker.clusters.contains_key(name) {
+        return Ok(());
+    }
+    let text = format!("Cluster with name {name} already exists. Choose a different name.");
+    Err(ServiceError::new(400, "ResourceInUse", text))
 }
 
 /// A group that has no nodes yet.

@@ -182,27 +182,8 @@ fn walk(
                 walk(of, item, &format!("{path}.{name}.value"), found)
             })
         }
-        (Shape::Enum(values), Value::String(text)) => {
-            if !values.contains(text) {
-                let rule = format!(
-                    "Member must satisfy enum value set: [{}]",
-                    values.join(", ")
-                );
-                found.push(broken(value, path, &rule));
-            }
-            Ok(())
-        }
-        (Shape::Text { limits, pattern }, Value::String(text)) => {
-            length(*limits, text.chars().count(), value, path, found);
-            if let Some((pattern, regex)) = pattern
-                && !regex.is_match(text)
-            {
-                found.push(broken(
-                    value,
-                    path,
-                    &format!("Member must satisfy regular expression pattern: {pattern}"),
-                ));
-            }
+        (Shape::Enum(_) | Shape::Text { .. }, Value::String(text)) => {
+            check_text(shape, text, value, path, found);
             Ok(())
         }
         (Shape::Integer(limits), Value::Number(number)) if number.as_i64().is_some() => {
@@ -218,6 +199,25 @@ fn walk(
         }
         (Shape::Boolean, Value::Bool(_)) | (Shape::Time, Value::Number(_)) => Ok(()),
         (wanted, got) => Err(mistyped(wanted, got, path)),
+    }
+}
+
+fn check_text(shape: &Shape, text: &str, value: &Value, path: &str, found: &mut Vec<String>) {
+    if let Shape::Enum(values) = shape
+        && !values.iter().any(|it| it == text)
+    {
+        let values = values.join(", ");
+        let rule = format!("Member must satisfy enum value set: [{values}]");
+        found.push(broken(value, path, &rule));
+    }
+    if let Shape::Text { limits, pattern } = shape {
+        length(*limits, text.chars().count(), value, path, found);
+        if let Some((pattern, regex)) = pattern
+            && !regex.is_match(text)
+        {
+            let rule = format!("Member must satisfy regular expression pattern: {pattern}");
+            found.push(broken(value, path, &rule));
+        }
     }
 }
 

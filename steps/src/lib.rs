@@ -7,6 +7,7 @@ pub mod clock;
 pub mod context;
 pub mod error;
 pub mod files;
+pub mod pace;
 pub mod partial;
 pub mod step;
 pub mod value;

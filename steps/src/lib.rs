@@ -5,6 +5,7 @@ pub mod aws_error;
 pub mod clients;
 pub mod clock;
 pub mod context;
+pub mod deploy_stack;
 pub mod error;
 pub mod files;
 pub mod pace;
@@ -16,7 +17,9 @@ pub use error::{ErrorClass, StepError};
 pub use step::{Step, StepType};
 
 /// THE LIST: every step type there is, in the order in which a person would use them.
-pub static STEP_TYPES: &[StepType] = &[];
+pub static STEP_TYPES: &[StepType] = &[
+    StepType::of::<deploy_stack::DeployStack>(),
+];
 
 /// The step type of this name.
 pub fn find(name: &str) -> Option<&'static StepType> {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod context;
 pub mod deploy_stack;
 pub mod error;
+pub mod fetch_outputs;
 pub mod files;
 pub mod pace;
 pub mod partial;
@@ -19,6 +20,7 @@ pub use step::{Step, StepType};
 /// THE LIST: every step type there is, in the order in which a person would use them.
 pub static STEP_TYPES: &[StepType] = &[
     StepType::of::<deploy_stack::DeployStack>(),
+    StepType::of::<fetch_outputs::FetchOutputs>(),
 ];
 
 /// The step type of this name.

@@ -12,6 +12,7 @@ pub mod files;
 pub mod pace;
 pub mod partial;
 pub mod step;
+pub mod upload_lifecycle;
 pub mod value;
 
 pub use error::{ErrorClass, StepError};
@@ -21,6 +22,7 @@ pub use step::{Step, StepType};
 pub static STEP_TYPES: &[StepType] = &[
     StepType::of::<deploy_stack::DeployStack>(),
     StepType::of::<fetch_outputs::FetchOutputs>(),
+    StepType::of::<upload_lifecycle::UploadLifecycle>(),
 ];
 
 /// The step type of this name.

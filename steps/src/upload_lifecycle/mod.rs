@@ -1,0 +1,294 @@
+//! upload-lifecycle: puts a folder of lifecycle scripts into S3, where the nodes of a HyperPod cluster fetch them.
+//! Knows nothing of the cluster. It never removes an object that this run did not put there.
+
+mod folder;
+mod objects;
+
+use futures::{StreamExt, TryStreamExt};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::context::{Intent, Origin, Record, StepContext};
+use crate::error::StepError;
+use crate::files::{FileInput, FileKind, Files};
+use crate::partial::{Finding, Partial, Severity};
+use crate::step::{Health, Step};
+
+use folder::{Script, digest};
+use objects::{Bucket, Found};
+
+const KIND: &str = "AWS::S3::Object";
+/// How many objects are looked at or sent at the same time.
+const AT_ONCE: usize = 8;
+
+/// Uploads a folder of lifecycle scripts to S3. What is there unchanged is left alone.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct UploadLifecycle {
+    /// The folder: a path relative to the pipeline file. All files in it are uploaded, but for `.git` and `.DS_Store`.
+    pub from: String,
+    /// The bucket. The cluster's role must be able to read it: AWS's own policy covers names that begin with `sagemaker-`.
+    pub bucket: String,
+    /// The folder within the bucket. Default: none.
+    #[serde(default)]
+    pub prefix: String,
+    /// Scripts (paths within the folder) that may have CRLF line ends.
+    #[serde(default)]
+    pub allow_crlf: Vec<String>,
+    /// Scripts `*.sh` (paths within the folder) that may lack a first line `#!…`.
+    #[serde(default)]
+    pub allow_no_shebang: Vec<String>,
+    /// Remove objects that this run uploaded earlier and that the folder no longer holds. Default: false.
+    #[serde(default)]
+    pub delete_extra: bool,
+    /// Write over objects with other contents that hprun did not upload. Default: false, they are refused.
+    #[serde(default)]
+    pub adopt: bool,
+}
+
+/// Scripts that are in S3.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Uploaded {
+    /// `s3://bucket/prefix`, without a slash at the end: what the cluster's `SourceS3Uri` must say.
+    pub s3_uri: String,
+    /// The objects, in order of name.
+    pub objects: Vec<Object>,
+    /// Digest of all names and contents: it changes when any script does.
+    pub digest: String,
+}
+
+/// One object in S3.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Object {
+    /// Path within the folder, such as `on_create.sh`.
+    pub name: String,
+    /// Key within the bucket.
+    pub key: String,
+    /// Size in bytes.
+    pub size: usize,
+    /// Hex digest of the contents.
+    pub sha256: String,
+}
+
+impl Step for UploadLifecycle {
+    const TYPE: &'static str = "upload-lifecycle";
+    const SUMMARY: &'static str = "upload a folder of lifecycle scripts to S3";
+    const EXAMPLE: &'static str = r#"- id: scripts
+  type: upload-lifecycle
+  with:
+    from: lifecycle/base-config
+    bucket: "{{ steps.infra.outputs.s3_bucket }}"
+    prefix: LifecycleScripts/base-config
+"#;
+    type Outputs = Uploaded;
+
+    fn files(inputs: &Partial) -> Vec<FileInput> {
+        let Some(from) = inputs.get("from") else { return Vec::new() };
+        let folder = |path: &str| FileInput { path: path.to_owned(), kind: FileKind::Folder, place: from.place() };
+        from.as_str().map(folder).into_iter().collect()
+    }
+
+    fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
+        folder::check(inputs, files)
+    }
+
+    async fn run(self, cx: &mut StepContext<'_>) -> Result<Uploaded, StepError> {
+        let scripts = self.scripts(cx.files)?;
+        let bucket = Bucket::new(cx, &self.bucket);
+        let found = look(cx, &bucket, &scripts).await?;
+        let missing: Vec<Script> = changed(&scripts, &found).cloned().collect();
+        if !self.adopt {
+            refuse_foreign(&self.bucket, &scripts, &found)?;
+        }
+        if !missing.is_empty() {
+            self.upload(cx, &bucket, &missing, &found).await?;
+        }
+        for script in &scripts {
+            let ours = missing.iter().any(|m| m.key == script.key) || found_of(&found, script).is_by(&cx.run.id);
+            if ours {
+                cx.resource(KIND, &uri(&self.bucket, &script.key), &script.name, Origin::Made).await?;
+            }
+        }
+        if self.delete_extra {
+            self.delete_extra(cx, &bucket, &scripts).await?;
+        }
+        let unchanged = scripts.len() - missing.len();
+        cx.progress(format!("{} uploaded, {unchanged} unchanged", missing.len()));
+        Ok(self.outputs_of(&scripts))
+    }
+
+    async fn probe(self, _outputs: &serde_json::Value, cx: &mut StepContext<'_>) -> Result<Health, StepError> {
+        let scripts = self.scripts(cx.files)?;
+        let found = look(cx, &Bucket::new(cx, &self.bucket), &scripts).await?;
+        let lost: Vec<&str> = changed(&scripts, &found).map(|script| script.key.as_str()).collect();
+        Ok(if lost.is_empty() {
+            Health::Good
+        } else {
+            Health::Lost(format!("missing or changed in s3://{}: {}", self.bucket, lost.join(", ")))
+        })
+    }
+}
+
+impl UploadLifecycle {
+    /// The folder's scripts; what `check` would find is an error here too, for a prefix known only now.
+    fn scripts(&self, files: &Files) -> Result<Vec<Script>, StepError> {
+        let wrong = folder::wrong_target(&self.bucket, &self.prefix);
+        if let Some((_, message)) = wrong.into_iter().next() {
+            return Err(StepError::invalid(message));
+        }
+        let faults = folder::faults(files, &self.from, &self.allow_crlf, &self.allow_no_shebang);
+        let mut errors = faults.into_iter().filter(|f| f.severity == Severity::Error);
+        if let Some(first) = errors.next() {
+            let error = StepError::invalid(first.message);
+            let error = errors.fold(error, |error, other| error.because(other.message));
+            return Err(match first.help {
+                Some(help) => error.help(help),
+                None => error,
+            });
+        }
+        folder::scripts(files, &self.from, &self.prefix).map_err(StepError::invalid)
+    }
+
+    async fn upload(
+        &self,
+        cx: &mut StepContext<'_>,
+        bucket: &Bucket,
+        missing: &[Script],
+        found: &[Found],
+    ) -> Result<(), StepError> {
+        let unfinished = cx.intents().any(|i| i.op == "upload" && cx.outcome_of(&i.token).is_none());
+        let request = json!({ "bucket": self.bucket, "objects": missing.iter().map(|s| (&s.key, &s.sha256)).collect::<Vec<_>>() });
+        let existed = missing.iter().any(|script| found.iter().any(|f| f.key == script.key && f.size.is_some()));
+        let name = uri(&self.bucket, &self.clean_prefix());
+        let token = cx.intend(Intent { op: "upload", kind: KIND, name: &name, existed, request: &request }).await?;
+        let result = self.send(cx, bucket, missing, unfinished).await;
+        cx.settle(&token, result).await
+    }
+
+    async fn send(
+        &self,
+        cx: &StepContext<'_>,
+        bucket: &Bucket,
+        missing: &[Script],
+        unfinished: bool,
+    ) -> Result<(), StepError> {
+        let sends = missing.iter().cloned().map(|script| {
+            let bucket = bucket.clone();
+            async move {
+                if unfinished && script.is_large() {
+                    bucket.abort_unfinished(&script.key).await?;
+                }
+                bucket.put(&script).await
+            }
+        });
+        let mut running = futures::stream::iter(sends).buffer_unordered(AT_ONCE);
+        let mut done = 0;
+        cx.progress(format!("0/{} files", missing.len()));
+        // Objects are whole or absent, so this is a safe point to stop at any time.
+        loop {
+            let next = tokio::select! {
+                () = cx.cancelled.cancelled() => return Err(StepError::interrupted()),
+                next = running.next() => next,
+            };
+            match next {
+                None => return Ok(()),
+                Some(Err(e)) => return Err(e),
+                Some(Ok(())) => {
+                    done += 1;
+                    cx.progress(format!("{done}/{} files", missing.len()));
+                }
+            }
+        }
+    }
+
+    /// Removes what this step uploaded in this run and the folder no longer holds.
+    async fn delete_extra(
+        &self,
+        cx: &mut StepContext<'_>,
+        bucket: &Bucket,
+        scripts: &[Script],
+    ) -> Result<(), StepError> {
+        let start = format!("s3://{}/", self.bucket);
+        let ours = |record: &Record| match record {
+            Record::ResourceRecorded { kind, id, .. } if kind == KIND && cx.made(KIND, id) => {
+                id.strip_prefix(&start).map(str::to_owned)
+            }
+            Record::ResourceRecorded { .. }
+            | Record::ResourceRemoved { .. }
+            | Record::CallIntended(_)
+            | Record::CallSettled { .. }
+            | Record::ChildStarted { .. }
+            | Record::ChildEnded { .. } => None,
+        };
+        let mut extra: Vec<String> = cx.history().iter().filter_map(ours).collect();
+        extra.retain(|key| !scripts.iter().any(|script| script.key == *key));
+        extra.dedup();
+        for key in extra {
+            let id = uri(&self.bucket, &key);
+            let intent = Intent { op: "delete", kind: KIND, name: &id, existed: true, request: &json!({ "id": id }) };
+            let token = cx.intend(intent).await?;
+            let result = bucket.delete(&key).await;
+            cx.settle(&token, result).await?;
+            cx.record(Record::ResourceRemoved { kind: KIND.to_owned(), id }).await?;
+        }
+        Ok(())
+    }
+
+    fn clean_prefix(&self) -> String {
+        self.prefix.trim_matches('/').to_owned()
+    }
+
+    fn outputs_of(&self, scripts: &[Script]) -> Uploaded {
+        let object = |script: &Script| Object {
+            name: script.name.clone(),
+            key: script.key.clone(),
+            size: script.bytes.len(),
+            sha256: script.sha256.clone(),
+        };
+        Uploaded {
+            s3_uri: uri(&self.bucket, &self.clean_prefix()),
+            objects: scripts.iter().map(object).collect(),
+            digest: digest(scripts),
+        }
+    }
+}
+
+/// What is in the bucket under each script's key.
+async fn look(cx: &StepContext<'_>, bucket: &Bucket, scripts: &[Script]) -> Result<Vec<Found>, StepError> {
+    cx.progress(format!("looking at {} objects", scripts.len()));
+    let looks = scripts.iter().map(|script| {
+        let (bucket, key) = (bucket.clone(), script.key.clone());
+        async move { bucket.head(&key).await }
+    });
+    // Collected first: a stream of borrowing futures would not be `Send`.
+    let looks: Vec<_> = looks.collect();
+    futures::stream::iter(looks).buffered(AT_ONCE).try_collect().await
+}
+
+fn found_of<'a>(found: &'a [Found], script: &Script) -> &'a Found {
+    found.iter().find(|f| f.key == script.key).expect("every script was looked up")
+}
+
+fn changed<'a>(scripts: &'a [Script], found: &'a [Found]) -> impl Iterator<Item = &'a Script> {
+    scripts.iter().filter(|script| !found_of(found, script).is(script))
+}
+
+/// Objects of other contents that hprun did not put there.
+fn refuse_foreign(bucket: &str, scripts: &[Script], found: &[Found]) -> Result<(), StepError> {
+    let foreign: Vec<&Found> =
+        changed(scripts, found).map(|script| found_of(found, script)).filter(|f| f.is_foreign()).collect();
+    let Some(first) = foreign.first() else { return Ok(()) };
+    let others = if foreign.len() > 1 { format!(" and {} more", foreign.len() - 1) } else { String::new() };
+    let age = first.changed.as_deref().unwrap_or("an unknown time");
+    Err(StepError::refused(format!(
+        "{}{others} has other contents, and hprun did not upload it",
+        uri(bucket, &first.key)
+    ))
+    .because(format!("last changed at {age}"))
+    .help("choose another `prefix`, or say `adopt: true` to write over it"))
+}
+
+fn uri(bucket: &str, key: &str) -> String {
+    if key.is_empty() { format!("s3://{bucket}") } else { format!("s3://{bucket}/{key}") }
+}

@@ -4,6 +4,7 @@
 pub mod aws_error;
 pub mod clients;
 pub mod clock;
+pub mod cluster_config;
 pub mod context;
 pub mod deploy_stack;
 pub mod error;

@@ -1,0 +1,11 @@
+//! The typed model of CreateCluster: what a config may hold, what is wrong with it, and how it becomes a request.
+//! Knows nothing of templates, of the pipeline file or of clusters that exist.
+
+pub mod check;
+pub mod json;
+pub mod request;
+pub mod rules;
+pub mod shapes;
+
+pub use check::{ConfigFinding, check};
+pub use json::Node;

@@ -12,6 +12,7 @@ pub mod fetch_outputs;
 pub mod files;
 pub mod pace;
 pub mod partial;
+pub mod render_config;
 pub mod step;
 pub mod upload_lifecycle;
 pub mod value;
@@ -24,6 +25,7 @@ pub static STEP_TYPES: &[StepType] = &[
     StepType::of::<deploy_stack::DeployStack>(),
     StepType::of::<fetch_outputs::FetchOutputs>(),
     StepType::of::<upload_lifecycle::UploadLifecycle>(),
+    StepType::of::<render_config::RenderConfig>(),
 ];
 
 /// The step type of this name.

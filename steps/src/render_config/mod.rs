@@ -1,0 +1,300 @@
+//! render-config: a template and values become a file, checked before it is used; every finding names its template line.
+//! Knows nothing of where the values come from: a template sees only its step's `values`.
+
+mod render;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::cluster_config::{self, json};
+use crate::context::{FileMode, StepContext};
+use crate::error::StepError;
+use crate::files::{FileInput, FileKind, Files, sha256};
+use crate::partial::{At, Finding, Partial, Place, Severity, nearest};
+use crate::step::{Health, Step};
+use crate::value::Value;
+use render::{Problem, Rendered, hole, render};
+
+/// Inputs of `render-config`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RenderConfig {
+    /// Path of the Handlebars template. Unknown names are errors, nothing is escaped; `{{json x}}` writes x as JSON.
+    pub template: String,
+    /// What the template sees, by name. Secrets are allowed: the file is then readable by this user only.
+    #[serde(default)]
+    pub values: IndexMap<String, Value>,
+    /// Where to write the result. Default: the name of the template without `.hbs`, in the run's own folder.
+    pub to: Option<String>,
+    /// What the result must be. Default: by the name (`.json`, `.yaml`, `.yml`), else text.
+    pub format: Option<Format>,
+    /// What the result is checked against, field by field (needs the format json).
+    pub schema: Option<SchemaName>,
+}
+
+/// What a rendered file must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// It must parse as JSON
+    Json,
+    /// It must parse as YAML
+    Yaml,
+    /// Anything
+    Text,
+}
+
+/// A schema that hprun knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SchemaName {
+    /// A CreateCluster request of SageMaker
+    CreateCluster,
+}
+
+/// Outputs of `render-config`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RenderConfigOutputs {
+    /// Full path of the rendered file
+    pub path: String,
+    /// Hex digest of the rendered file
+    pub sha256: String,
+}
+
+impl Step for RenderConfig {
+    const TYPE: &'static str = "render-config";
+    const SUMMARY: &'static str = "Render a template to a file and check the result";
+    const EXAMPLE: &'static str = r#"
+- id: config
+  type: render-config
+  with:
+    template: cluster-config.json.hbs
+    values: { cluster_name: ml-cluster, instance_count: 2 }
+    format: json
+"#;
+    type Outputs = RenderConfigOutputs;
+
+    async fn run(self, cx: &mut StepContext<'_>) -> Result<RenderConfigOutputs, StepError> {
+        let source = cx.files.text(&self.template).map_err(StepError::invalid)?.to_owned();
+        let values: serde_json::Map<_, _> = self.values.iter().map(|(k, v)| (k.clone(), revealed(v))).collect();
+        let target = Target { format: self.format_or_by_name(), schema: self.schema };
+        let (text, findings) = examine(&source, &Json::Object(values), target);
+        let errors: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Error).collect();
+        if !errors.is_empty() {
+            let count = errors.len();
+            let message = format!("{} gives {count} error{}", self.template, if count == 1 { "" } else { "s" });
+            let lines = errors.iter().map(|f| f.line(&self.template, &source));
+            return Err(lines.fold(StepError::invalid(message), StepError::because));
+        }
+        let secret = self.values.values().any(|v| !v.secrets().is_empty());
+        let path = self.target(&cx.run.folder);
+        let mode = if secret { FileMode::Private } else { FileMode::Shared };
+        let path = cx.write_file(&path, text.as_bytes(), mode)?;
+        Ok(RenderConfigOutputs { path: path.to_string_lossy().into_owned(), sha256: sha256(text.as_bytes()) })
+    }
+
+    fn files(inputs: &Partial) -> Vec<FileInput> {
+        let template = inputs.get("template");
+        let file = template.and_then(|t| Some((t.as_str()?.to_owned(), t.place())));
+        file.map(|(path, place)| FileInput { path, kind: FileKind::File, place }).into_iter().collect()
+    }
+
+    fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
+        let Some(template) = inputs.get("template") else { return Vec::new() };
+        let Some(path) = template.as_str() else { return Vec::new() };
+        let source = match files.text(path) {
+            Ok(source) => source,
+            Err(message) => return vec![Finding::error(template.place(), message)],
+        };
+        let mut holes = 0;
+        let values = inputs.get("values").map_or(Json::Object(serde_json::Map::new()), |v| holed(v, &mut holes));
+        if inputs.get("values").is_some_and(|v| matches!(v, Partial::Unknown(..))) {
+            return Vec::new();
+        }
+        let schema = (inputs.str_at("schema") == Some("create-cluster")).then_some(SchemaName::CreateCluster);
+        let format = match inputs.str_at("format") {
+            Some("json") => Format::Json,
+            Some("yaml") => Format::Yaml,
+            Some(_) => Format::Text,
+            None => by_name(inputs.str_at("to").unwrap_or(path)),
+        };
+        if schema.is_some() && format != Format::Json {
+            let at = inputs.get("schema").map_or(template.place(), Partial::place);
+            return vec![Finding::error(at, "a schema can only be checked with `format: json`")];
+        }
+        let (_, findings) = examine(source, &values, Target { format, schema });
+        findings.into_iter().map(|f| f.into_finding(path)).collect()
+    }
+
+    async fn probe(self, outputs: &Json, _: &mut StepContext<'_>) -> Result<Health, StepError> {
+        let path = outputs["path"].as_str().unwrap_or_default();
+        Ok(match std::fs::read(path) {
+            Ok(bytes) if outputs["sha256"].as_str() == Some(sha256(&bytes).as_str()) => Health::Good,
+            Ok(_) => Health::Lost(format!("{path} was changed since")),
+            Err(e) => Health::Lost(format!("{path} cannot be read: {e}")),
+        })
+    }
+}
+
+impl RenderConfig {
+    fn format_or_by_name(&self) -> Format {
+        self.format.unwrap_or_else(|| by_name(self.to.as_deref().unwrap_or(&self.template)))
+    }
+
+    fn target(&self, folder: &Path) -> PathBuf {
+        match &self.to {
+            Some(to) => PathBuf::from(to),
+            None => {
+                let name = Path::new(&self.template).file_name().unwrap_or("rendered".as_ref()).to_string_lossy();
+                folder.join(name.strip_suffix(".hbs").unwrap_or(&name))
+            }
+        }
+    }
+}
+
+fn by_name(path: &str) -> Format {
+    let name = path.strip_suffix(".hbs").unwrap_or(path);
+    match name.rsplit_once('.') {
+        Some((_, "json")) => Format::Json,
+        Some((_, "yaml" | "yml")) => Format::Yaml,
+        Some(_) | None => Format::Text,
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Target {
+    format: Format,
+    schema: Option<SchemaName>,
+}
+
+/// Something wrong with the template or with what it gives; the place is one of the template.
+#[derive(Debug)]
+struct Issue {
+    severity: Severity,
+    span: Range<usize>,
+    message: String,
+    help: Option<String>,
+}
+
+impl Issue {
+    fn into_finding(self, path: &str) -> Finding {
+        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let place = Place { start: small(self.span.start), end: small(self.span.end) };
+        let at = At::File { path: path.to_owned(), place };
+        Finding { severity: self.severity, at, message: self.message, help: self.help }
+    }
+
+    /// `file:line:column message (help)`.
+    fn line(&self, path: &str, source: &str) -> String {
+        let before = source.get(..self.span.start).unwrap_or(source);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let help = self.help.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
+        format!("{path}:{line}:{column} {}{help}", self.message)
+    }
+}
+
+/// The rendered text and everything that is wrong, in the order of the template.
+fn examine(source: &str, values: &Json, target: Target) -> (String, Vec<Issue>) {
+    let rendered = match render(source, values) {
+        Ok(rendered) => rendered,
+        Err(problem) => return (String::new(), vec![issue_of(problem, values)]),
+    };
+    let mut issues: Vec<Issue> = rendered.problems.iter().map(|p| issue_of(p.clone(), values)).collect();
+    match target.format {
+        Format::Json => examine_json(&rendered, target.schema, &mut issues),
+        Format::Yaml => examine_yaml(&rendered, &mut issues),
+        Format::Text => {}
+    }
+    issues.sort_by_key(|i| i.span.start);
+    (rendered.text, issues)
+}
+
+fn issue_of(problem: Problem, values: &Json) -> Issue {
+    let names = values.as_object().map(|map| map.keys().map(String::as_str).collect::<Vec<_>>()).unwrap_or_default();
+    let meant = problem.undefined.as_deref().and_then(|name| {
+        nearest(name, names.iter().copied())
+            .or_else(|| same_words(name, &names))
+            .map(|n| format!("did you mean `{n}`?"))
+    });
+    let listed = problem.undefined.as_ref().map(|_| format!("add it to `values` (there are: {})", names.join(", ")));
+    Issue {
+        severity: Severity::Error,
+        span: problem.span,
+        message: problem.message,
+        help: problem.help.or(meant).or(listed),
+    }
+}
+
+/// The only name that has all the words of `wrong`, or whose words `wrong` has: ACCEL_COUNT for ACCEL_INSTANCE_COUNT.
+fn same_words<'a>(wrong: &str, names: &[&'a str]) -> Option<&'a str> {
+    let words = |text: &str| text.to_lowercase().split(['_', '-']).map(str::to_owned).collect::<Vec<_>>();
+    let wanted = words(wrong);
+    let within = |a: &[String], b: &[String]| a.iter().all(|word| b.contains(word));
+    let mut close = names.iter().filter(|name| {
+        let have = words(name);
+        within(&wanted, &have) || (have.len() > 1 && within(&have, &wanted))
+    });
+    close.next().copied().filter(|_| close.next().is_none())
+}
+
+fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Vec<Issue>) {
+    let (root, faults) = json::parse(&rendered.text);
+    for fault in &faults {
+        let span = rendered.origin(&fault.span);
+        let message = format!("the result is not JSON: {}", fault.message);
+        issues.push(Issue { severity: Severity::Error, span, message, help: None });
+    }
+    let Some(SchemaName::CreateCluster) = schema else { return };
+    for finding in cluster_config::check(&root) {
+        if finding.by_absence && rendered.approximate {
+            continue;
+        }
+        let (span, message) = (rendered.origin(&finding.span), finding.line());
+        issues.push(Issue { severity: finding.severity, span, message, help: finding.help });
+    }
+}
+
+fn examine_yaml(rendered: &Rendered, issues: &mut Vec<Issue>) {
+    if let Err(e) = serde_saphyr::from_str::<Json>(&rendered.text) {
+        let message = format!("the result is not YAML: {e}");
+        let first = message.lines().next().unwrap_or_default().to_owned();
+        issues.push(Issue { severity: Severity::Error, span: 0..0, message: first, help: None });
+    }
+}
+
+/// The value as JSON, secrets in clear: for the rendered file only.
+fn revealed(value: &Value) -> Json {
+    match value {
+        Value::Secret(secret) => secret.reveal().into(),
+        Value::List(items) => items.iter().map(revealed).collect(),
+        Value::Map(entries) => Json::Object(entries.iter().map(|(k, v)| (k.clone(), revealed(v))).collect()),
+        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) => value.to_record(),
+    }
+}
+
+/// The values as JSON, with a hole for each that is not known or must not be shown.
+fn holed(partial: &Partial, holes: &mut usize) -> Json {
+    let mut next = || {
+        *holes += 1;
+        Json::String(hole(*holes))
+    };
+    match partial {
+        Partial::Unknown(..) => next(),
+        Partial::Known(Value::Secret(_), _) => next(),
+        Partial::Known(value, _) if value.secrets().is_empty() => value.to_record(),
+        Partial::Known(..) => next(),
+        Partial::List(items, _) => Json::Array(items.iter().map(|item| holed(item, holes)).collect()),
+        Partial::Map(entries, _) => {
+            Json::Object(entries.iter().map(|(key, (_, value))| (key.clone(), holed(value, holes))).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,16 @@ pub mod clients;
 pub mod clock;
 pub mod cluster_config;
 pub mod context;
-pub mod deploy_stack;
+pub static STEP_TYPES: &[StepType] = &[
+];
 pub mod error;
 pub mod fetch_outputs;
 pub mod files;
+<<<<<<< HEAD
 pub mod pace;
+=======
+pub mod hyperpod;
+>>>>>>> 802d237 (create-cluster: a cluster is made once, whatever is lost on the way, and updated as its config says)
 pub mod partial;
 pub mod render_config;
 pub mod step;
@@ -22,10 +27,15 @@ pub use step::{Step, StepType};
 
 /// THE LIST: every step type there is, in the order in which a person would use them.
 pub static STEP_TYPES: &[StepType] = &[
+<<<<<<< HEAD
     StepType::of::<deploy_stack::DeployStack>(),
     StepType::of::<fetch_outputs::FetchOutputs>(),
     StepType::of::<upload_lifecycle::UploadLifecycle>(),
     StepType::of::<render_config::RenderConfig>(),
+=======
+    StepType::of::<render_config::RenderConfig>(),
+    StepType::of::<create_cluster::CreateCluster>(),
+>>>>>>> 802d237 (create-cluster: a cluster is made once, whatever is lost on the way, and updated as its config says)
 ];
 
 /// The step type of this name.

@@ -11,16 +11,14 @@ pub static STEP_TYPES: &[StepType] = &[
 pub mod error;
 pub mod fetch_outputs;
 pub mod files;
-<<<<<<< HEAD
-pub mod pace;
-=======
-pub mod hyperpod;
->>>>>>> 802d237 (create-cluster: a cluster is made once, whatever is lost on the way, and updated as its config says)
+pub static STEP_TYPES: &[StepType] = &[
+];
 pub mod partial;
 pub mod render_config;
 pub mod step;
 pub mod upload_lifecycle;
 pub mod value;
+pub mod wait_status;
 
 pub use error::{ErrorClass, StepError};
 pub use step::{Step, StepType};
@@ -35,7 +33,11 @@ pub static STEP_TYPES: &[StepType] = &[
 =======
     StepType::of::<render_config::RenderConfig>(),
     StepType::of::<create_cluster::CreateCluster>(),
+<<<<<<< HEAD
 >>>>>>> 802d237 (create-cluster: a cluster is made once, whatever is lost on the way, and updated as its config says)
+=======
+    StepType::of::<wait_status::WaitStatus>(),
+>>>>>>> 933c26d (wait-status: waits for clusters, nodes, stacks and workloads, and ends at once on a failing state)
 ];
 
 /// The step type of this name.

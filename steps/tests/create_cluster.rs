@@ -1,0 +1,214 @@
+//! create-cluster and wait-status against the sandbox over HTTP, on a stepped clock.
+
+mod support;
+
+use std::time::Duration;
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use hprun_sandbox::FaultScript;
+use hprun_steps::ErrorClass;
+use hprun_steps::cluster_config::shapes::{CLUSTER, Field, Shape};
+use hprun_steps::cluster_config::{self, json, request};
+use hprun_steps::context::Record;
+use hprun_steps::create_cluster::CreateCluster;
+use hprun_steps::step::Health;
+use hprun_steps::wait_status::WaitStatus;
+use serde_json::{Value as Json, json};
+use support::{Bench, RUN, STEP, Try};
+
+/// A bench with a bucket that holds a good and a bad script.
+async fn bench(faults: Option<FaultScript>) -> Bench {
+    let bench = Bench::with_faults(faults).await;
+    let s3 = bench.clients.s3();
+    let here = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::UsWest2).build();
+    s3.create_bucket().bucket("sagemaker-scripts").create_bucket_configuration(here).send().await.expect("a bucket");
+    script(&bench, "good", "#!/bin/bash\nset -e\necho fine\n").await;
+    script(&bench, "bad", "#!/bin/bash\necho about to fail\nexit 7\n").await;
+    bench
+}
+
+async fn script(bench: &Bench, prefix: &str, text: &str) {
+    let body = ByteStream::from(text.as_bytes().to_vec());
+    let put = bench.clients.s3().put_object().bucket("sagemaker-scripts").key(format!("{prefix}/on_create.sh"));
+    put.body(body).send().await.expect("an object");
+}
+
+fn config(prefix: &str) -> Json {
+    json!({
+        "ClusterName": "ml",
+        "Orchestrator": { "Eks": { "ClusterArn": "arn:aws:eks:us-west-2:111122223333:cluster/train" } },
+        "NodeRecovery": "Automatic",
+        "InstanceGroups": [{
+            "InstanceGroupName": "workers", "InstanceType": "ml.m5.2xlarge", "InstanceCount": 2,
+            "ExecutionRole": "arn:aws:iam::111122223333:role/hp-execution",
+            "LifeCycleConfig": { "SourceS3Uri": format!("s3://sagemaker-scripts/{prefix}"), "OnCreate": "on_create.sh" },
+        }],
+        "VpcConfig": { "SecurityGroupIds": ["sg-0123456789abcdef0"], "Subnets": ["subnet-0123456789abcdef0"] },
+        "Tags": [{ "Key": "team", "Value": "ml" }],
+    })
+}
+
+#[tokio::test]
+async fn a_cluster_is_made_once_and_waited_for() {
+    let bench = bench(None).await;
+    let made = bench.run::<CreateCluster>(json!({ "cluster": config("good") })).await;
+    let outputs = made.result.expect("the cluster is made");
+    assert_eq!(outputs["name"], "ml");
+    let sent = &bench.effects("CreateCluster")[0];
+    let mut expected = config("good");
+    let own = [json!({ "Key": "hprun:run-id", "Value": RUN }), json!({ "Key": "hprun:step", "Value": STEP })];
+    expected["Tags"].as_array_mut().expect("tags").extend(own);
+    assert_eq!(sent.body, expected, "the body is the config and our tags");
+    let again = bench.run_with_history::<CreateCluster>(json!({ "cluster": config("good") }), &made.records).await;
+    assert_eq!(again.result.expect("it is there"), outputs);
+    assert_eq!(again.records, made.records, "nothing new to record");
+    let waited = bench.run::<WaitStatus>(json!({ "cluster": "ml", "until": "nodes-running" })).await;
+    let status = waited.result.expect("it comes up");
+    assert_eq!((&status["status"], &status["nodes"]), (&json!("InService"), &json!(2)));
+    assert!(waited.progress.iter().any(|l| l.contains("nodes 0/2 running, 2 pending")), "{:?}", waited.progress);
+    assert_eq!(bench.effects("CreateCluster").len(), 1);
+}
+
+#[tokio::test]
+async fn death_at_any_record_makes_no_second_cluster() {
+    for records in 0..4 {
+        let bench = bench(None).await;
+        let how = Try { records_until_death: Some(records), ..Try::default() };
+        let inputs = || json!({ "cluster": config("good") });
+        let died = bench.attempt::<CreateCluster>(inputs(), how).await;
+        let resumed = bench.run_with_history::<CreateCluster>(inputs(), &died.records).await;
+        let outputs = resumed.result.expect("it ends well");
+        assert_eq!(bench.effects("CreateCluster").len(), 1, "after {records} records");
+        let arn = outputs["cluster_arn"].as_str().expect("an ARN");
+        let made = |r: &Record| matches!(r, Record::ResourceRecorded { id, .. } if id == arn);
+        assert!(resumed.records.iter().any(made), "{:?}", resumed.records);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_makes_no_second_cluster() {
+    let faults = r"
+calls:
+  - { service: sagemaker, operation: CreateCluster, times: 1, fault: lose-answer }
+";
+    let bench = bench(Some(serde_yaml::from_str(faults).expect("a fault script"))).await;
+    let made = bench.run::<CreateCluster>(json!({ "cluster": config("good") })).await;
+    made.result.expect("it ends well");
+    assert_eq!(bench.effects("CreateCluster").len(), 1);
+}
+
+#[tokio::test]
+async fn a_failed_cluster_of_this_run_is_explained_and_made_again() {
+    let bench = bench(None).await;
+    let made = bench.run::<CreateCluster>(json!({ "cluster": config("bad") })).await;
+    let first = made.result.expect("it is made");
+    let error = bench.run::<WaitStatus>(json!({ "cluster": "ml" })).await.result.expect_err("the script fails");
+    assert!(error.message.contains("Lifecycle scripts did not run successfully"), "{error:?}");
+    assert!(error.causes.iter().any(|line| line.contains("failed with exit code 7")), "{error:?}");
+    assert!(error.help.as_deref().is_some_and(|h| h.contains("mend it")), "{error:?}");
+    let health = bench.probe::<CreateCluster>(json!({ "cluster": config("bad") }), &first, &made.records).await;
+    assert!(matches!(health, Ok(Health::Lost(_))), "{health:?}");
+    let again = bench.run_with_history::<CreateCluster>(json!({ "cluster": config("good") }), &made.records).await;
+    let second = again.result.expect("it is made again");
+    assert_ne!(first["cluster_arn"], second["cluster_arn"]);
+    assert!(again.progress.iter().any(|l| l.contains("deleting it to make it again")), "{:?}", again.progress);
+    bench.run::<WaitStatus>(json!({ "cluster": "ml" })).await.result.expect("it comes up");
+}
+
+#[tokio::test]
+async fn a_foreign_cluster_is_refused_unless_adopted() {
+    let mut bench = bench(None).await;
+    bench.run::<CreateCluster>(json!({ "cluster": config("good") })).await.result.expect("it is made");
+    bench.run.id = "02other".to_owned();
+    let error = bench.run::<CreateCluster>(json!({ "cluster": config("good") })).await.result.expect_err("refused");
+    assert_eq!(error.class, ErrorClass::Refused);
+    assert!(error.causes[0].contains(RUN), "{error:?}");
+    let adopted = bench.run::<CreateCluster>(json!({ "cluster": config("good"), "adopt": true })).await;
+    adopted.result.expect("it is taken over");
+    assert_eq!(bench.effects("CreateCluster").len(), 1);
+}
+
+#[tokio::test]
+async fn a_changed_count_waits_until_in_service_and_updates_every_group() {
+    let bench = bench(None).await;
+    let made = bench.run::<CreateCluster>(json!({ "cluster": config("good") })).await;
+    let mut more = config("good");
+    more["InstanceGroups"][0]["InstanceCount"] = json!(3);
+    let changed = bench.run_with_history::<CreateCluster>(json!({ "cluster": more }), &made.records).await;
+    changed.result.expect("it is updated");
+    assert!(bench.passed() > Duration::from_secs(300), "it waited for InService first");
+    let updates = bench.effects("UpdateCluster");
+    assert_eq!(updates.len(), 1);
+    assert_eq!(updates[0].body["InstanceGroups"], more["InstanceGroups"]);
+    let status = bench.run::<WaitStatus>(json!({ "cluster": "ml", "until": "nodes-running" })).await.result;
+    assert_eq!(status.expect("it comes up")["nodes"], 3);
+    let mut moved = more;
+    moved["VpcConfig"]["Subnets"] = json!(["subnet-99999999999999999"]);
+    let refused = bench.run_with_history::<CreateCluster>(json!({ "cluster": moved }), &changed.records).await;
+    assert_eq!(refused.result.expect_err("a network is fixed").class, ErrorClass::Refused);
+}
+
+/// Every path of the request model, without indices.
+fn paths(shape: &Shape, path: &str, all: &mut Vec<String>) {
+    let below = |fields: &[Field], all: &mut Vec<String>| {
+        for field in fields {
+            let path = format!("{path}.{}", field.name);
+            all.push(path.clone());
+            paths(field.shape, &path, all);
+        }
+    };
+    match shape {
+        Shape::Record(fields) | Shape::OneOf(fields) => below(fields, all),
+        Shape::List { of, .. } => paths(of, path, all),
+        Shape::Text { .. }
+        | Shape::Choice(_)
+        | Shape::InstanceType
+        | Shape::Whole { .. }
+        | Shape::Flag
+        | Shape::Moment
+        | Shape::Map { .. } => {}
+    }
+}
+
+fn uses(json: &Json, path: &str) -> bool {
+    match (json, path.strip_prefix('.')) {
+        (_, None) => true,
+        (Json::Array(items), Some(_)) => items.iter().any(|item| uses(item, path)),
+        (Json::Object(map), Some(rest)) => {
+            let (key, end) = rest.find('.').map_or((rest, rest.len()), |n| (&rest[..n], n));
+            map.get(key).is_some_and(|value| uses(value, &rest[end..]))
+        }
+        (Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_), Some(_)) => false,
+    }
+}
+
+#[tokio::test]
+async fn every_field_of_a_config_reaches_the_wire_as_it_is() {
+    let text = include_str!("fixtures/every-field.json");
+    let configs: Vec<Json> = serde_json::from_str(text).expect("the fixture is JSON");
+    let mut all = Vec::new();
+    paths(&CLUSTER, "", &mut all);
+    let unused: Vec<_> = all.iter().filter(|path| !configs.iter().any(|c| uses(c, path))).collect();
+    assert!(unused.is_empty(), "the fixture does not use {unused:?}");
+    let bench = Bench::new().await;
+    for config in configs {
+        let findings = cluster_config::check(&json::parse(&config.to_string()).0);
+        assert!(findings.is_empty(), "{findings:#?}");
+        // Whether the sandbox takes it does not matter here: its journal has what was sent.
+        drop(request::create(bench.clients.sagemaker(), &config).expect("a request").send().await);
+        let journal = bench.journal();
+        let sent = journal.iter().rfind(|e| e.operation == "CreateCluster").expect("a call");
+        assert_eq!(sent.body, config);
+    }
+}
+
+#[tokio::test]
+async fn the_examples_run() {
+    let bench = bench(None).await;
+    script(&bench, "base-config", "#!/bin/bash\necho fine\n").await;
+    let made = bench.run::<CreateCluster>(support::example::<CreateCluster>(json!({}))).await;
+    made.result.expect("the example makes a cluster");
+    let ready = bench.run::<WaitStatus>(support::example::<WaitStatus>(json!({}))).await;
+    assert_eq!(ready.result.expect("it comes up")["nodes"], 2);
+}

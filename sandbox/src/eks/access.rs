@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::model::{
-    AccessEntry, AuthenticationMode, Cluster, PodIdentity, PolicyAssociation, Tags,
-};
+use super::model::{AccessEntry, AuthenticationMode, Cluster, PodIdentity, PolicyAssociation, Tags};
 use super::{cluster, fault};
 use crate::iam;
 use crate::wire::ServiceError;
@@ -17,8 +15,7 @@ use crate::world::{Moment, State};
 const SPREAD: SignedDuration = SignedDuration::from_secs(8);
 const POLICY_PREFIX: &str = "arn:aws:eks::aws:cluster-access-policy/";
 /// The policy that lets everything be done.
-pub(super) const ADMIN_POLICY: &str =
-    "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
+pub(super) const ADMIN_POLICY: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
 /// Access policies that users can associate, by name, and whether they let things be changed.
 pub(super) const POLICIES: &[(&str, bool)] = &[
     ("AmazonEKSClusterAdminPolicy", true),
@@ -27,15 +24,8 @@ pub(super) const POLICIES: &[(&str, bool)] = &[
     ("AmazonEKSViewPolicy", false),
     ("AmazonEKSAdminViewPolicy", false),
 ];
-const KINDS: &[&str] = &[
-    "STANDARD",
-    "EC2_LINUX",
-    "EC2_WINDOWS",
-    "FARGATE_LINUX",
-    "EC2",
-    "HYBRID_LINUX",
-    "HYPERPOD_LINUX",
-];
+const KINDS: &[&str] =
+    &["STANDARD", "EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "EC2", "HYBRID_LINUX", "HYPERPOD_LINUX"];
 
 /// What a caller may do in a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,27 +46,16 @@ pub fn authenticate(state: &State, cx: &Moment<'_>, cluster: &str, caller_arn: &
         return Access::None;
     };
     let is_caller = |principal: &str| same_principal(principal, caller_arn);
-    if cluster.mode == AuthenticationMode::ConfigMap
-        && cluster.creator_is_admin
-        && is_caller(&cluster.creator)
-    {
+    if cluster.mode == AuthenticationMode::ConfigMap && cluster.creator_is_admin && is_caller(&cluster.creator) {
         return Access::Admin;
     }
-    let Some(entry) = cluster
-        .access
-        .values()
-        .find(|entry| is_caller(&entry.principal))
-    else {
+    let Some(entry) = cluster.access.values().find(|entry| is_caller(&entry.principal)) else {
         return Access::None;
     };
-    let known = |association: &PolicyAssociation| {
-        cx.now >= entry.created.max(association.associated) + SPREAD
-    };
+    let known = |association: &PolicyAssociation| cx.now >= entry.created.max(association.associated) + SPREAD;
     let mut access = Access::None;
     for (arn, association) in &entry.policies {
-        let changes = POLICIES
-            .iter()
-            .any(|(name, changes)| arn.ends_with(&format!("/{name}")) && *changes);
+        let changes = POLICIES.iter().any(|(name, changes)| arn.ends_with(&format!("/{name}")) && *changes);
         access = match (access, known(association), changes) {
             (Access::Admin, _, _) | (_, true, true) => Access::Admin,
             (_, true, false) => Access::View,
@@ -92,12 +71,8 @@ fn same_principal(principal: &str, caller: &str) -> bool {
     if principal == caller {
         return true;
     }
-    let session = caller
-        .strip_prefix("arn:aws:sts::")
-        .and_then(|rest| rest.split_once(":assumed-role/"));
-    let role = principal
-        .strip_prefix("arn:aws:iam::")
-        .and_then(|rest| rest.split_once(":role/"));
+    let session = caller.strip_prefix("arn:aws:sts::").and_then(|rest| rest.split_once(":assumed-role/"));
+    let role = principal.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(":role/"));
     match (session, role) {
         (Some((account, session)), Some((role_account, role))) => {
             account == role_account && session.split('/').next() == role.rsplit('/').next()
@@ -126,26 +101,16 @@ pub(super) fn add_creator(state: &mut State, cx: &Moment<'_>, name: &str) {
     if cluster.mode == AuthenticationMode::ConfigMap || !cluster.creator_is_admin || there {
         return;
     }
-    let new = NewEntry {
-        principal: cluster.creator.clone(),
-        ..NewEntry::default()
-    };
+    let new = NewEntry { principal: cluster.creator.clone(), ..NewEntry::default() };
     let mut entry = entry(cx, name, &id, new);
-    let association = PolicyAssociation {
-        namespaces: vec![],
-        associated: cx.now,
-        modified: cx.now,
-    };
+    let association = PolicyAssociation { namespaces: vec![], associated: cx.now, modified: cx.now };
     entry.policies.insert(ADMIN_POLICY.into(), association);
     cluster.access.insert(entry.principal.clone(), entry);
 }
 
 fn entry(cx: &Moment<'_>, cluster: &str, id: &str, new: NewEntry) -> AccessEntry {
     let name = new.principal.rsplit('/').next().unwrap_or_default();
-    let session = format!(
-        "arn:aws:sts::{}:assumed-role/{name}/{{{{SessionName}}}}",
-        cx.account
-    );
+    let session = format!("arn:aws:sts::{}:assumed-role/{name}/{{{{SessionName}}}}", cx.account);
     let kind = new.kind.unwrap_or_else(|| "STANDARD".into());
     let is_role = new.principal.contains(":role/");
     let by_default = match kind.as_str() {
@@ -154,16 +119,9 @@ fn entry(cx: &Moment<'_>, cluster: &str, id: &str, new: NewEntry) -> AccessEntry
         _ => "system:node:{{EC2PrivateDNSName}}".into(),
     };
     AccessEntry {
-        arn: format!(
-            "arn:aws:eks:{}:{}:access-entry/{cluster}/role/{}/{name}/{id}",
-            cx.region, cx.account, cx.account
-        ),
+        arn: format!("arn:aws:eks:{}:{}:access-entry/{cluster}/role/{}/{name}/{id}", cx.region, cx.account, cx.account),
         username: new.username.unwrap_or(by_default),
-        groups: if kind == "STANDARD" {
-            new.groups
-        } else {
-            vec!["system:nodes".into()]
-        },
+        groups: if kind == "STANDARD" { new.groups } else { vec!["system:nodes".into()] },
         principal: new.principal,
         kind,
         created: cx.now,
@@ -183,12 +141,7 @@ fn with_api<'a>(state: &'a mut State, name: &str) -> Result<&'a mut Cluster, Ser
 }
 
 /// Makes an access entry.
-pub(super) fn create(
-    state: &mut State,
-    cx: &Moment<'_>,
-    name: &str,
-    new: NewEntry,
-) -> Result<(), ServiceError> {
+pub(super) fn create(state: &mut State, cx: &Moment<'_>, name: &str, new: NewEntry) -> Result<(), ServiceError> {
     let id = state.ids.uuid();
     let known = iam::role(state, &new.principal).is_some();
     let cluster = with_api(state, name)?;
@@ -196,26 +149,16 @@ pub(super) fn create(
     if new.principal.starts_with("arn:aws:sts:")
         || !(new.principal.contains(":role/") || new.principal.contains(":user/"))
     {
-        return Err(invalid(format!(
-            "The principalArn parameter format is not valid: {}",
-            new.principal
-        )));
+        return Err(invalid(format!("The principalArn parameter format is not valid: {}", new.principal)));
     }
     if new.principal.contains(":role/") && !known {
-        return Err(invalid(format!(
-            "The specified principalArn is invalid: invalid principal. {}",
-            new.principal
-        )));
+        return Err(invalid(format!("The specified principalArn is invalid: invalid principal. {}", new.principal)));
     }
     if let Some(kind) = new.kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
-        return Err(invalid(format!(
-            "The type {kind} is not a valid access entry type"
-        )));
+        return Err(invalid(format!("The type {kind} is not a valid access entry type")));
     }
     if let Some(group) = new.groups.iter().find(|group| group.starts_with("system:")) {
-        return Err(invalid(format!(
-            "The kubernetes group name {group} is invalid, it cannot start with system:"
-        )));
+        return Err(invalid(format!("The kubernetes group name {group} is invalid, it cannot start with system:")));
     }
     if cluster.access.contains_key(&new.principal) {
         let text = "The specified access entry resource is already in use on this cluster.";
@@ -227,14 +170,8 @@ pub(super) fn create(
 }
 
 /// The access entry of a principal, or EKS's error.
-pub(super) fn find<'a>(
-    cluster: &'a Cluster,
-    principal: &str,
-) -> Result<&'a AccessEntry, ServiceError> {
-    cluster
-        .access
-        .get(principal)
-        .ok_or_else(|| missing(principal))
+pub(super) fn find<'a>(cluster: &'a Cluster, principal: &str) -> Result<&'a AccessEntry, ServiceError> {
+    cluster.access.get(principal).ok_or_else(|| missing(principal))
 }
 
 fn missing(principal: &str) -> ServiceError {
@@ -250,19 +187,12 @@ pub(super) fn find_mut<'a>(
     name: &str,
     principal: &str,
 ) -> Result<&'a mut AccessEntry, ServiceError> {
-    with_api(state, name)?
-        .access
-        .get_mut(principal)
-        .ok_or_else(|| missing(principal))
+    with_api(state, name)?.access.get_mut(principal).ok_or_else(|| missing(principal))
 }
 
 /// Deletes an access entry.
 pub(super) fn delete(state: &mut State, name: &str, principal: &str) -> Result<(), ServiceError> {
-    with_api(state, name)?
-        .access
-        .remove(principal)
-        .map(drop)
-        .ok_or_else(|| missing(principal))
+    with_api(state, name)?.access.remove(principal).map(drop).ok_or_else(|| missing(principal))
 }
 
 /// Gives an access entry a policy, for the whole cluster or some namespaces.
@@ -274,49 +204,26 @@ pub(super) fn associate(
     policy: &str,
     namespaces: Vec<String>,
 ) -> Result<(), ServiceError> {
-    let known = policy
-        .strip_prefix(POLICY_PREFIX)
-        .is_some_and(|name| POLICIES.iter().any(|(known, _)| *known == name));
+    let known = policy.strip_prefix(POLICY_PREFIX).is_some_and(|name| POLICIES.iter().any(|(known, _)| *known == name));
     if !known {
         let text = format!("The policyArn parameter format is not valid: {policy}");
         return Err(fault("InvalidParameterException", text));
     }
     let entry = find_mut(state, name, principal)?;
     if entry.kind != "STANDARD" {
-        let text = format!(
-            "Access policies cannot be associated with an access entry of type {}",
-            entry.kind
-        );
+        let text = format!("Access policies cannot be associated with an access entry of type {}", entry.kind);
         return Err(fault("InvalidRequestException", text));
     }
-    let associated = entry
-        .policies
-        .get(policy)
-        .map_or(cx.now, |association| association.associated);
-    entry.policies.insert(
-        policy.to_owned(),
-        PolicyAssociation {
-            namespaces,
-            associated,
-            modified: cx.now,
-        },
-    );
+    let associated = entry.policies.get(policy).map_or(cx.now, |association| association.associated);
+    entry.policies.insert(policy.to_owned(), PolicyAssociation { namespaces, associated, modified: cx.now });
     Ok(())
 }
 
 /// Takes a policy from an access entry.
-pub(super) fn disassociate(
-    state: &mut State,
-    name: &str,
-    principal: &str,
-    policy: &str,
-) -> Result<(), ServiceError> {
+pub(super) fn disassociate(state: &mut State, name: &str, principal: &str, policy: &str) -> Result<(), ServiceError> {
     let entry = find_mut(state, name, principal)?;
     entry.policies.remove(policy).map(drop).ok_or_else(|| {
-        fault(
-            "ResourceNotFoundException",
-            format!("The policyArn {policy} is not associated with {principal}"),
-        )
+        fault("ResourceNotFoundException", format!("The policyArn {policy} is not associated with {principal}"))
     })
 }
 
@@ -340,27 +247,17 @@ pub(super) fn create_pod_identity(
     if iam::role(state, &new.role_arn).is_none() {
         return Err(fault(
             "InvalidParameterException",
-            format!(
-                "Role provided in the request does not exist: {}",
-                new.role_arn
-            ),
+            format!("Role provided in the request does not exist: {}", new.role_arn),
         ));
     }
     let cluster = cluster::usable(state, name)?;
-    let same =
-        |p: &PodIdentity| p.namespace == new.namespace && p.service_account == new.service_account;
+    let same = |p: &PodIdentity| p.namespace == new.namespace && p.service_account == new.service_account;
     if cluster.pod_identities.values().any(same) {
-        return Err(
-            fault("ResourceInUseException", "Association already exists")
-                .with_member("clusterName", name),
-        );
+        return Err(fault("ResourceInUseException", "Association already exists").with_member("clusterName", name));
     }
     let association = PodIdentity {
         id: id.clone(),
-        arn: format!(
-            "arn:aws:eks:{}:{}:podidentityassociation/{name}/{id}",
-            cx.region, cx.account
-        ),
+        arn: format!("arn:aws:eks:{}:{}:podidentityassociation/{name}/{id}", cx.region, cx.account),
         namespace: new.namespace,
         service_account: new.service_account,
         role_arn: new.role_arn,
@@ -373,15 +270,7 @@ pub(super) fn create_pod_identity(
 }
 
 /// The pod identity association of this id, or EKS's error.
-pub(super) fn find_pod_identity<'a>(
-    cluster: &'a Cluster,
-    id: &str,
-) -> Result<&'a PodIdentity, ServiceError> {
-    let missing = || {
-        fault(
-            "ResourceNotFoundException",
-            format!("The specified association was not found: {id}"),
-        )
-    };
+pub(super) fn find_pod_identity<'a>(cluster: &'a Cluster, id: &str) -> Result<&'a PodIdentity, ServiceError> {
+    let missing = || fault("ResourceNotFoundException", format!("The specified association was not found: {id}"));
     cluster.pod_identities.get(id).ok_or_else(missing)
 }

@@ -31,10 +31,7 @@ impl AddonRequest {
     fn into_new(self, name: Option<&str>) -> Result<NewAddon, ServiceError> {
         let missing = || fault("InvalidParameterException", "addonName must not be null");
         Ok(NewAddon {
-            name: name
-                .map(str::to_owned)
-                .or(self.addon_name)
-                .ok_or_else(missing)?,
+            name: name.map(str::to_owned).or(self.addon_name).ok_or_else(missing)?,
             version: self.addon_version,
             role_arn: self.service_account_role_arn,
             configuration: self.configuration_values,
@@ -73,16 +70,9 @@ pub(super) fn answer(
             view(state, addon)
         }
         (_, Some(addon)) => view(state, addon),
-        (_, None) => list(
-            call,
-            "addons",
-            cluster::find(state, name)?
-                .addons
-                .keys()
-                .map(|name| json!(name))
-                .collect(),
-            &[],
-        ),
+        (_, None) => {
+            list(call, "addons", cluster::find(state, name)?.addons.keys().map(|name| json!(name)).collect(), &[])
+        }
     }
 }
 
@@ -90,11 +80,7 @@ pub(super) fn answer(
 pub(super) fn versions(call: &Call) -> Answer {
     let wanted = |name: &str| call.query("addonName").is_none_or(|wanted| wanted == name);
     let versions: Vec<&str> = match call.query("kubernetesVersion") {
-        Some(version) => VERSIONS
-            .iter()
-            .copied()
-            .filter(|known| *known == version)
-            .collect(),
+        Some(version) => VERSIONS.iter().copied().filter(|known| *known == version).collect(),
         None => VERSIONS.to_vec(),
     };
     let mut addons = Vec::new();
@@ -102,10 +88,7 @@ pub(super) fn versions(call: &Call) -> Answer {
         let mut by_version: indexmap::IndexMap<&str, Vec<Value>> = indexmap::IndexMap::new();
         for kubernetes in &versions {
             let fits = json!({ "clusterVersion": kubernetes, "platformVersions": ["*"], "defaultVersion": true });
-            by_version
-                .entry(known.version(kubernetes))
-                .or_default()
-                .push(fits);
+            by_version.entry(known.version(kubernetes)).or_default().push(fits);
         }
         let listed = by_version.into_iter().map(|(version, compatibilities)| {
             json!({

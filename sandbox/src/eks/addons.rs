@@ -26,33 +26,18 @@ pub(super) struct Known {
 
 /// The add-ons that the sandbox knows.
 pub(super) const KNOWN: &[Known] = &[
-    Known {
-        name: "vpc-cni",
-        kind: "networking",
-        namespace: "kube-system",
-        versions: ["v1.20.4-eksbuild.1"; 4],
-    },
+    Known { name: "vpc-cni", kind: "networking", namespace: "kube-system", versions: ["v1.20.4-eksbuild.1"; 4] },
     Known {
         name: "kube-proxy",
         kind: "networking",
         namespace: "kube-system",
-        versions: [
-            "v1.31.10-eksbuild.6",
-            "v1.32.6-eksbuild.12",
-            "v1.33.3-eksbuild.10",
-            "v1.34.0-eksbuild.4",
-        ],
+        versions: ["v1.31.10-eksbuild.6", "v1.32.6-eksbuild.12", "v1.33.3-eksbuild.10", "v1.34.0-eksbuild.4"],
     },
     Known {
         name: "coredns",
         kind: "networking",
         namespace: "kube-system",
-        versions: [
-            "v1.11.4-eksbuild.24",
-            "v1.11.4-eksbuild.24",
-            "v1.12.4-eksbuild.1",
-            "v1.12.4-eksbuild.1",
-        ],
+        versions: ["v1.11.4-eksbuild.24", "v1.11.4-eksbuild.24", "v1.12.4-eksbuild.1", "v1.12.4-eksbuild.1"],
     },
     Known {
         name: "eks-pod-identity-agent",
@@ -66,24 +51,14 @@ pub(super) const KNOWN: &[Known] = &[
         namespace: "kube-system",
         versions: ["v1.50.1-eksbuild.1"; 4],
     },
-    Known {
-        name: "aws-fsx-csi-driver",
-        kind: "storage",
-        namespace: "kube-system",
-        versions: ["v1.6.0-eksbuild.1"; 4],
-    },
+    Known { name: "aws-fsx-csi-driver", kind: "storage", namespace: "kube-system", versions: ["v1.6.0-eksbuild.1"; 4] },
     Known {
         name: "metrics-server",
         kind: "observability",
         namespace: "kube-system",
         versions: ["v0.8.0-eksbuild.2"; 4],
     },
-    Known {
-        name: "cert-manager",
-        kind: "networking",
-        namespace: "cert-manager",
-        versions: ["v1.18.2-eksbuild.2"; 4],
-    },
+    Known { name: "cert-manager", kind: "networking", namespace: "cert-manager", versions: ["v1.18.2-eksbuild.2"; 4] },
     Known {
         name: "amazon-cloudwatch-observability",
         kind: "observability",
@@ -124,44 +99,27 @@ pub(super) struct NewAddon {
 
 /// The add-on of this name, or EKS's error.
 pub(super) fn find<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Addon, ServiceError> {
-    cluster
-        .addons
-        .get(name)
-        .ok_or_else(|| missing(&cluster.name, name))
+    cluster.addons.get(name).ok_or_else(|| missing(&cluster.name, name))
 }
 
 fn missing(cluster: &str, name: &str) -> ServiceError {
     let text = format!("No addon: {name} found in cluster: {cluster}");
-    fault("ResourceNotFoundException", text)
-        .with_member("clusterName", cluster)
-        .with_member("addonName", name)
+    fault("ResourceNotFoundException", text).with_member("clusterName", cluster).with_member("addonName", name)
 }
 
 /// The version to use, which must fit the cluster's Kubernetes version.
-fn check_version(
-    name: &str,
-    version: Option<&str>,
-    kubernetes: &str,
-) -> Result<String, ServiceError> {
-    let known = KNOWN
-        .iter()
-        .find(|known| known.name == name)
-        .ok_or_else(|| {
-            fault(
-                "InvalidParameterException",
-                format!(
-                    "Addon {name} specified is not supported in {kubernetes} kubernetes version"
-                ),
-            )
-        })?;
+fn check_version(name: &str, version: Option<&str>, kubernetes: &str) -> Result<String, ServiceError> {
+    let known = KNOWN.iter().find(|known| known.name == name).ok_or_else(|| {
+        fault(
+            "InvalidParameterException",
+            format!("Addon {name} specified is not supported in {kubernetes} kubernetes version"),
+        )
+    })?;
     let wanted = known.version(kubernetes);
     match version {
         None => Ok(wanted.to_owned()),
         Some(version) if version == wanted => Ok(wanted.to_owned()),
-        Some(_) => Err(fault(
-            "InvalidParameterException",
-            "Addon version specified is not supported",
-        )),
+        Some(_) => Err(fault("InvalidParameterException", "Addon version specified is not supported")),
     }
 }
 
@@ -171,35 +129,22 @@ fn check_configuration(configuration: Option<&str>) -> Result<(), ServiceError> 
     };
     match serde_yaml::from_str::<serde_yaml::Value>(text) {
         Ok(value) if value.is_mapping() => Ok(()),
-        _ => Err(fault(
-            "InvalidParameterException",
-            "ConfigurationValue is not in valid JSON or YAML format",
-        )),
+        _ => Err(fault("InvalidParameterException", "ConfigurationValue is not in valid JSON or YAML format")),
     }
 }
 
 /// Starts to install an add-on.
-pub(super) fn create(
-    state: &mut State,
-    cx: &Moment<'_>,
-    cluster: &str,
-    new: NewAddon,
-) -> Result<(), ServiceError> {
+pub(super) fn create(state: &mut State, cx: &Moment<'_>, cluster: &str, new: NewAddon) -> Result<(), ServiceError> {
     let id = state.ids.uuid();
     let found = cluster::usable(state, cluster)?;
     if found.addons.contains_key(&new.name) {
         let error = fault("ResourceInUseException", "Addon already exists.");
-        return Err(error
-            .with_member("clusterName", cluster)
-            .with_member("addonName", new.name));
+        return Err(error.with_member("clusterName", cluster).with_member("addonName", new.name));
     }
     let version = check_version(&new.name, new.version.as_deref(), &found.version)?;
     check_configuration(new.configuration.as_deref())?;
     let addon = Addon {
-        arn: format!(
-            "arn:aws:eks:{}:{}:addon/{cluster}/{}/{id}",
-            cx.region, cx.account, new.name
-        ),
+        arn: format!("arn:aws:eks:{}:{}:addon/{cluster}/{}/{id}", cx.region, cx.account, new.name),
         name: new.name.clone(),
         version,
         status: AddonStatus::Creating,
@@ -215,24 +160,13 @@ pub(super) fn create(
 }
 
 /// Starts to change an add-on; gives the update's id.
-pub(super) fn update(
-    state: &mut State,
-    cx: &Moment<'_>,
-    cluster: &str,
-    new: NewAddon,
-) -> Result<String, ServiceError> {
+pub(super) fn update(state: &mut State, cx: &Moment<'_>, cluster: &str, new: NewAddon) -> Result<String, ServiceError> {
     let id = state.ids.uuid();
     let found = cluster::usable(state, cluster)?;
     let kubernetes = found.version.clone();
-    let addon = found
-        .addons
-        .get_mut(&new.name)
-        .ok_or_else(|| missing(cluster, &new.name))?;
-    let version = new
-        .version
-        .as_deref()
-        .map(|version| check_version(&new.name, Some(version), &kubernetes))
-        .transpose()?;
+    let addon = found.addons.get_mut(&new.name).ok_or_else(|| missing(cluster, &new.name))?;
+    let version =
+        new.version.as_deref().map(|version| check_version(&new.name, Some(version), &kubernetes)).transpose()?;
     check_configuration(new.configuration.as_deref())?;
     addon.version = version.unwrap_or_else(|| addon.version.clone());
     addon.role_arn = new.role_arn.or(addon.role_arn.take());
@@ -254,17 +188,9 @@ pub(super) fn update(
 }
 
 /// Starts to take an add-on away.
-pub(super) fn delete(
-    state: &mut State,
-    cx: &Moment<'_>,
-    cluster: &str,
-    name: &str,
-) -> Result<(), ServiceError> {
+pub(super) fn delete(state: &mut State, cx: &Moment<'_>, cluster: &str, name: &str) -> Result<(), ServiceError> {
     let found = cluster::find_mut(state, cluster)?;
-    let addon = found
-        .addons
-        .get_mut(name)
-        .ok_or_else(|| missing(cluster, name))?;
+    let addon = found.addons.get_mut(name).ok_or_else(|| missing(cluster, name))?;
     if addon.status != AddonStatus::Deleting {
         addon.status = AddonStatus::Deleting;
         addon.due = Some(cx.now + GOES);
@@ -278,9 +204,7 @@ pub(super) fn status_text(state: &State, cluster: &Cluster, addon: &Addon) -> &'
         AddonStatus::Creating => "CREATING",
         AddonStatus::Updating => "UPDATING",
         AddonStatus::Deleting => "DELETING",
-        AddonStatus::Active
-            if needs_nodes(&addon.name) && neighbours::ready_nodes(state, &cluster.name) == 0 =>
-        {
+        AddonStatus::Active if needs_nodes(&addon.name) && neighbours::ready_nodes(state, &cluster.name) == 0 => {
             "DEGRADED"
         }
         AddonStatus::Active => "ACTIVE",

@@ -86,20 +86,12 @@ struct UpgradePolicy {
 
 impl CreateCluster {
     fn into_new(self) -> Result<NewCluster, ServiceError> {
-        if let Some(family) = self
-            .kubernetes_network_config
-            .as_ref()
-            .and_then(|c| c.ip_family.as_ref())
-            .filter(|f| *f != "ipv4")
+        if let Some(family) =
+            self.kubernetes_network_config.as_ref().and_then(|c| c.ip_family.as_ref()).filter(|f| *f != "ipv4")
         {
-            return Err(ServiceError::not_part(format!(
-                "an EKS cluster of IP family {family}"
-            )));
+            return Err(ServiceError::not_part(format!("an EKS cluster of IP family {family}")));
         }
-        let logging = self
-            .logging
-            .map(|logging| logging.cluster_logging)
-            .unwrap_or_default();
+        let logging = self.logging.map(|logging| logging.cluster_logging).unwrap_or_default();
         let access = self.access_config;
         Ok(NewCluster {
             name: self.name,
@@ -110,19 +102,10 @@ impl CreateCluster {
             public_access: self.resources_vpc_config.endpoint_public_access,
             private_access: self.resources_vpc_config.endpoint_private_access,
             public_cidrs: self.resources_vpc_config.public_access_cidrs,
-            service_cidr: self
-                .kubernetes_network_config
-                .and_then(|config| config.service_ipv4_cidr),
-            mode: access
-                .as_ref()
-                .and_then(|access| access.authentication_mode.clone()),
-            creator_is_admin: access
-                .and_then(|access| access.bootstrap_cluster_creator_admin_permissions),
-            log_types: logging
-                .into_iter()
-                .filter(|setup| setup.enabled)
-                .flat_map(|setup| setup.types)
-                .collect(),
+            service_cidr: self.kubernetes_network_config.and_then(|config| config.service_ipv4_cidr),
+            mode: access.as_ref().and_then(|access| access.authentication_mode.clone()),
+            creator_is_admin: access.and_then(|access| access.bootstrap_cluster_creator_admin_permissions),
+            log_types: logging.into_iter().filter(|setup| setup.enabled).flat_map(|setup| setup.types).collect(),
             support: self.upgrade_policy.and_then(|policy| policy.support_type),
             deletion_protection: self.deletion_protection.unwrap_or(false),
             token: self.client_request_token,
@@ -141,13 +124,7 @@ struct UpdateClusterConfig {
 }
 
 /// The calls about one cluster.
-pub(super) fn answer(
-    state: &mut State,
-    cx: &Moment<'_>,
-    call: &Call,
-    operation: &str,
-    name: &str,
-) -> Answer {
+pub(super) fn answer(state: &mut State, cx: &Moment<'_>, call: &Call, operation: &str, name: &str) -> Answer {
     match operation {
         "DescribeCluster" => {}
         "DeleteCluster" => cluster::delete(state, cx, name)?,
@@ -163,9 +140,7 @@ fn update_cluster(state: &mut State, cx: &Moment<'_>, call: &Call, name: &str) -
         let text = format!("Cannot update cluster {name} because an update is in progress");
         return Err(fault("ResourceInUseException", text).with_member("clusterName", name));
     }
-    let mode = change
-        .access_config
-        .and_then(|access| access.authentication_mode);
+    let mode = change.access_config.and_then(|access| access.authentication_mode);
     let (kind, params) = match (mode, change.deletion_protection) {
         (Some(mode), None) => {
             let mode = mode_of(&mode)?;
@@ -178,17 +153,11 @@ fn update_cluster(state: &mut State, cx: &Moment<'_>, call: &Call, name: &str) -
                 return Err(fault("InvalidParameterException", text));
             }
             found.mode = mode;
-            (
-                "AccessConfigUpdate",
-                vec![("AuthenticationMode".to_owned(), mode_text(mode).to_owned())],
-            )
+            ("AccessConfigUpdate", vec![("AuthenticationMode".to_owned(), mode_text(mode).to_owned())])
         }
         (None, Some(protection)) => {
             found.deletion_protection = protection;
-            (
-                "DeletionProtectionUpdate",
-                vec![("DeletionProtection".to_owned(), protection.to_string())],
-            )
+            ("DeletionProtectionUpdate", vec![("DeletionProtection".to_owned(), protection.to_string())])
         }
         _ => {
             return Err(fault(

@@ -26,10 +26,7 @@ pub use resources::*;
 /// The earliest instant after `after` at which something here changes by itself.
 pub fn next_due(state: &world::State, after: Timestamp) -> Option<Timestamp> {
     let clusters = state.eks.clusters.values();
-    clusters
-        .flat_map(|cluster| cluster::due(cluster).chain(addons::due(cluster)))
-        .filter(|due| *due > after)
-        .min()
+    clusters.flat_map(|cluster| cluster::due(cluster).chain(addons::due(cluster))).filter(|due| *due > after).min()
 }
 
 /// Moves what is due on to `cx.now`; says whether anything changed.
@@ -55,11 +52,7 @@ pub fn operation(method: &http::Method, path: &str) -> Option<&'static str> {
 /// The cluster of this name or ARN.
 pub fn find<'a>(state: &'a world::State, name_or_arn: &str) -> Option<&'a Cluster> {
     match name_or_arn.starts_with("arn:") {
-        true => state
-            .eks
-            .clusters
-            .values()
-            .find(|cluster| cluster.arn == name_or_arn),
+        true => state.eks.clusters.values().find(|cluster| cluster.arn == name_or_arn),
         false => state.eks.clusters.get(name_or_arn),
     }
 }
@@ -86,19 +79,11 @@ pub fn ensure_hyperpod_entry(
     cluster: &str,
     role_arn: &str,
 ) -> Result<(), ServiceError> {
-    if state
-        .eks
-        .clusters
-        .get(cluster)
-        .is_some_and(|found| found.access.contains_key(role_arn))
-    {
+    if state.eks.clusters.get(cluster).is_some_and(|found| found.access.contains_key(role_arn)) {
         return Ok(());
     }
-    let new = access::NewEntry {
-        principal: role_arn.to_owned(),
-        kind: Some("HYPERPOD_LINUX".into()),
-        ..Default::default()
-    };
+    let new =
+        access::NewEntry { principal: role_arn.to_owned(), kind: Some("HYPERPOD_LINUX".into()), ..Default::default() };
     access::create(state, cx, cluster, new)
 }
 

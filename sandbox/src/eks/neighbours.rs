@@ -7,12 +7,7 @@ use crate::world::{Moment, State};
 /// Lets a cluster's API server answer.
 pub(super) fn create_cluster(state: &mut State, cx: &Moment<'_>, name: &str) {
     kubernetes::create_cluster(state, cx, name);
-    if let Some(version) = state
-        .eks
-        .clusters
-        .get(name)
-        .map(|cluster| cluster.version.clone())
-    {
+    if let Some(version) = state.eks.clusters.get(name).map(|cluster| cluster.version.clone()) {
         kubernetes::set_version(state, name, &version);
     }
 }

@@ -5,9 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::model::Tags;
-use super::{
-    access, access_requests, addon_requests, cluster, cluster_requests, fault, routes, views,
-};
+use super::{access, access_requests, addon_requests, cluster, cluster_requests, fault, routes, views};
 use crate::wire::{Call, Reply, ServiceError};
 use crate::world::{Moment, State};
 
@@ -15,19 +13,12 @@ use crate::world::{Moment, State};
 pub(super) type Answer = Result<Value, ServiceError>;
 
 /// Answers a call.
-pub(super) fn answer(
-    state: &mut State,
-    cx: &Moment<'_>,
-    call: &Call,
-) -> Result<Reply, ServiceError> {
-    let (operation, values) =
-        routes::find(&call.method, &call.path).ok_or_else(|| call.not_part())?;
+pub(super) fn answer(state: &mut State, cx: &Moment<'_>, call: &Call) -> Result<Reply, ServiceError> {
+    let (operation, values) = routes::find(&call.method, &call.path).ok_or_else(|| call.not_part())?;
     let values: Vec<&str> = values.iter().map(String::as_str).collect();
     let body = match (operation, values.as_slice()) {
         (_, []) => without_name(state, cx, call, operation),
-        ("ListTagsForResource" | "TagResource" | "UntagResource", [arn]) => {
-            tags(state, call, operation, arn)
-        }
+        ("ListTagsForResource" | "TagResource" | "UntagResource", [arn]) => tags(state, call, operation, arn),
         (_, [name]) if operation.ends_with("Cluster") || operation == "UpdateClusterConfig" => {
             cluster_requests::answer(state, cx, call, operation, name)
         }
@@ -48,17 +39,14 @@ pub(super) fn answer(
 fn without_name(state: &mut State, cx: &Moment<'_>, call: &Call, operation: &str) -> Answer {
     match operation {
         "CreateCluster" => cluster_requests::create(state, cx, call),
-        "ListClusters" => list(
-            call,
-            "clusters",
-            state.eks.clusters.keys().map(|name| json!(name)).collect(),
-            &["include"],
-        ),
+        "ListClusters" => {
+            list(call, "clusters", state.eks.clusters.keys().map(|name| json!(name)).collect(), &["include"])
+        }
         "DescribeAddonVersions" => addon_requests::versions(call),
         _ => {
-            let policies = access::POLICIES.iter().map(|(name, _)| {
-                json!({ "name": name, "arn": format!("arn:aws:eks::aws:cluster-access-policy/{name}") })
-            });
+            let policies = access::POLICIES.iter().map(
+                |(name, _)| json!({ "name": name, "arn": format!("arn:aws:eks::aws:cluster-access-policy/{name}") }),
+            );
             list(call, "accessPolicies", policies.collect(), &[])
         }
     }
@@ -73,18 +61,9 @@ pub(super) fn list(call: &Call, member: &str, items: Vec<Value>, filters: &[&str
             call.operation
         )));
     }
-    let wrong = |name: &str| {
-        fault(
-            "InvalidParameterException",
-            format!("Invalid value for {name}"),
-        )
-    };
-    let size: usize = call.query("maxResults").map_or(Ok(100), |text| {
-        text.parse().map_err(|_| wrong("maxResults"))
-    })?;
-    let start: usize = call
-        .query("nextToken")
-        .map_or(Ok(0), |text| text.parse().map_err(|_| wrong("nextToken")))?;
+    let wrong = |name: &str| fault("InvalidParameterException", format!("Invalid value for {name}"));
+    let size: usize = call.query("maxResults").map_or(Ok(100), |text| text.parse().map_err(|_| wrong("maxResults")))?;
+    let start: usize = call.query("nextToken").map_or(Ok(0), |text| text.parse().map_err(|_| wrong("nextToken")))?;
     let end = start.saturating_add(size.max(1));
     let next = (end < items.len()).then(|| end.to_string());
     let page: Vec<Value> = items.into_iter().skip(start).take(size.max(1)).collect();
@@ -95,36 +74,17 @@ pub(super) fn list(call: &Call, member: &str, items: Vec<Value>, filters: &[&str
     Ok(body)
 }
 
-fn other_lists(
-    state: &State,
-    call: &Call,
-    operation: &str,
-    name: &str,
-    id: Option<&str>,
-) -> Answer {
+fn other_lists(state: &State, call: &Call, operation: &str, name: &str, id: Option<&str>) -> Answer {
     let cluster = cluster::find(state, name)?;
     match (operation, id) {
         ("DescribeUpdate", Some(id)) => {
-            let missing = || {
-                fault(
-                    "ResourceNotFoundException",
-                    format!("No update found for ID: {id}"),
-                )
-            };
+            let missing = || fault("ResourceNotFoundException", format!("No update found for ID: {id}"));
             Ok(json!({ "update": views::update(cluster.updates.get(id).ok_or_else(missing)?) }))
         }
         ("ListUpdates", _) => {
             let addon = call.query("addonName");
-            let listed = cluster
-                .updates
-                .values()
-                .filter(|update| update.addon.as_deref() == addon);
-            list(
-                call,
-                "updateIds",
-                listed.map(|update| json!(update.id)).collect(),
-                &["addonName"],
-            )
+            let listed = cluster.updates.values().filter(|update| update.addon.as_deref() == addon);
+            list(call, "updateIds", listed.map(|update| json!(update.id)).collect(), &["addonName"])
         }
         ("ListNodegroups", _) => list(call, "nodegroups", vec![], &[]),
         ("ListFargateProfiles", _) => list(call, "fargateProfileNames", vec![], &[]),
@@ -139,20 +99,12 @@ struct TagRequest {
 }
 
 fn tags(state: &mut State, call: &Call, operation: &str, arn: &str) -> Answer {
-    let found = tags_of(state, arn).ok_or_else(|| {
-        fault(
-            "NotFoundException",
-            format!("No resource found for arn: {arn}"),
-        )
-    })?;
+    let found =
+        tags_of(state, arn).ok_or_else(|| fault("NotFoundException", format!("No resource found for arn: {arn}")))?;
     match operation {
         "TagResource" => found.extend(call.json::<TagRequest>()?.tags),
         "UntagResource" => {
-            let keys = call
-                .query
-                .iter()
-                .filter(|(key, _)| key == "tagKeys")
-                .map(|(_, value)| value);
+            let keys = call.query.iter().filter(|(key, _)| key == "tagKeys").map(|(_, value)| value);
             for key in keys {
                 found.remove(key);
             }
@@ -173,11 +125,7 @@ fn tags_of<'a>(state: &'a mut State, arn: &str) -> Option<&'a mut Tags> {
         if let Some(entry) = cluster.access.values_mut().find(|entry| entry.arn == arn) {
             return Some(&mut entry.tags);
         }
-        if let Some(association) = cluster
-            .pod_identities
-            .values_mut()
-            .find(|association| association.arn == arn)
-        {
+        if let Some(association) = cluster.pod_identities.values_mut().find(|association| association.arn == arn) {
             return Some(&mut association.tags);
         }
     }

@@ -19,10 +19,7 @@ type Tags<'a> = &'a [(String, String)];
 type Created = Result<Made, ServiceError>;
 
 fn made(id: &str, attributes: Value) -> Made {
-    Made {
-        id: id.to_owned(),
-        attributes: attributes.as_object().cloned().unwrap_or_default(),
-    }
+    Made { id: id.to_owned(), attributes: attributes.as_object().cloned().unwrap_or_default() }
 }
 
 fn gone_is_fine(result: Result<(), ServiceError>) -> Result<(), ServiceError> {
@@ -47,39 +44,20 @@ const CLUSTER: &[&str] = &[
 ];
 
 /// Makes `AWS::EKS::Cluster`; its id is its name.
-pub fn create_cluster(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn create_cluster(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, CLUSTER)?;
     let empty = Map::new();
     let network = Properties::of(
         given.object("ResourcesVpcConfig")?.unwrap_or(&empty),
-        &[
-            "SubnetIds",
-            "SecurityGroupIds",
-            "EndpointPublicAccess",
-            "EndpointPrivateAccess",
-            "PublicAccessCidrs",
-        ],
+        &["SubnetIds", "SecurityGroupIds", "EndpointPublicAccess", "EndpointPrivateAccess", "PublicAccessCidrs"],
     )?;
     let access = Properties::of(
         given.object("AccessConfig")?.unwrap_or(&empty),
-        &[
-            "AuthenticationMode",
-            "BootstrapClusterCreatorAdminPermissions",
-        ],
+        &["AuthenticationMode", "BootstrapClusterCreatorAdminPermissions"],
     )?;
-    let service = Properties::of(
-        given.object("KubernetesNetworkConfig")?.unwrap_or(&empty),
-        &["ServiceIpv4Cidr", "IpFamily"],
-    )?;
-    let upgrade = Properties::of(
-        given.object("UpgradePolicy")?.unwrap_or(&empty),
-        &["SupportType"],
-    )?;
+    let service =
+        Properties::of(given.object("KubernetesNetworkConfig")?.unwrap_or(&empty), &["ServiceIpv4Cidr", "IpFamily"])?;
+    let upgrade = Properties::of(given.object("UpgradePolicy")?.unwrap_or(&empty), &["SupportType"])?;
     let name = given.need("Name")?;
     let new = NewCluster {
         name: name.clone(),
@@ -100,28 +78,15 @@ pub fn create_cluster(
         tags: given.tags(tags)?.into_iter().collect(),
     };
     cluster::create(state, cx, new)?;
-    Ok(Made {
-        id: name.clone(),
-        attributes: cluster_attributes(state, cx, &name),
-    })
+    Ok(Made { id: name.clone(), attributes: cluster_attributes(state, cx, &name) })
 }
 
 /// `Logging.ClusterLogging.EnabledTypes[].Type`.
 fn log_types(given: Properties<'_>) -> Result<Vec<String>, ServiceError> {
     let empty = Map::new();
-    let logging = Properties::of(
-        given.object("Logging")?.unwrap_or(&empty),
-        &["ClusterLogging"],
-    )?;
-    let cluster = Properties::of(
-        logging.object("ClusterLogging")?.unwrap_or(&empty),
-        &["EnabledTypes"],
-    )?;
-    cluster
-        .objects("EnabledTypes")?
-        .into_iter()
-        .map(|kind| Properties::of(kind, &["Type"])?.need("Type"))
-        .collect()
+    let logging = Properties::of(given.object("Logging")?.unwrap_or(&empty), &["ClusterLogging"])?;
+    let cluster = Properties::of(logging.object("ClusterLogging")?.unwrap_or(&empty), &["EnabledTypes"])?;
+    cluster.objects("EnabledTypes")?.into_iter().map(|kind| Properties::of(kind, &["Type"])?.need("Type")).collect()
 }
 
 fn cluster_attributes(state: &State, cx: &Moment<'_>, name: &str) -> Map<String, Value> {
@@ -141,56 +106,30 @@ fn cluster_attributes(state: &State, cx: &Moment<'_>, name: &str) -> Map<String,
 }
 
 /// Changes the authentication mode, deletion protection and tags of `AWS::EKS::Cluster`.
-pub fn update_cluster(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn update_cluster(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, CLUSTER)?;
     let empty = Map::new();
     let access = Properties::of(
         given.object("AccessConfig")?.unwrap_or(&empty),
-        &[
-            "AuthenticationMode",
-            "BootstrapClusterCreatorAdminPermissions",
-        ],
+        &["AuthenticationMode", "BootstrapClusterCreatorAdminPermissions"],
     )?;
-    let mode = access
-        .text("AuthenticationMode")
-        .map(|mode| cluster::mode_of(&mode))
-        .transpose()?;
+    let mode = access.text("AuthenticationMode").map(|mode| cluster::mode_of(&mode)).transpose()?;
     let found = cluster::usable(state, id)?;
-    if let Some(version) = given
-        .text("Version")
-        .filter(|version| *version != found.version)
-    {
-        return Err(ServiceError::not_part(format!(
-            "the update of EKS cluster {id} to Kubernetes {version}"
-        )));
+    if let Some(version) = given.text("Version").filter(|version| *version != found.version) {
+        return Err(ServiceError::not_part(format!("the update of EKS cluster {id} to Kubernetes {version}")));
     }
     found.tags = given.tags(tags)?.into_iter().collect();
     found.deletion_protection = given.flag("DeletionProtection", false)?;
     if let Some(mode) = mode.filter(|mode| *mode != found.mode) {
         if mode < found.mode {
-            return Err(super::fault(
-                "InvalidParameterException",
-                "Unsupported authentication mode update",
-            ));
+            return Err(super::fault("InvalidParameterException", "Unsupported authentication mode update"));
         }
         found.mode = mode;
-        let params = vec![(
-            "AuthenticationMode".to_owned(),
-            cluster::mode_text(mode).to_owned(),
-        )];
+        let params = vec![("AuthenticationMode".to_owned(), cluster::mode_text(mode).to_owned())];
         cluster::start_update(state, cx, id, "AccessConfigUpdate", params)?;
         access::add_creator(state, cx, id);
     }
-    Ok(Made {
-        id: id.to_owned(),
-        attributes: cluster_attributes(state, cx, id),
-    })
+    Ok(Made { id: id.to_owned(), attributes: cluster_attributes(state, cx, id) })
 }
 
 /// How far `AWS::EKS::Cluster` is, while it is made and while it is deleted.
@@ -229,53 +168,27 @@ fn addon_of(given: Properties<'_>, tags: Tags<'_>) -> Result<NewAddon, ServiceEr
 }
 
 /// Makes `AWS::EKS::Addon`; its id is `CLUSTER|ADDON`.
-pub fn create_addon(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn create_addon(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, ADDON)?;
     let (cluster, new) = (given.need("ClusterName")?, addon_of(given, tags)?);
     let name = new.name.clone();
     addons::create(state, cx, &cluster, new)?;
-    let arn = addons::find(cluster::find(state, &cluster)?, &name)?
-        .arn
-        .clone();
+    let arn = addons::find(cluster::find(state, &cluster)?, &name)?.arn.clone();
     Ok(made(&format!("{cluster}|{name}"), json!({ "Arn": arn })))
 }
 
 /// Changes the version, role and configuration of `AWS::EKS::Addon`.
-pub fn update_addon(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn update_addon(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, ADDON)?;
-    addons::update(
-        state,
-        cx,
-        &given.need("ClusterName")?,
-        addon_of(given, tags)?,
-    )?;
+    addons::update(state, cx, &given.need("ClusterName")?, addon_of(given, tags)?)?;
     Ok(made(id, json!({})))
 }
 
 /// How far `AWS::EKS::Addon` is. A degraded one is ready, as at CloudFormation: CoreDNS has no nodes yet.
 pub fn ready_addon(state: &State, _cx: &Moment<'_>, id: &str) -> Readiness {
     let (cluster, name) = id.split_once('|').unwrap_or((id, ""));
-    match state
-        .eks
-        .clusters
-        .get(cluster)
-        .and_then(|cluster| cluster.addons.get(name))
-        .map(|addon| addon.status)
-    {
-        Some(AddonStatus::Creating | AddonStatus::Updating | AddonStatus::Deleting) => {
-            Readiness::Busy
-        }
+    match state.eks.clusters.get(cluster).and_then(|cluster| cluster.addons.get(name)).map(|addon| addon.status) {
+        Some(AddonStatus::Creating | AddonStatus::Updating | AddonStatus::Deleting) => Readiness::Busy,
         Some(AddonStatus::Active) | None => Readiness::Ready(Map::new()),
     }
 }
@@ -286,23 +199,11 @@ pub fn delete_addon(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), 
     gone_is_fine(addons::delete(state, cx, cluster, name))
 }
 
-const ENTRY: &[&str] = &[
-    "ClusterName",
-    "PrincipalArn",
-    "AccessPolicies",
-    "KubernetesGroups",
-    "Type",
-    "Username",
-    "Tags",
-];
+const ENTRY: &[&str] =
+    &["ClusterName", "PrincipalArn", "AccessPolicies", "KubernetesGroups", "Type", "Username", "Tags"];
 
 /// Makes `AWS::EKS::AccessEntry` with its policies; its id is `PRINCIPAL|CLUSTER`.
-pub fn create_access_entry(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Created {
+pub fn create_access_entry(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, ENTRY)?;
     let (cluster, principal) = (given.need("ClusterName")?, given.need("PrincipalArn")?);
     let new = NewEntry {
@@ -318,13 +219,8 @@ pub fn create_access_entry(
         access::delete(state, &cluster, &principal)?;
         return Err(error);
     }
-    let arn = access::find(cluster::find(state, &cluster)?, &principal)?
-        .arn
-        .clone();
-    Ok(made(
-        &format!("{principal}|{cluster}"),
-        json!({ "AccessEntryArn": arn }),
-    ))
+    let arn = access::find(cluster::find(state, &cluster)?, &principal)?.arn.clone();
+    Ok(made(&format!("{principal}|{cluster}"), json!({ "AccessEntryArn": arn })))
 }
 
 /// Changes the policies and groups of `AWS::EKS::AccessEntry`.
@@ -355,30 +251,18 @@ fn put_policies(
     for policy in given.objects("AccessPolicies")? {
         let policy = Properties::of(policy, &["PolicyArn", "AccessScope"])?;
         let empty = Map::new();
-        let scope = Properties::of(
-            policy.object("AccessScope")?.unwrap_or(&empty),
-            &["Type", "Namespaces"],
-        )?;
-        let scope = AccessScope {
-            kind: scope.need("Type")?,
-            namespaces: scope.texts("Namespaces")?,
-        };
+        let scope = Properties::of(policy.object("AccessScope")?.unwrap_or(&empty), &["Type", "Namespaces"])?;
+        let scope = AccessScope { kind: scope.need("Type")?, namespaces: scope.texts("Namespaces")? };
         let arn = policy.need("PolicyArn")?;
         access::associate(state, cx, cluster, principal, &arn, scope.checked()?)?;
         named.push(arn);
     }
-    access::find_mut(state, cluster, principal)?
-        .policies
-        .retain(|arn, _| named.contains(arn));
+    access::find_mut(state, cluster, principal)?.policies.retain(|arn, _| named.contains(arn));
     Ok(())
 }
 
 /// Deletes `AWS::EKS::AccessEntry`.
-pub fn delete_access_entry(
-    state: &mut State,
-    _cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_access_entry(state: &mut State, _cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     let (principal, cluster) = id.split_once('|').unwrap_or((id, ""));
     gone_is_fine(access::delete(state, cluster, principal))
 }
@@ -390,16 +274,7 @@ pub fn create_pod_identity_association(
     properties: Given<'_>,
     tags: Tags<'_>,
 ) -> Created {
-    let given = Properties::of(
-        properties,
-        &[
-            "ClusterName",
-            "Namespace",
-            "ServiceAccount",
-            "RoleArn",
-            "Tags",
-        ],
-    )?;
+    let given = Properties::of(properties, &["ClusterName", "Namespace", "ServiceAccount", "RoleArn", "Tags"])?;
     let cluster = given.need("ClusterName")?;
     let new = NewPodIdentity {
         namespace: given.need("Namespace")?,
@@ -408,25 +283,14 @@ pub fn create_pod_identity_association(
         tags: given.tags(tags)?.into_iter().collect(),
     };
     let id = access::create_pod_identity(state, cx, &cluster, new)?;
-    let arn = access::find_pod_identity(cluster::find(state, &cluster)?, &id)?
-        .arn
-        .clone();
-    Ok(made(
-        &arn,
-        json!({ "AssociationArn": arn, "AssociationId": id }),
-    ))
+    let arn = access::find_pod_identity(cluster::find(state, &cluster)?, &id)?.arn.clone();
+    Ok(made(&arn, json!({ "AssociationArn": arn, "AssociationId": id })))
 }
 
 /// Deletes `AWS::EKS::PodIdentityAssociation`.
-pub fn delete_pod_identity_association(
-    state: &mut State,
-    _cx: &Moment<'_>,
-    id: &str,
-) -> Result<(), ServiceError> {
+pub fn delete_pod_identity_association(state: &mut State, _cx: &Moment<'_>, id: &str) -> Result<(), ServiceError> {
     for cluster in state.eks.clusters.values_mut() {
-        cluster
-            .pod_identities
-            .retain(|_, association| association.arn != id);
+        cluster.pod_identities.retain(|_, association| association.arn != id);
     }
     Ok(())
 }

@@ -21,47 +21,15 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("CreateAccessEntry", "POST", "/clusters/*/access-entries"),
     ("ListAccessEntries", "GET", "/clusters/*/access-entries"),
     ("DescribeAccessEntry", "GET", "/clusters/*/access-entries/*"),
-    (
-        "DeleteAccessEntry",
-        "DELETE",
-        "/clusters/*/access-entries/*",
-    ),
-    (
-        "AssociateAccessPolicy",
-        "POST",
-        "/clusters/*/access-entries/*/access-policies",
-    ),
-    (
-        "ListAssociatedAccessPolicies",
-        "GET",
-        "/clusters/*/access-entries/*/access-policies",
-    ),
-    (
-        "DisassociateAccessPolicy",
-        "DELETE",
-        "/clusters/*/access-entries/*/access-policies/*",
-    ),
+    ("DeleteAccessEntry", "DELETE", "/clusters/*/access-entries/*"),
+    ("AssociateAccessPolicy", "POST", "/clusters/*/access-entries/*/access-policies"),
+    ("ListAssociatedAccessPolicies", "GET", "/clusters/*/access-entries/*/access-policies"),
+    ("DisassociateAccessPolicy", "DELETE", "/clusters/*/access-entries/*/access-policies/*"),
     ("ListAccessPolicies", "GET", "/access-policies"),
-    (
-        "CreatePodIdentityAssociation",
-        "POST",
-        "/clusters/*/pod-identity-associations",
-    ),
-    (
-        "ListPodIdentityAssociations",
-        "GET",
-        "/clusters/*/pod-identity-associations",
-    ),
-    (
-        "DescribePodIdentityAssociation",
-        "GET",
-        "/clusters/*/pod-identity-associations/*",
-    ),
-    (
-        "DeletePodIdentityAssociation",
-        "DELETE",
-        "/clusters/*/pod-identity-associations/*",
-    ),
+    ("CreatePodIdentityAssociation", "POST", "/clusters/*/pod-identity-associations"),
+    ("ListPodIdentityAssociations", "GET", "/clusters/*/pod-identity-associations"),
+    ("DescribePodIdentityAssociation", "GET", "/clusters/*/pod-identity-associations/*"),
+    ("DeletePodIdentityAssociation", "DELETE", "/clusters/*/pod-identity-associations/*"),
     ("ListNodegroups", "GET", "/clusters/*/node-groups"),
     ("ListFargateProfiles", "GET", "/clusters/*/fargate-profiles"),
     ("ListTagsForResource", "GET", "/tags/*"),
@@ -72,23 +40,15 @@ const ROUTES: &[(&str, &str, &str)] = &[
 /// The operation, and the decoded values that stand for `*`.
 pub(super) fn find(method: &Method, path: &str) -> Option<(&'static str, Vec<String>)> {
     let given: Vec<&str> = path.split('/').skip(1).collect();
-    ROUTES
-        .iter()
-        .filter(|(_, wanted, _)| method.as_str() == *wanted)
-        .find_map(|(operation, _, pattern)| {
-            let pattern: Vec<&str> = pattern.split('/').skip(1).collect();
-            let same = |(p, g): (&&str, &&str)| (*p == "*" && !g.is_empty()) || p == g;
-            if pattern.len() != given.len() || !pattern.iter().zip(&given).all(same) {
-                return None;
-            }
-            let values = pattern.iter().zip(&given).filter(|(p, _)| **p == "*");
-            Some((
-                *operation,
-                values
-                    .map(|(_, g)| percent_decode_str(g).decode_utf8_lossy().into_owned())
-                    .collect(),
-            ))
-        })
+    ROUTES.iter().filter(|(_, wanted, _)| method.as_str() == *wanted).find_map(|(operation, _, pattern)| {
+        let pattern: Vec<&str> = pattern.split('/').skip(1).collect();
+        let same = |(p, g): (&&str, &&str)| (*p == "*" && !g.is_empty()) || p == g;
+        if pattern.len() != given.len() || !pattern.iter().zip(&given).all(same) {
+            return None;
+        }
+        let values = pattern.iter().zip(&given).filter(|(p, _)| **p == "*");
+        Some((*operation, values.map(|(_, g)| percent_decode_str(g).decode_utf8_lossy().into_owned()).collect()))
+    })
 }
 
 #[cfg(test)]
@@ -103,11 +63,7 @@ mod tests {
         let (operation, values) = find(&Method::POST, entry).unwrap();
         assert_eq!(operation, "AssociateAccessPolicy");
         assert_eq!(values, ["c", "arn:aws:iam::111122223333:role/a/b"]);
-        for (method, path) in [
-            (Method::PUT, "/clusters"),
-            (Method::GET, "/clusters/"),
-            (Method::GET, "/nowhere"),
-        ] {
+        for (method, path) in [(Method::PUT, "/clusters"), (Method::GET, "/clusters/"), (Method::GET, "/nowhere")] {
             assert_eq!(find(&method, path), None, "{path}");
         }
     }

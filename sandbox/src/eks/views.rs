@@ -10,20 +10,11 @@ use crate::wire::epoch;
 use crate::world::{Moment, State};
 
 /// The kinds of logs that a control plane writes.
-pub(super) const LOG_TYPES: [&str; 5] = [
-    "api",
-    "audit",
-    "authenticator",
-    "controllerManager",
-    "scheduler",
-];
+pub(super) const LOG_TYPES: [&str; 5] = ["api", "audit", "authenticator", "controllerManager", "scheduler"];
 
 /// A cluster; what is there only once it is active is left out before.
 pub(super) fn cluster(cx: &Moment<'_>, cluster: &Cluster) -> Value {
-    let off: Vec<&str> = LOG_TYPES
-        .into_iter()
-        .filter(|kind| !cluster.log_types.iter().any(|on| on == kind))
-        .collect();
+    let off: Vec<&str> = LOG_TYPES.into_iter().filter(|kind| !cluster.log_types.iter().any(|on| on == kind)).collect();
     let mut logging = Vec::new();
     for (types, enabled) in [(json!(cluster.log_types), true), (json!(off), false)] {
         if types.as_array().is_some_and(|types| !types.is_empty()) {
@@ -115,11 +106,7 @@ pub(super) fn access_entry(cluster: &str, entry: &AccessEntry) -> Value {
 
 /// An access policy of an access entry.
 pub(super) fn association(policy: &str, association: &PolicyAssociation) -> Value {
-    let scope = if association.namespaces.is_empty() {
-        "cluster"
-    } else {
-        "namespace"
-    };
+    let scope = if association.namespaces.is_empty() { "cluster" } else { "namespace" };
     json!({
         "policyArn": policy,
         "accessScope": { "type": scope, "namespaces": association.namespaces },
@@ -146,11 +133,8 @@ pub(super) fn pod_identity(cluster: &str, association: &PodIdentity) -> Value {
 
 /// A change of a cluster or add-on.
 pub(super) fn update(update: &Update) -> Value {
-    let params: Vec<Value> = update
-        .params
-        .iter()
-        .map(|(kind, value)| json!({ "type": kind, "value": value }))
-        .collect();
+    let params: Vec<Value> =
+        update.params.iter().map(|(kind, value)| json!({ "type": kind, "value": value })).collect();
     json!({
         "id": update.id,
         "status": if update.done { "Successful" } else { "InProgress" },

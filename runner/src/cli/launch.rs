@@ -1,8 +1,6 @@
 //! What `run` and `resume` share: a checked pipeline in a reached world becomes a pass of the engine.
 //! Knows nothing of what is typed.
 
-use std::io::IsTerminal;
-
 use hprun_steps::context::RunInfo;
 use hprun_steps::value::Value;
 use indexmap::IndexMap;
@@ -193,9 +191,4 @@ fn reporter(global: &Global, run: &str, reached: &Reached) -> Box<dyn Reporter> 
             Box::new(Plain::new(anstream::AutoStream::auto(std::io::stderr()), zone, move || clock.now()))
         }
     }
-}
-
-/// Whether stdout is a terminal: data is then laid out for people.
-pub fn stdout_is_terminal() -> bool {
-    std::io::stdout().is_terminal()
 }

@@ -92,7 +92,7 @@ impl Human {
                 write!(text, ", usually {}", duration(Duration::from_secs_f64(usual))).expect("writing to a string");
             }
             // Nothing can be done about a line that cannot be drawn.
-            drop(out.write_str(&text));
+            let _drawn = out.write_str(&text);
         };
         ProgressStyle::with_template(template)
             .expect("the template is a literal and tested")

@@ -77,7 +77,7 @@ fn nesting(command: &str) -> i32 {
     let opens = matches!(
         first,
         "if" | "for" | "while" | "until" | "case" | "select" | "{" | "("
-    ) || command.ends_with('{');
+    ) || command.ends_with('{') || command.contains("() {");
     let closes = matches!(first, "fi" | "done" | "esac" | "}" | ")");
     i32::from(opens) - i32::from(closes)
 }
@@ -117,6 +117,7 @@ mod tests {
                 Some(2),
             ),
             ("#!/bin/bash\nfail() {\n  exit 1\n}\necho fine\n", None),
+            ("#!/bin/bash\nsay() { echo a; }\nif false; then\n  exit 1\nfi\n", None),
             ("#!/bin/bash\nfor i in 1 2; do\n  exit 4\ndone\n", None),
             (
                 "#!/bin/bash\ncat <<'EOF' >/x\nexit 1\nEOF\necho fine\n",

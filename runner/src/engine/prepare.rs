@@ -59,7 +59,7 @@ pub fn load(world: &World, step: usize, inputs: Value) -> Prepared {
 pub fn reasons_to_run(step: &StepState, prepared: &Prepared) -> Vec<String> {
     let mut reasons = decide::changes(step, &prepared.recorded, &prepared.files.digests());
     let written = step.success.iter().flat_map(|success| &success.files);
-    reasons.extend(written.filter_map(|file| lost(file)));
+    reasons.extend(written.filter_map(lost));
     reasons
 }
 

@@ -132,7 +132,7 @@ fn restrict(path: &Path, mode: u32) -> std::io::Result<()> {
 /// The kind of network file system that `path` is on, by the magic numbers of statfs(2).
 #[cfg(target_os = "linux")]
 fn network_file_system(path: &Path) -> Option<&'static str> {
-    const NETWORK: [(i64, &str); 7] = [
+    const NETWORK: [(rustix::fs::FsWord, &str); 7] = [
         (0x6969, "NFS"),
         (0x517B, "SMB"),
         (0xFE53_4D42, "SMB2"),
@@ -141,7 +141,7 @@ fn network_file_system(path: &Path) -> Option<&'static str> {
         (0x0BD0_0BD0, "Lustre"),
         (0x5346_414F, "AFS"),
     ];
-    let found = i64::try_from(rustix::fs::statfs(path).ok()?.f_type).ok()?;
+    let found = rustix::fs::statfs(path).ok()?.f_type;
     NETWORK.iter().find(|(magic, _)| *magic == found).map(|(_, name)| *name)
 }
 

@@ -125,9 +125,7 @@ fn apply(cluster: &mut Cluster, given: Vec<(GroupSpec, bool)>, leaving: &[String
         group.status = GroupStatus::Updating;
     }
     for group in cluster.groups.iter_mut().filter(|group| {
-        leaving
-            .iter()
-            .any(|name| *name == group.spec.instance_group_name)
+        leaving.contains(&group.spec.instance_group_name)
     }) {
         group.before = Some(Some(Box::new(Before {
             spec: group.spec.clone(),

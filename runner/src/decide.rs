@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::event::Outcome;
 use crate::pipeline::{OnFailure, Retry};
 use crate::plan::Plan;
-use crate::state::{RunState, Status, StepState};
+use crate::state::{Inputs, RunState, Status, StepState};
 
 /// Failures that a person cannot prevent (throttling, no connection) get this many tries beyond `max-attempts`.
 pub const SETBACKS_ALLOWED: u32 = 5;
@@ -78,13 +78,18 @@ pub fn retry_delay(retry: &Retry, step: &StepState, class: ErrorClass) -> Option
 /// No pause between two tries is longer.
 const LONGEST_DELAY: Duration = Duration::from_secs(600);
 
-/// Why an earlier result cannot be reused: every input and file that changed, old → new. Empty when nothing did.
-pub fn changes(step: &StepState, inputs: &serde_json::Value, files: &[hprun_steps::files::FileDigest]) -> Vec<String> {
+/// Why an earlier result cannot be reused: the type, and every input and file that changed, old → new. Empty when
+/// nothing did.
+pub fn changes(step: &StepState, now: &Inputs) -> Vec<String> {
     let Some(success) = &step.success else { return Vec::new() };
-    let mut found = Vec::new();
-    differences("", &success.given.inputs, inputs, &mut found);
-    for new in files {
-        match success.given.files.iter().find(|old| old.path == new.path) {
+    let (before, mut found) = (&success.given, Vec::new());
+    if before.step_type != now.step_type {
+        // The inputs of two types cannot be compared.
+        return vec![format!("type: {} → {}", before.step_type, now.step_type)];
+    }
+    differences("", &before.inputs, &now.inputs, &mut found);
+    for new in &now.files {
+        match before.files.iter().find(|old| old.path == new.path) {
             None => found.push(format!("file {} is new", new.path)),
             Some(old) if old.sha256 != new.sha256 => found.push(format!("file {} changed", new.path)),
             Some(old) if old.mode != new.mode => {
@@ -93,7 +98,7 @@ pub fn changes(step: &StepState, inputs: &serde_json::Value, files: &[hprun_step
             Some(_) => {}
         }
     }
-    for old in success.given.files.iter().filter(|old| !files.iter().any(|new| new.path == old.path)) {
+    for old in before.files.iter().filter(|old| !now.files.iter().any(|new| new.path == old.path)) {
         found.push(format!("file {} is gone", old.path));
     }
     found
@@ -188,3 +193,6 @@ impl View<'_> {
         if self.all().all(|i| self.is_met(i)) { Outcome::Succeeded } else { Outcome::Failed }
     }
 }
+
+#[cfg(test)]
+mod tests;

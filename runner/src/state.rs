@@ -57,6 +57,8 @@ pub struct StepState {
 /// What a try was given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inputs {
+    /// The step's type when it was tried.
+    pub step_type: String,
     /// The resolved inputs, secrets by name.
     pub inputs: serde_json::Value,
     /// The files they name.
@@ -175,7 +177,8 @@ impl RunState {
             | Event::AttemptInterrupted { step, .. }
             | Event::StepSkipped { step, .. }
             | Event::StepReused { step, .. } => {
-                self.steps.entry(step.clone()).or_default().apply(entry).map_err(|why| refuse(&why))?;
+                let step_type = self.pass.as_ref().and_then(|pass| pass.steps.get(step)).cloned().unwrap_or_default();
+                self.steps.entry(step.clone()).or_default().apply(entry, step_type).map_err(|why| refuse(&why))?;
             }
         }
         self.seq = entry.seq;
@@ -215,7 +218,7 @@ impl StepState {
         }
     }
 
-    fn apply(&mut self, entry: &Entry) -> Result<(), String> {
+    fn apply(&mut self, entry: &Entry, step_type: String) -> Result<(), String> {
         match (&entry.event, self.status) {
             (
                 Event::AttemptStarted { attempt, inputs, files, .. },
@@ -226,7 +229,7 @@ impl StepState {
                 self.began = Some(entry.at);
                 // From here on the old result says nothing of the world any more.
                 self.success = None;
-                self.latest = Some(Inputs { inputs: inputs.clone(), files: files.clone() });
+                self.latest = Some(Inputs { step_type, inputs: inputs.clone(), files: files.clone() });
             }
             (Event::Recorded { record, .. }, Status::Running) => self.records.push(record.clone()),
             (Event::StepSucceeded { attempt, outputs, files, .. }, Status::Running) if *attempt == self.attempts => {
@@ -237,9 +240,10 @@ impl StepState {
             (Event::AttemptFailed { attempt, failure, retry_at, .. }, Status::Running) if *attempt == self.attempts => {
                 self.fail(failure, *retry_at, entry.at);
             }
-            (Event::AttemptFailed { attempt: 0, failure, retry_at: None, .. }, Status::Waiting | Status::Held) => {
-                self.fail(failure, None, entry.at);
-            }
+            (
+                Event::AttemptFailed { attempt: 0, failure, retry_at: None, .. },
+                Status::Waiting | Status::Held | Status::Retrying(_),
+            ) => self.fail(failure, None, entry.at),
             (Event::AttemptInterrupted { attempt, .. }, Status::Running) if *attempt == self.attempts => {
                 self.settle(Status::Interrupted, entry.at);
             }
@@ -271,3 +275,6 @@ impl StepState {
         self.ended = Some(now);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,6 +136,8 @@ impl From<StepError> for CliError {
 fn store_help(error: &StoreError) -> Option<String> {
     match error {
         StoreError::NoSuchRun(_) => Some("see the runs with: hprun runs".to_owned()),
+        // Of 0 nothing is known, and a signal to 0 would reach the caller's own group.
+        StoreError::Held { pid: 0, .. } => None,
         StoreError::Held { pid, .. } => {
             Some(format!("it goes on there; to stop it resumably: kill -INT {pid}"))
         }

@@ -36,7 +36,7 @@ pub(super) struct AttemptEnd {
 }
 
 impl Attempt {
-    pub fn new(engine: &Engine, step: usize, _prepared: &Prepared, cancel: CancellationToken) -> Self {
+    pub fn new(engine: &Engine, step: usize, cancel: CancellationToken) -> Self {
         let state = engine.state.step(engine.id(step));
         Self {
             world: Arc::clone(&engine.world),
@@ -50,10 +50,15 @@ impl Attempt {
 
     /// Runs the step and tells the engine how it ended, even if it panics.
     pub async fn run(self, prepared: Prepared) {
-        let (step, outbox) = (self.step, self.outbox.clone());
-        let end = match tokio::spawn(self.work(prepared)).await {
+        let (step, outbox, world) = (self.step, self.outbox.clone(), Arc::clone(&self.world));
+        let mut end = match tokio::spawn(self.work(prepared)).await {
             Ok(end) => end,
             Err(e) => AttemptEnd { result: Err(bug(e)), written: Vec::new() },
+        };
+        let secrets = world.secrets();
+        end.result = match end.result {
+            Ok(outputs) => Ok(redacted(outputs, &secrets)),
+            Err(error) => Err(error.redacted(&secrets)),
         };
         drop(outbox.send(Message::Ended { step, end }).await);
     }
@@ -66,8 +71,7 @@ impl Attempt {
             let (records, progress) = self.channels();
             let mut cx = self.context(&prepared, records, progress);
             let probe = self.world.plan.steps[step].spec.step_type.probe;
-            let found = probe(inputs, &outputs, &mut cx).await;
-            found.map_err(|e| e.redacted(&prepared.inputs.secrets()))
+            probe(inputs, &outputs, &mut cx).await
         };
         drop(outbox.send(Message::Verified { step, prepared, health }).await);
     }
@@ -85,13 +89,16 @@ impl Attempt {
                     () = self.world.clock.sleep(timeout) => {
                         self.cancel.cancel();
                         let late = tokio::time::timeout(GRACE, running).await;
-                        late.ok().and_then(Result::ok).ok_or_else(|| timed_out(timeout))
+                        match late {
+                            Ok(Err(error)) if error.class != ErrorClass::Interrupted => Err(error),
+                            Ok(Ok(outputs)) => Ok(outputs),
+                            Ok(Err(_)) | Err(_) => Err(timed_out(timeout)),
+                        }
                     }
                 },
             }
         };
-        let secrets: Vec<&Secret> = self.world.plan.params.values.values().flat_map(|value| value.secrets()).collect();
-        AttemptEnd { result: result.map_err(|e| e.redacted(&secrets)), written: cx.written().to_vec() }
+        AttemptEnd { result, written: cx.written().to_vec() }
     }
 
     fn context<'a>(
@@ -141,7 +148,19 @@ fn timed_out(timeout: Duration) -> StepError {
         .help("what it began goes on without hprun: resume to look again, or give it a longer `timeout:`")
 }
 
-fn bug(error: tokio::task::JoinError) -> StepError {
+/// `outputs` without the texts of secrets: they are recorded.
+fn redacted(outputs: serde_json::Value, secrets: &[&Secret]) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match outputs {
+        Json::String(text) => Json::String(secrets.iter().fold(text, |text, secret| secret.redact(&text))),
+        Json::Array(items) => items.into_iter().map(|item| redacted(item, secrets)).collect(),
+        Json::Object(entries) => entries.into_iter().map(|(key, value)| (key, redacted(value, secrets))).collect(),
+        Json::Null | Json::Bool(_) | Json::Number(_) => outputs,
+    }
+}
+
+/// What to say of a panic.
+pub(super) fn bug(error: tokio::task::JoinError) -> StepError {
     let text = match error.try_into_panic() {
         Ok(panic) => panic
             .downcast_ref::<&str>()

@@ -3,6 +3,8 @@
 
 mod attempt;
 mod prepare;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,9 +14,11 @@ use hprun_steps::clients::Clients;
 use hprun_steps::clock::Clock;
 use hprun_steps::context::{RecordRequest, RunInfo};
 use hprun_steps::step::Health;
+use hprun_steps::value::{Secret, Value};
 use hprun_steps::{ErrorClass, StepError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::decide::{self, Limits, Move};
@@ -23,7 +27,7 @@ use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::state::{IllegalEvent, RunState, Status};
 use crate::store::{LogHandle, StoreError};
-use attempt::{Attempt, AttemptEnd};
+use attempt::{Attempt, AttemptEnd, bug};
 use prepare::{Prepared, Readiness};
 
 /// A run in the hands of this process.
@@ -38,7 +42,7 @@ pub struct Engine {
     inbox: mpsc::Receiver<Message>,
     /// Steps that are being got ready: files read, an earlier result looked at.
     verifying: BTreeSet<usize>,
-    /// Steps that are got ready and wait for a record of their start, with why they run.
+    /// Steps with a try under way, and what tells each to stop.
     running: BTreeMap<usize, CancellationToken>,
     finishing: bool,
 }
@@ -88,7 +92,20 @@ enum Message {
     Progress { step: usize, text: String },
     Prepared { step: usize, prepared: Box<Prepared> },
     Verified { step: usize, prepared: Box<Prepared>, health: Result<Health, StepError> },
+    NotReady { step: usize, error: StepError },
     Ended { step: usize, end: AttemptEnd },
+}
+
+impl World {
+    /// Every secret of the run.
+    fn secrets(&self) -> Vec<&Secret> {
+        self.plan.params.values.values().flat_map(Value::secrets).collect()
+    }
+
+    /// `text` without the texts of secrets.
+    fn redact(&self, text: String) -> String {
+        self.secrets().iter().fold(text, |text, secret| secret.redact(&text))
+    }
 }
 
 impl Engine {
@@ -101,7 +118,7 @@ impl Engine {
             state,
             log,
             reporter,
-            max_parallel,
+            max_parallel: max_parallel.max(1),
             stop,
             outbox,
             inbox,
@@ -170,11 +187,18 @@ impl Engine {
     async fn handle(&mut self, message: Message) -> Result<(), EngineError> {
         match message {
             Message::Progress { step, text } => {
-                let id = self.world.plan.steps[step].spec.id.as_str();
-                self.reporter.progress(id, &text);
+                // The last words of a try may come after its end.
+                if self.running.contains_key(&step) {
+                    let id = self.world.plan.steps[step].spec.id.as_str();
+                    self.reporter.progress(id, &self.world.redact(text));
+                }
                 Ok(())
             }
             Message::Record { step, request: (record, answer) } => {
+                if !self.running.contains_key(&step) {
+                    drop(answer.send(Err("no try of the step is under way".to_owned())));
+                    return Ok(());
+                }
                 let written = self.emit(Event::Recorded { step: self.id(step).to_owned(), record }).await;
                 // The step may be gone by now; what it recorded stands all the same.
                 drop(answer.send(written.as_ref().map(|_| ()).map_err(ToString::to_string)));
@@ -182,6 +206,7 @@ impl Engine {
             }
             Message::Prepared { step, prepared } => self.prepared(step, prepared).await,
             Message::Verified { step, prepared, health } => self.verified(step, *prepared, health).await,
+            Message::NotReady { step, error } => self.not_begun(step, error).await,
             Message::Ended { step, end } => self.ended(step, end).await,
         }
     }
@@ -196,14 +221,25 @@ impl Engine {
             Ok(Readiness::Resolved(inputs)) => {
                 self.verifying.insert(step);
                 let (world, outbox) = (Arc::clone(&self.world), self.outbox.clone());
-                tokio::task::spawn_blocking(move || {
+                let loading = tokio::task::spawn_blocking(move || {
                     let prepared = Box::new(prepare::load(&world, step, inputs));
                     drop(outbox.blocking_send(Message::Prepared { step, prepared }));
                 });
+                self.watch(step, loading);
                 Ok(())
             }
             Err(error) => self.not_begun(step, error).await,
         }
+    }
+
+    /// Sees to it that the engine hears of `work` on a step even if it panics.
+    fn watch(&self, step: usize, work: JoinHandle<()>) {
+        let outbox = self.outbox.clone();
+        tokio::spawn(async move {
+            if let Err(e) = work.await {
+                drop(outbox.send(Message::NotReady { step, error: bug(e) }).await);
+            }
+        });
     }
 
     /// A step is ready: reuse its earlier result, or begin.
@@ -222,8 +258,8 @@ impl Engine {
             return self.begin(step, *prepared, because).await;
         }
         let outputs = state.success.as_ref().map(|s| s.outputs.clone()).unwrap_or_default();
-        let probe = Attempt::new(self, step, &prepared, self.stop.child_token());
-        tokio::spawn(async move { probe.verify(prepared, outputs).await });
+        let probe = Attempt::new(self, step, self.stop.child_token());
+        self.watch(step, tokio::spawn(async move { probe.verify(prepared, outputs).await }));
         Ok(())
     }
 
@@ -239,13 +275,16 @@ impl Engine {
                 let reason = "same inputs, same files, still there".to_owned();
                 self.emit(Event::StepReused { step: self.id(step).to_owned(), reason }).await
             }
-            Ok(Health::Lost(found)) => self.begin(step, prepared, vec![found]).await,
-            Err(error) if error.class == ErrorClass::Interrupted => {
+            // Nothing new is begun, and the earlier result is looked at again on resume.
+            Ok(Health::Lost(_)) | Err(_) if self.stop.is_cancelled() => {
                 self.verifying.remove(&step);
                 Ok(())
             }
+            Ok(Health::Lost(found)) => {
+                let found = self.world.redact(found);
+                self.begin(step, prepared, vec![found]).await
+            }
             Err(error) => {
-                self.verifying.remove(&step);
                 self.not_begun(step, error.because("while looking at what the step made in an earlier pass")).await
             }
         }
@@ -259,13 +298,13 @@ impl Engine {
         let event = Event::AttemptStarted {
             step: id,
             attempt,
-            inputs: prepared.recorded.clone(),
-            files: prepared.files.digests(),
+            inputs: prepared.given.inputs.clone(),
+            files: prepared.given.files.clone(),
             because,
         };
         self.emit(event).await?;
         let cancel = self.stop.child_token();
-        let task = Attempt::new(self, step, &prepared, cancel.clone());
+        let task = Attempt::new(self, step, cancel.clone());
         self.running.insert(step, cancel);
         tokio::spawn(async move { task.run(prepared).await });
         Ok(())
@@ -277,7 +316,9 @@ impl Engine {
         let attempt = self.state.step(&id).attempts;
         let event = match end.result {
             Ok(outputs) => Event::StepSucceeded { step: id, attempt, outputs, files: end.written },
-            Err(error) if error.class == ErrorClass::Interrupted => Event::AttemptInterrupted { step: id, attempt },
+            Err(error) if error.class == ErrorClass::Interrupted && self.stop.is_cancelled() => {
+                Event::AttemptInterrupted { step: id, attempt }
+            }
             Err(error) => {
                 let retry_at = self.retry_at(step, error.class);
                 Event::AttemptFailed { step: id, attempt, failure: Failure::from(error), retry_at }
@@ -286,7 +327,8 @@ impl Engine {
         self.emit(event).await
     }
 
-    /// When the next try may begin: the pause that `retry` asks for, with full jitter.
+    /// When the next try may begin: the pause that `retry` asks for, up to half of it taken off by chance, so that
+    /// those who were throttled together do not come back together.
     fn retry_at(&self, step: usize, class: ErrorClass) -> Option<Timestamp> {
         let mut counted = self.state.step(self.id(step)).clone();
         match class {
@@ -306,8 +348,10 @@ impl Engine {
 
     /// A step that cannot even be begun has failed.
     async fn not_begun(&mut self, step: usize, error: StepError) -> Result<(), EngineError> {
+        self.verifying.remove(&step);
+        let failure = Failure::from(error.redacted(&self.world.secrets()));
         let step = self.id(step).to_owned();
-        self.emit(Event::AttemptFailed { step, attempt: 0, failure: Failure::from(error), retry_at: None }).await
+        self.emit(Event::AttemptFailed { step, attempt: 0, failure, retry_at: None }).await
     }
 
     /// Record, apply, report: in this order, for every event.

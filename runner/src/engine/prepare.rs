@@ -9,7 +9,7 @@ use hprun_steps::value::Value;
 use super::World;
 use crate::decide;
 use crate::expr::{RunFacts, Scope, StepView};
-use crate::state::{RunState, StepState};
+use crate::state::{Inputs, RunState, Status, StepState};
 
 /// What a step's `when` and expressions come to.
 pub enum Readiness {
@@ -23,8 +23,8 @@ pub enum Readiness {
 pub struct Prepared {
     /// The inputs, secrets included.
     pub inputs: Value,
-    /// The inputs as they are recorded.
-    pub recorded: serde_json::Value,
+    /// What is recorded of them and of the files they name.
+    pub given: Inputs,
     /// The files they name.
     pub files: Files,
 }
@@ -38,7 +38,9 @@ pub fn evaluate(world: &World, state: &RunState, step: usize) -> Result<Readines
     };
     let scope = Scope { params: &world.plan.params.values, steps: &steps, run: &facts(world) };
     let wrong = |e: crate::expr::ExprError| StepError::invalid(e.to_string());
-    if let Some(when) = &spec.when {
+    // Once tried, a step is not skipped any more.
+    let is_retry = matches!(state.step(spec.id.as_str()).status, Status::Retrying(_));
+    if let Some(when) = spec.when.as_ref().filter(|_| !is_retry) {
         let (holds, reason) = when.evaluate(&scope).map_err(wrong)?;
         if !holds {
             return Ok(Readiness::Skip(reason));
@@ -52,12 +54,14 @@ pub fn load(world: &World, step: usize, inputs: Value) -> Prepared {
     let step_type = world.plan.steps[step].spec.step_type;
     let named = (step_type.files)(&Partial::from_value(&inputs));
     let files = Files::load(&world.run.base, &named);
-    Prepared { recorded: inputs.to_record(), inputs, files }
+    let step_type = step_type.name.to_owned();
+    let given = Inputs { step_type, inputs: inputs.to_record(), files: files.digests() };
+    Prepared { inputs, given, files }
 }
 
 /// Why an earlier success cannot stand: what changed in its inputs and files, and in the files it wrote.
 pub fn reasons_to_run(step: &StepState, prepared: &Prepared) -> Vec<String> {
-    let mut reasons = decide::changes(step, &prepared.recorded, &prepared.files.digests());
+    let mut reasons = decide::changes(step, &prepared.given);
     let written = step.success.iter().flat_map(|success| &success.files);
     reasons.extend(written.filter_map(lost));
     reasons

@@ -1,7 +1,9 @@
 //! The state folder: where it is, who may read it, and the lock that keeps one process to a run.
 //! Knows nothing of SQLite or of events.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -69,7 +71,7 @@ impl StateFolder {
         let refuse = |e: std::io::Error| StoreError::Folder { folder: folder.clone(), why: e.to_string() };
         make_private(&folder).map_err(refuse)?;
         let file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock")).map_err(refuse)?;
+            private().create(true).truncate(false).open(folder.join("lock")).map_err(refuse)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(held(run, &folder)),
@@ -81,7 +83,9 @@ impl StateFolder {
             since: jiff::Zoned::now().strftime("%F %T").to_string(),
         };
         let text = serde_json::to_string(&holder).expect("a holder is plain data");
-        std::fs::write(folder.join("holder.json"), text).map_err(refuse)?;
+        let mut beside =
+            private().create(true).truncate(true).open(folder.join("holder.json")).map_err(refuse)?;
+        beside.write_all(text.as_bytes()).map_err(refuse)?;
         Ok(RunLock { _file: file })
     }
 
@@ -89,6 +93,18 @@ impl StateFolder {
     pub fn is_held(&self, run: &str) -> bool {
         let Ok(file) = File::open(self.run(run).join("lock")) else { return false };
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Makes the store's file, if it is not there, so that nobody else can read it for a moment. SQLite gives the
+    /// files beside it the same mode.
+    pub fn make_database(&self) -> Result<(), StoreError> {
+        let path = self.database();
+        match private().create_new(true).open(&path) {
+            Ok(_) => Ok(()),
+            // What else is wrong with it SQLite says better.
+            Err(_) if path.exists() => Ok(()),
+            Err(e) => Err(StoreError::Folder { folder: self.0.clone(), why: e.to_string() }),
+        }
     }
 
     /// Makes the store's files readable for this user alone.
@@ -121,8 +137,14 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    std::fs::create_dir_all(path)?;
-    restrict(path, 0o700)
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Opens files for writing that are made with mode 0600.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
 }
 
 fn restrict(path: &Path, mode: u32) -> std::io::Result<()> {

@@ -25,6 +25,7 @@ pub struct Log {
 #[derive(Clone, Debug)]
 pub struct LogHandle {
     requests: Sender<Append>,
+    path: PathBuf,
 }
 
 struct Append {
@@ -42,12 +43,13 @@ impl Log {
         migrations::bring_up_to_date(&mut connection, &path)?;
         folder.keep_private()?;
         let (requests, inbox) = channel();
+        let handle = LogHandle { requests, path: path.clone() };
         let writer = Writer { connection, path, run: run.to_owned(), seq };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.serve(&inbox))
             .map_err(|e| StoreError::Folder { folder: folder.path().to_owned(), why: e.to_string() })?;
-        Ok(Self { handle: LogHandle { requests }, writer: Some(thread), _lock: lock })
+        Ok(Self { handle, writer: Some(thread), _lock: lock })
     }
 
     /// Where to append.
@@ -70,7 +72,10 @@ impl Drop for Log {
 impl LogHandle {
     /// Appends events, in order, in one commit. They are on disk when this returns; an error means that none is.
     pub async fn append(&self, events: Vec<(Timestamp, Event)>) -> Result<Vec<Entry>, StoreError> {
-        let gone = || StoreError::Unwritable { path: PathBuf::new(), why: "its writer has stopped".to_owned() };
+        let gone = || StoreError::Unwritable {
+            path: self.path.clone(),
+            why: "its writer stopped after an earlier failure".to_owned(),
+        };
         let (answer, durable) = oneshot::channel();
         self.requests.send(Append { events, answer }).map_err(|_| gone())?;
         durable.await.map_err(|_| gone())?

@@ -153,7 +153,7 @@ pub struct PassArgs {
 /// What `resume` takes.
 #[derive(Debug, Clone, Args)]
 pub struct ResumeArgs {
-    /// The run's id, or its beginning [default: the newest run]
+    /// The run's id, or its beginning [default: the newest run that is not finished]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
     /// Params to change.

@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError};
 pub async fn run(global: &Global, args: ResumeArgs) -> Result<(), CliError> {
     let missing = || StoreError::NoSuchRun(args.run.clone().unwrap_or_else(|| "(newest)".to_owned()));
     let store = Store::open_existing(state_folder(global)?)?.ok_or_else(missing)?;
-    let row = store.find(args.run.as_deref())?;
+    let row = store.find_to_resume(args.run.as_deref())?;
     // Held before its events are read, so that no other process adds to them meanwhile.
     let lock = store.folder().lock(&row.id)?;
     let state = replay(&store, &row.id)?;

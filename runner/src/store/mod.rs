@@ -174,6 +174,15 @@ impl Store {
         }
     }
 
+    /// The run that a person means by a bare `resume`: the newest that is not finished, else the newest.
+    pub fn find_to_resume(&self, prefix: Option<&str>) -> Result<RunRow, StoreError> {
+        let unfinished = |row: &RunRow| row.ended.as_deref() != Some("succeeded");
+        match (prefix, self.runs()?.into_iter().find(unfinished)) {
+            (None, Some(row)) => Ok(row),
+            (None, None) | (Some(_), _) => self.find(prefix),
+        }
+    }
+
     /// Every event of a run, in order.
     pub fn events(&self, run: &str) -> Result<Vec<Entry>, StoreError> {
         let path = self.folder.database();

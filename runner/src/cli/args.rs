@@ -212,7 +212,7 @@ pub struct StepsArgs {
     /// A step type [default: list them all]
     #[arg(value_name = "TYPE")]
     pub step_type: Option<String>,
-    /// Print the reference as Markdown
+    /// Print the list as Markdown too, as a page that links to the others (a page always is Markdown)
     #[arg(long)]
     pub markdown: bool,
 }

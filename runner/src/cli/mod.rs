@@ -12,6 +12,7 @@ mod logging;
 mod outputs;
 mod params;
 mod plan;
+mod reference;
 mod resume;
 mod run;
 mod runs;

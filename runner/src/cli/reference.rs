@@ -17,7 +17,7 @@ pub fn page(step_type: &StepType) -> String {
     if let Some(about) = about(&inputs).filter(|about| about != step_type.summary) {
         write!(page, "\n{}\n", wrapped("", &about)).expect("writing to a string");
     }
-    write!(page, "\n```yaml\n{}\n```\n", step_type.example.trim_end()).expect("writing to a string");
+    write!(page, "\n```yaml\n{}\n```\n", step_type.example.trim()).expect("writing to a string");
     page.push_str("\n## Inputs\n\n");
     page.push_str(&section(&inputs, true));
     page.push_str("\n## Outputs\n\n");
@@ -74,12 +74,13 @@ fn inside(field: &Value, indent: &str, inputs: bool) -> String {
     }
     let mut text = String::new();
     for choice in branches(field) {
-        let (Some(value), Some(about)) = (choice.get("const"), choice.get("description").and_then(Value::as_str)) else {
+        let about = choice.get("description").and_then(Value::as_str).filter(|_| has_meaning(choice));
+        if let (Some(value), Some(about)) = (choice.get("const"), about) {
+            let item = format!("`{}`: {}", plain(value), sentence(&in_one_line(about)));
+            writeln!(text, "{}", wrapped(&format!("{indent}- "), &item)).expect("writing to a string");
+        } else {
             text.push_str(&inside(choice, indent, inputs));
-            continue;
-        };
-        let item = format!("`{}`: {}", plain(value), sentence(&in_one_line(about)));
-        writeln!(text, "{}", wrapped(&format!("{indent}- "), &item)).expect("writing to a string");
+        }
     }
     for of in ["items", "additionalProperties"] {
         text.push_str(&field.get(of).filter(|of| of.is_object()).map(|of| inside(of, indent, inputs)).unwrap_or_default());
@@ -93,10 +94,19 @@ fn branches(field: &Value) -> impl Iterator<Item = &Value> {
     options.into_iter().flatten().filter(|option| option.get("type").and_then(Value::as_str) != Some("null"))
 }
 
+/// Whether a branch is a value whose meaning is told below the field.
+fn has_meaning(branch: &Value) -> bool {
+    branch.get("const").is_some() && branch.get("description").is_some()
+}
+
 /// The type of a field in the words of the pipeline file.
 fn words(field: &Value) -> String {
-    if field.get("x-secret").and_then(Value::as_bool) == Some(true) {
+    // A value of any type may be a secret too; only what is text and nothing else is called one.
+    if field.get("x-secret").is_some() && field.get("type").and_then(Value::as_str) == Some("string") {
         return "secret".to_owned();
+    }
+    if branches(field).any(has_meaning) {
+        return "choice".to_owned();
     }
     if field.get("enum").or_else(|| field.get("const")).is_some() {
         let choices = field.get("enum").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -198,7 +208,7 @@ mod tests {
     fn choices_and_inner_fields_stand_below() {
         let choice = serde_json::json!({ "const": "a", "type": "string", "description": "The first" });
         let field = serde_json::json!({ "description": "D.", "anyOf": [{ "oneOf": [choice] }, { "type": "null" }] });
-        check(field, "- `x` (`a`, required): D.\n  - `a`: The first.\n");
+        check(field, "- `x` (choice, required): D.\n  - `a`: The first.\n");
         let inner = serde_json::json!({ "type": "object", "properties": { "y": { "type": "string", "description": "Y." } } });
         let field = serde_json::json!({ "type": "array", "items": inner, "description": "D." });
         check(field, "- `x` (list of map, required): D.\n  - `y` (string): Y.\n");

@@ -28,7 +28,8 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(120);
 /// Most updates that one attempt sends: more would mean that AWS never shows what was asked for.
 const MOST_UPDATES: u32 = 3;
 
-/// Inputs of `create-cluster`.
+/// A cluster of that name that the run did not make is refused. One that it made is updated to the config or, if it has
+/// failed, deleted and made again. A new cluster is not waited for: that is `wait-status`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CreateCluster {

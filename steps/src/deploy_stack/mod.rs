@@ -38,7 +38,8 @@ const KIND: &str = cause::STACK;
 /// Most times one attempt looks at the stack and acts: far more than any path through the states needs.
 const MOST_LOOKS: usize = 24;
 
-/// Creates a CloudFormation stack from a local template, or updates it through a change set.
+/// A stack of this name that the run did not make is refused; one that it made and that failed is deleted and made
+/// again. An update goes through a change set; one without changes is a success.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DeployStack {
@@ -140,7 +141,7 @@ impl StackOutputs {
 
 impl Step for DeployStack {
     const TYPE: &'static str = "deploy-stack";
-    const SUMMARY: &'static str = "create or update a CloudFormation stack from a local template";
+    const SUMMARY: &'static str = "Create or update a CloudFormation stack from a local template";
     const EXAMPLE: &'static str = r"- id: stack
   type: deploy-stack
   with:

@@ -16,7 +16,8 @@ use crate::partial::{Finding, Partial, ValueType, nearest};
 use crate::step::{DeclaredOutput, DeclaredOutputs, Health, Step, declared_outputs};
 use crate::value::Value;
 
-/// Reads the outputs of a CloudFormation stack, as they are and under the names that a HyperPod pipeline uses.
+/// The output keys of the flat and of the nested HyperPod templates are known; `map` names those of other templates,
+/// and `values` gives what the stack does not make. A value that is missing is an error that lists what the stack has.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FetchOutputs {
@@ -187,7 +188,7 @@ impl Fetched {
 
 impl Step for FetchOutputs {
     const TYPE: &'static str = "fetch-outputs";
-    const SUMMARY: &'static str = "read a stack's outputs under the names that a HyperPod pipeline uses";
+    const SUMMARY: &'static str = "Read a stack's outputs under the names that a HyperPod pipeline uses";
     const EXAMPLE: &'static str = r#"- id: infra
   type: fetch-outputs
   with:

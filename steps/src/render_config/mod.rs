@@ -20,7 +20,8 @@ use crate::step::{Health, Step};
 use crate::value::Value;
 use render::{Problem, Rendered, hole, render};
 
-/// Inputs of `render-config`.
+/// The template is checked before the run, as far as its values are known then, and each finding names its template line.
+/// With `schema: create-cluster` every field is checked: names, types, ranges, and what excludes what.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RenderConfig {

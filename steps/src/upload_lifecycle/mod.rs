@@ -22,7 +22,8 @@ const KIND: &str = "AWS::S3::Object";
 /// How many objects are looked at or sent at the same time.
 const AT_ONCE: usize = 8;
 
-/// Uploads a folder of lifecycle scripts to S3. What is there unchanged is left alone.
+/// Files that are there unchanged are left alone. A script with CRLF line ends, and one (`*.sh`) without `#!`, is refused
+/// before the run: it would fail on every node.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct UploadLifecycle {
@@ -73,7 +74,7 @@ pub struct Object {
 
 impl Step for UploadLifecycle {
     const TYPE: &'static str = "upload-lifecycle";
-    const SUMMARY: &'static str = "upload a folder of lifecycle scripts to S3";
+    const SUMMARY: &'static str = "Upload a folder of lifecycle scripts to S3";
     const EXAMPLE: &'static str = r#"- id: scripts
   type: upload-lifecycle
   with:

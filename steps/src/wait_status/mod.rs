@@ -24,7 +24,8 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(120);
 /// The inputs of which exactly one says what is waited for.
 const SUBJECTS: [&str; 5] = ["cluster", "stack", "eks-cluster", "workload", "kubernetes-nodes"];
 
-/// Inputs of `wait-status`: exactly one of `cluster`, `stack`, `eks-cluster`, `workload` and `kubernetes-nodes`.
+/// Exactly one of `cluster`, `stack`, `eks-cluster`, `workload` and `kubernetes-nodes` says what is waited for. A state that
+/// cannot become good any more ends the wait at once, with the service's words.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WaitStatus {

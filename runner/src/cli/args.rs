@@ -1,7 +1,7 @@
 //! What can be typed: every command with its arguments, and nothing of what they do.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
     version,
     propagate_version = true,
     disable_help_subcommand = true,
+    override_usage = "hprun [OPTIONS] FILE\n       hprun [OPTIONS] COMMAND",
     after_help = "Run a pipeline:      run, resume, check, plan        (hprun FILE is hprun run FILE)\n\
                   Look at runs:        runs, show, outputs\n\
                   Write pipelines:     steps, schema, graph\n\
@@ -277,7 +278,8 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
-/// `hprun FILE` is `hprun run FILE`: puts `run` first when the first word is not a command.
+/// `hprun FILE` is `hprun run FILE`: puts `run` first when the first word is a file, or looks like the name of one. What
+/// is neither that nor a command is left for clap, which knows the nearest command.
 pub fn with_run_implied(mut arguments: Vec<OsString>) -> Vec<OsString> {
     const WITH_VALUE: [&str; 3] = ["--state", "--log-file", "--output"];
     let command = Cli::command();
@@ -290,7 +292,9 @@ pub fn with_run_implied(mut arguments: Vec<OsString>) -> Vec<OsString> {
         if word.starts_with('-') {
             continue;
         }
-        if command.find_subcommand(word.as_ref()).is_none() {
+        let path = Path::new(word.as_ref());
+        let is_file = path.extension().is_some() || path.components().count() > 1 || path.exists();
+        if command.find_subcommand(word.as_ref()).is_none() && is_file {
             arguments.insert(1, "run".into());
         }
         break;
@@ -314,7 +318,7 @@ mod tests {
         check("hprun a.yaml", "hprun run a.yaml");
         check("hprun --sandbox a.yaml", "hprun run --sandbox a.yaml");
         check("hprun --state s a.yaml --yes", "hprun run --state s a.yaml --yes");
-        check("hprun --param a=b a.yaml", "hprun run --param a=b a.yaml");
+        check("hprun pipelines/full", "hprun run pipelines/full");
     }
 
     #[test]
@@ -322,6 +326,7 @@ mod tests {
         check("hprun check a.yaml", "hprun check a.yaml");
         check("hprun --state s runs", "hprun --state s runs");
         check("hprun --help", "hprun --help");
+        check("hprun chekc a.yaml", "hprun chekc a.yaml");
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl CliError {
             Self::Usage { .. } | Self::Invalid(_) => 2,
             Self::Refused { .. } => 3,
             Self::Store(StoreError::Held { .. }) => 3,
-            Self::Store(StoreError::NoSuchRun(_) | StoreError::Ambiguous(..)) => 2,
+            Self::Store(StoreError::NoRuns | StoreError::NoSuchRun(_) | StoreError::Ambiguous(..)) => 2,
             Self::Aws(error) => match error.class {
                 ErrorClass::Invalid => 2,
                 ErrorClass::Refused | ErrorClass::Login => 3,
@@ -135,6 +135,7 @@ impl From<StepError> for CliError {
 
 fn store_help(error: &StoreError) -> Option<String> {
     match error {
+        StoreError::NoRuns => Some("begin one with: hprun FILE".to_owned()),
         StoreError::NoSuchRun(_) => Some("see the runs with: hprun runs".to_owned()),
         // Of 0 nothing is known, and a signal to 0 would reach the caller's own group.
         StoreError::Held { pid: 0, .. } => None,

@@ -10,8 +10,7 @@ use crate::store::StoreError;
 
 /// Prints them.
 pub fn run(global: &Global, args: &OutputsArgs) -> Result<(), CliError> {
-    let missing = || StoreError::NoSuchRun(args.run.clone().unwrap_or_else(|| "(newest)".to_owned()));
-    let store = open_store(global)?.ok_or_else(missing)?;
+    let store = open_store(global)?.ok_or(StoreError::NoRuns)?;
     let row = store.find(args.run.as_deref())?;
     let entries = store.events(&row.id)?;
     let state = RunState::replay(&entries).map_err(|e| CliError::Refused { message: e.to_string(), help: None })?;

@@ -15,13 +15,12 @@ use crate::store::{Store, StoreError};
 
 /// Goes on with a run.
 pub async fn run(global: &Global, args: ResumeArgs) -> Result<(), CliError> {
-    let missing = || StoreError::NoSuchRun(args.run.clone().unwrap_or_else(|| "(newest)".to_owned()));
-    let store = Store::open_existing(state_folder(global)?)?.ok_or_else(missing)?;
+    let store = Store::open_existing(state_folder(global)?)?.ok_or(StoreError::NoRuns)?;
     let row = store.find_to_resume(args.run.as_deref())?;
     // Held before its events are read, so that no other process adds to them meanwhile.
     let lock = store.folder().lock(&row.id)?;
     let state = replay(&store, &row.id)?;
-    let started = state.started.clone().ok_or_else(missing)?;
+    let started = state.started.clone().ok_or_else(|| StoreError::NoSuchRun(row.id.clone()))?;
     let recorded = state.pass.as_ref().map_or_else(|| started.params.clone(), |pass| pass.params.clone());
     let source = read_source(&started)?;
     let mut givers = Givers::read(&args.params)?.over(recorded);

@@ -9,8 +9,7 @@ use crate::store::StoreError;
 
 /// Replays it on stdout.
 pub fn run(global: &Global, args: &ShowArgs) -> Result<(), CliError> {
-    let missing = || StoreError::NoSuchRun(args.run.clone().unwrap_or_else(|| "(newest)".to_owned()));
-    let store = open_store(global)?.ok_or_else(missing)?;
+    let store = open_store(global)?.ok_or(StoreError::NoRuns)?;
     let row = store.find(args.run.as_deref())?;
     let mut reporter: Box<dyn Reporter> = match global.output {
         Output::Json => Box::new(Json::new(std::io::stdout(), &row.id)),

@@ -91,6 +91,9 @@ pub enum StoreError {
         /// Why, and what to do.
         why: String,
     },
+    /// There is no run at all.
+    #[error("there are no runs in this state folder yet")]
+    NoRuns,
     /// There is no such run.
     #[error("there is no run `{0}` in this state folder")]
     NoSuchRun(String),
@@ -161,7 +164,7 @@ impl Store {
     pub fn find(&self, prefix: Option<&str>) -> Result<RunRow, StoreError> {
         let runs = self.runs()?;
         let Some(prefix) = prefix else {
-            return runs.into_iter().next().ok_or_else(|| StoreError::NoSuchRun("(newest)".to_owned()));
+            return runs.into_iter().next().ok_or(StoreError::NoRuns);
         };
         let mut matching: Vec<RunRow> = runs.into_iter().filter(|row| row.id.starts_with(prefix)).collect();
         match matching.len() {

@@ -64,6 +64,17 @@ fn the_command_line_is_documented_as_its_help_says() {
     check("cli.md", &page);
 }
 
+#[test]
+fn the_step_that_is_added_is_one_that_runs() {
+    let page = std::fs::read_to_string(docs().join("adding-a-step.md")).unwrap();
+    let code = std::fs::read_to_string(docs().parent().unwrap().join("steps/tests/adding_a_step.rs")).unwrap();
+    let blocks: Vec<&str> = page.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 5, "the page shows {} pieces of code", blocks.len());
+    for block in blocks {
+        assert!(code.contains(block), "not in steps/tests/adding_a_step.rs:\n{block}");
+    }
+}
+
 /// Every link in a page of ours to a file of ours leads somewhere.
 #[test]
 fn links_lead_to_files_that_are_there() {

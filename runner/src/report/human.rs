@@ -50,12 +50,16 @@ impl Human {
             Mark::Failed => '✗',
             Mark::Stopped => '■',
         };
-        let mut text = match &line.step {
-            Some(step) => format!("{style}{sign} {step:<width$}  {}{style:#}", line.text, width = self.width),
-            None => format!("{style}{sign} {}{style:#}", line.text),
+        let (head, left) = match &line.step {
+            Some(step) => (format!("{sign} {step:<width$}  ", width = self.width), self.width + 4),
+            None => (format!("{sign} "), 2),
         };
+        let columns = console::Term::stderr().size_checked().map_or(usize::MAX, |(_, columns)| usize::from(columns));
+        let fold = |text: &str, left: usize| folded(text, columns.saturating_sub(left)).join(&format!("\n{:left$}", ""));
+        let mut text = format!("{style}{head}{}{style:#}", fold(&line.text, left));
         for detail in line.details.iter().flat_map(|detail| detail.lines()) {
-            write!(text, "\n  {:width$}  {detail}", "", width = self.width).expect("writing to a string");
+            let left = self.width + 4;
+            write!(text, "\n{:left$}{}", "", fold(detail, left)).expect("writing to a string");
         }
         drop(self.screen.println(text));
     }
@@ -106,6 +110,29 @@ impl Human {
             self.screen.remove(&bar);
         }
     }
+}
+
+/// `text` in lines of at most `width` characters, broken at spaces. A word that is longer than a line (an ARN) is left to
+/// the terminal, so that it can be copied whole.
+fn folded(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for (i, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        let line = lines.last_mut().expect("there is a first line");
+        if i == 0 {
+            line.push_str(word);
+            used = length;
+        } else if used + 1 + length > width && length <= width {
+            lines.push(word.to_owned());
+            used = length;
+        } else {
+            line.push(' ');
+            line.push_str(word);
+            used += 1 + length;
+        }
+    }
+    lines
 }
 
 impl Reporter for Human {
@@ -163,5 +190,17 @@ impl Reporter for Human {
         if let Some(whole) = self.whole.take() {
             whole.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folded;
+
+    #[test]
+    fn long_lines_are_broken_at_spaces_and_long_words_stay_whole() {
+        assert_eq!(folded("one two three", 7), ["one two", "three"]);
+        assert_eq!(folded("id arn:aws:eks:1 x", 8), ["id arn:aws:eks:1", "x"]);
+        assert_eq!(folded("  short", usize::MAX), ["  short"]);
     }
 }

@@ -17,6 +17,8 @@ pub struct RunState {
     pub pass: Option<Box<PassStarted>>,
     /// How many processes have taken the run up.
     pub passes: u32,
+    /// When the newest pass began.
+    pub pass_began: Option<Timestamp>,
     /// How the newest pass ended; none while it goes on, or if it was killed.
     pub outcome: Option<Outcome>,
     /// Every step that an event named.
@@ -168,7 +170,10 @@ impl RunState {
         }
         match &entry.event {
             Event::RunStarted(started) => self.started = Some(started.clone()),
-            Event::PassStarted(pass) => self.begin_pass(pass),
+            Event::PassStarted(pass) => {
+                self.begin_pass(pass);
+                self.pass_began = Some(entry.at);
+            }
             Event::PassEnded { outcome } => self.outcome = Some(*outcome),
             Event::AttemptStarted { step, .. }
             | Event::Recorded { step, .. }

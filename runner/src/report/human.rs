@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::Reporter;
 use super::plain::style;
-use super::words::{Line, Mark, between, duration, lines};
+use super::words::{Line, Mark, between, duration, lines, one_line};
 use crate::event::{Entry, Event};
 use crate::state::RunState;
 
@@ -26,17 +26,19 @@ pub struct Human {
     width: usize,
     running: BTreeMap<String, ProgressBar>,
     whole: Option<ProgressBar>,
+    /// How often a moving line is drawn anew; a test does it by hand.
+    tick: Option<Duration>,
 }
 
 impl Human {
     /// A view on stderr. `clock` is the run's: elapsed times are in its time.
     pub fn new(clock: Clock, colour: bool) -> Self {
-        Self::on(ProgressDrawTarget::stderr_with_hz(12), clock, colour)
+        Self::on(ProgressDrawTarget::stderr_with_hz(12), clock, colour, Some(TICK))
     }
 
-    fn on(target: ProgressDrawTarget, clock: Clock, colour: bool) -> Self {
+    pub(super) fn on(target: ProgressDrawTarget, clock: Clock, colour: bool, tick: Option<Duration>) -> Self {
         let screen = MultiProgress::with_draw_target(target);
-        Self { screen, clock, colour, width: 12, running: BTreeMap::new(), whole: None }
+        Self { screen, clock, colour, width: 12, running: BTreeMap::new(), whole: None, tick }
     }
 
     /// Puts a line above the moving ones, for good.
@@ -71,7 +73,9 @@ impl Human {
         };
         bar.set_style(self.moving_style(at, usual, "{spinner} {prefix}  {time}  {wide_msg}"));
         bar.set_prefix(format!("{step:<width$}", width = self.width));
-        bar.enable_steady_tick(TICK);
+        if let Some(tick) = self.tick {
+            bar.enable_steady_tick(tick);
+        }
         if let Some(old) = self.running.insert(step.to_owned(), bar) {
             old.finish_and_clear();
         }
@@ -80,11 +84,17 @@ impl Human {
     fn begin_whole(&mut self, state: &RunState) {
         let Some(pass) = &state.pass else { return };
         self.width = pass.steps.keys().map(|id| id.chars().count()).max().unwrap_or(12).min(32);
-        let usual = if pass.steps.keys().all(|id| pass.usual.contains_key(id)) { Some(pass.usual.values().sum()) } else { None };
+        let usual = if pass.steps.keys().all(|id| pass.usual.contains_key(id)) {
+            Some(pass.usual.values().sum())
+        } else {
+            None
+        };
         let bar = self.screen.add(ProgressBar::new(pass.steps.len() as u64));
         let at = state.last.unwrap_or_else(|| self.clock.now());
         bar.set_style(self.moving_style(at, usual, "  {pos}/{len} steps  {time}"));
-        bar.enable_steady_tick(TICK);
+        if let Some(tick) = self.tick {
+            bar.enable_steady_tick(tick);
+        }
         self.whole = Some(bar);
     }
 
@@ -93,7 +103,8 @@ impl Human {
         let time = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
             let mut text = duration(between(since, clock.now()));
             if let Some(usual) = usual {
-                write!(text, ", usually {}", duration(Duration::from_secs_f64(usual))).expect("writing to a string");
+                write!(text, ", usually {}", duration(Duration::try_from_secs_f64(usual).unwrap_or_default()))
+                    .expect("writing to a string");
             }
             // Nothing can be done about a line that cannot be drawn.
             let _drawn = out.write_str(&text);
@@ -102,6 +113,12 @@ impl Human {
             .expect("the template is a literal and tested")
             .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
             .with_key("time", time)
+    }
+
+    /// Draws every moving line as it is now.
+    #[cfg(test)]
+    pub(super) fn redraw(&self) {
+        self.running.values().chain(&self.whole).for_each(ProgressBar::tick);
     }
 
     fn end(&mut self, step: &str) {
@@ -156,6 +173,11 @@ impl Reporter for Human {
         {
             self.end(step);
         }
+        if let Event::AttemptFailed { step, retry_at: Some(at), .. } = &entry.event
+            && let Some(bar) = self.running.get(step)
+        {
+            bar.set_message(format!("waits {} before the next try", duration(between(entry.at, *at))));
+        }
         if let Event::PassEnded { .. } = &entry.event
             && let Some(whole) = self.whole.take()
         {
@@ -174,7 +196,7 @@ impl Reporter for Human {
 
     fn progress(&mut self, step: &str, text: &str) {
         if let Some(bar) = self.running.get(step) {
-            bar.set_message(text.to_owned());
+            bar.set_message(one_line(text));
         }
     }
 

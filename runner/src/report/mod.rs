@@ -4,6 +4,8 @@
 mod human;
 mod json;
 mod plain;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use human::Human;

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::Reporter;
-use super::words::{Line, Mark, lines};
+use super::words::{Line, Mark, lines, one_line};
 use crate::event::Entry;
 use crate::state::RunState;
 
@@ -47,12 +47,11 @@ impl<W: Write + Send> Reporter for Plain<W> {
     }
 
     fn progress(&mut self, step: &str, text: &str) {
-        if self.shown.get(step).is_some_and(|shown| shown == text) {
+        let text = one_line(text);
+        if self.shown.insert(step.to_owned(), text.clone()).is_some_and(|shown| shown == text) {
             return;
         }
-        self.shown.insert(step.to_owned(), text.to_owned());
-        let line =
-            Line { mark: Mark::Note, step: Some(step.to_owned()), text: text.to_owned(), details: Vec::new() };
+        let line = Line { mark: Mark::Note, step: Some(step.to_owned()), text, details: Vec::new() };
         self.write((self.now)(), &line);
     }
 

@@ -58,7 +58,19 @@ pub fn lines(entry: &Entry, state: &RunState) -> Vec<Line> {
             let text = format!("done in {}", took(state, step, entry.at));
             vec![line(Mark::Done, step, text).with(headline(outputs))]
         }
-        Event::AttemptFailed { step, failure, retry_at, .. } => vec![failed(step, failure, *retry_at, entry, state)],
+        Event::AttemptFailed { step, attempt, failure, retry_at: None } => {
+            let (message, took) = (&failure.message, took(state, step, entry.at));
+            let text = match attempt {
+                0 => format!("failed before it began: {message}"),
+                _ => format!("failed after {took}: {message}"),
+            };
+            vec![line(Mark::Failed, step, text).with(reasons(failure)).with(advice(failure))]
+        }
+        Event::AttemptFailed { step, attempt, failure, retry_at: Some(at) } => {
+            let pause = duration(between(entry.at, *at));
+            let text = format!("try {attempt} failed: {}; the next is in {pause}", failure.message);
+            vec![line(Mark::Retry, step, text).with(reasons(failure))]
+        }
         Event::AttemptInterrupted { step, .. } => {
             vec![line(Mark::Stopped, step, format!("interrupted after {}", took(state, step, entry.at)))]
         }
@@ -72,7 +84,7 @@ pub fn lines(entry: &Entry, state: &RunState) -> Vec<Line> {
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
-        0..10 => format!("{:.1}s", time.as_secs_f64()),
+        0..10 => format!("{seconds}.{}s", time.subsec_millis() / 100),
         10..60 => format!("{seconds}s"),
         60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
@@ -86,13 +98,18 @@ pub fn between(from: Timestamp, to: Timestamp) -> Duration {
 
 impl Line {
     fn with(mut self, details: impl IntoIterator<Item = String>) -> Self {
-        self.details.extend(details);
+        self.details.extend(details.into_iter().flat_map(|text| text.lines().map(one_line).collect::<Vec<_>>()));
         self
     }
 }
 
+/// `text` on one line and without control characters: what a service or a log says must not move the cursor.
+pub fn one_line(text: &str) -> String {
+    text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 fn line(mark: Mark, step: &str, text: impl Into<String>) -> Line {
-    Line { mark, step: Some(step.to_owned()), text: text.into(), details: Vec::new() }
+    Line { mark, step: Some(step.to_owned()), text: one_line(&text.into()), details: Vec::new() }
 }
 
 fn note(text: impl Into<String>) -> Line {
@@ -112,29 +129,31 @@ fn pass_lines(pass: &PassStarted, state: &RunState) -> Vec<Line> {
     if state.passes > 1 {
         lines.push(note(format!("resumed (pass {})", state.passes)));
     }
-    lines.extend(pass.orphaned.iter().map(|step| {
-        line(Mark::Note, step, "is no longer in the pipeline: what it made is left as it is")
-    }));
+    lines.extend(
+        pass.orphaned
+            .iter()
+            .map(|step| line(Mark::Note, step, "is no longer in the pipeline: what it made is left as it is")),
+    );
     lines.extend(pass.notes.iter().map(note));
     lines
 }
 
-fn failed(step: &str, failure: &Failure, retry_at: Option<Timestamp>, entry: &Entry, state: &RunState) -> Line {
-    let help = failure.help.iter().map(|help| format!("help: {help}"));
-    let details = failure.causes.iter().cloned().chain(help);
-    match retry_at {
-        None => line(Mark::Failed, step, format!("failed after {}: {}", took(state, step, entry.at), failure.message)).with(details),
-        Some(at) => {
-            let pause = duration(between(entry.at, at));
-            line(Mark::Retry, step, format!("{}; again in {pause}", failure.message)).with(details)
-        }
-    }
+/// What led to a failure, and the service's code and request id, which its support asks for.
+fn reasons(failure: &Failure) -> impl Iterator<Item = String> {
+    let named = [("code", &failure.code), ("request id", &failure.request_id)];
+    let named: Vec<String> = named.iter().filter_map(|(name, id)| Some(format!("{name} {}", id.as_ref()?))).collect();
+    failure.causes.iter().cloned().chain((!named.is_empty()).then(|| named.join(", ")))
+}
+
+fn advice(failure: &Failure) -> Option<String> {
+    failure.help.as_ref().map(|help| format!("help: {help}"))
 }
 
 fn ended(outcome: Outcome, entry: &Entry, state: &RunState) -> Line {
     let count = |is: fn(Status) -> bool| state.steps.values().filter(|step| is(step.status)).count();
     let done = count(|s| matches!(s, Status::Succeeded));
-    let kept = count(|s| matches!(s, Status::Reused | Status::Skipped));
+    let reused = count(|s| matches!(s, Status::Reused));
+    let skipped = count(|s| matches!(s, Status::Skipped));
     let failed = count(|s| matches!(s, Status::Failed));
     let planned = state.pass.as_ref().map_or(0, |pass| pass.steps.len());
     let mut parts = vec![format!("{done} done")];
@@ -143,10 +162,11 @@ fn ended(outcome: Outcome, entry: &Entry, state: &RunState) -> Line {
             parts.push(format!("{n} {word}"));
         }
     };
-    push(kept, "reused or skipped");
+    push(reused, "reused");
+    push(skipped, "skipped");
     push(failed, "failed");
-    push(planned.saturating_sub(done + kept + failed), "not done");
-    let time = duration(between(state.began.unwrap_or(entry.at), entry.at));
+    push(planned.saturating_sub(done + reused + skipped + failed), "not done");
+    let time = duration(between(state.pass_began.unwrap_or(entry.at), entry.at));
     let (mark, word) = match outcome {
         Outcome::Succeeded => (Mark::Done, "finished"),
         Outcome::Failed => (Mark::Failed, "failed"),

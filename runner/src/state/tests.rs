@@ -51,14 +51,8 @@ fn succeeded(attempt: u32) -> Event {
 }
 
 fn failed(attempt: u32, class: ErrorClass, retry: bool) -> Event {
-    let failure = Failure {
-        message: "no".to_owned(),
-        causes: Vec::new(),
-        help: None,
-        class,
-        code: None,
-        request_id: None,
-    };
+    let failure =
+        Failure { message: "no".to_owned(), causes: Vec::new(), help: None, class, code: None, request_id: None };
     Event::AttemptFailed { step: "a".to_owned(), attempt, failure, retry_at: retry.then(|| at(1000)) }
 }
 

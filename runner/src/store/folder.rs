@@ -70,8 +70,7 @@ impl StateFolder {
         let folder = self.run(run);
         let refuse = |e: std::io::Error| StoreError::Folder { folder: folder.clone(), why: e.to_string() };
         make_private(&folder).map_err(refuse)?;
-        let file =
-            private().create(true).truncate(false).open(folder.join("lock")).map_err(refuse)?;
+        let file = private().create(true).truncate(false).open(folder.join("lock")).map_err(refuse)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(held(run, &folder)),
@@ -83,8 +82,7 @@ impl StateFolder {
             since: jiff::Zoned::now().strftime("%F %T").to_string(),
         };
         let text = serde_json::to_string(&holder).expect("a holder is plain data");
-        let mut beside =
-            private().create(true).truncate(true).open(folder.join("holder.json")).map_err(refuse)?;
+        let mut beside = private().create(true).truncate(true).open(folder.join("holder.json")).map_err(refuse)?;
         beside.write_all(text.as_bytes()).map_err(refuse)?;
         Ok(RunLock { _file: file })
     }

@@ -198,13 +198,15 @@ impl Store {
         };
         let rows = read().map_err(|e| explain(&path, &e))?;
         let numbered = (1..).zip(rows);
-        numbered.map(|(number, (seq, at, body))| {
-            if seq != number {
-                let why = format!("event {number} of run {run} is missing");
-                return Err(StoreError::Damaged { path: path.clone(), why });
-            }
-            entry(&path, run, seq, &at, &body)
-        }).collect()
+        numbered
+            .map(|(number, (seq, at, body))| {
+                if seq != number {
+                    let why = format!("event {number} of run {run} is missing");
+                    return Err(StoreError::Damaged { path: path.clone(), why });
+                }
+                entry(&path, run, seq, &at, &body)
+            })
+            .collect()
     }
 
     /// How long each step of this pipeline took in other runs, in seconds: the median of its successes.

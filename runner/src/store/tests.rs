@@ -1,0 +1,349 @@
+//! The store on real files: what is promised of them, and what is said when they are not as they should be.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use indexmap::IndexMap;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+use rusqlite::ffi;
+use serde_json::json;
+
+use super::{Log, StateFolder, Store, StoreError, explain, new_run_id, prepare};
+use crate::event::{Entry, Event, FORMAT, Outcome, RunStarted, Target};
+
+struct Bench(tempfile::TempDir);
+
+impl Bench {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn folder(&self) -> StateFolder {
+        StateFolder::at(&self.0.path().join("state")).expect("a local folder")
+    }
+
+    fn store(&self) -> Store {
+        Store::open(self.folder()).expect("a sound store")
+    }
+
+    fn log(&self, run: &str, seq: u64) -> Log {
+        let folder = self.folder();
+        let lock = folder.lock(run).expect("nobody holds it");
+        Log::open(&folder, run, lock, seq).expect("a sound store")
+    }
+
+    /// A run of these events; the first is its start.
+    fn record(&self, run: &str, events: Vec<Event>) -> Vec<Entry> {
+        let dated = (0..).zip(events).map(|(n, event)| (at(n), event)).collect();
+        block_on(self.log(run, 0).handle().append(dated)).expect("a sound store")
+    }
+
+    fn sql(&self, text: &str) {
+        let connection = Connection::open(self.folder().database()).expect("the store is there");
+        connection.execute_batch(text).expect(text);
+    }
+
+    /// What opening the store or reading this run says.
+    fn complaint(&self, run: &str) -> String {
+        let found = Store::open(self.folder()).and_then(|store| store.events(run));
+        self.without_paths(&found.expect_err("something is wrong"))
+    }
+
+    fn without_paths(&self, error: &StoreError) -> String {
+        let folder = self.0.path().canonicalize().expect("it is there");
+        error.to_string().replace(&folder.display().to_string(), "[folder]")
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000).expect("in range") + SignedDuration::from_secs(seconds)
+}
+
+fn started_in(pipeline: &str, target: Target, region: &str) -> Event {
+    Event::RunStarted(Box::new(RunStarted {
+        format: FORMAT,
+        version: "0.0.0".to_owned(),
+        pipeline: pipeline.to_owned(),
+        path: "/p.yaml".to_owned(),
+        text: "text".to_owned(),
+        target,
+        partition: "aws".to_owned(),
+        account: "111122223333".to_owned(),
+        region: region.to_owned(),
+        caller: "arn".to_owned(),
+        params: IndexMap::new(),
+    }))
+}
+
+fn started() -> Event {
+    started_in("p", Target::Aws { profile: None }, "us-west-2")
+}
+
+fn begun(step: &str) -> Event {
+    Event::AttemptStarted {
+        step: step.to_owned(),
+        attempt: 1,
+        inputs: json!({"n": 1}),
+        files: Vec::new(),
+        because: Vec::new(),
+    }
+}
+
+fn succeeded(step: &str) -> Event {
+    Event::StepSucceeded { step: step.to_owned(), attempt: 1, outputs: json!({}), files: Vec::new() }
+}
+
+fn ended(outcome: Outcome) -> Event {
+    Event::PassEnded { outcome }
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+}
+
+#[test]
+fn what_was_appended_is_read_back_after_reopening_and_goes_on_with_the_next_number() {
+    let bench = Bench::new();
+    let first = bench.record("r1", vec![started(), begun("a")]);
+    let log = bench.log("r1", 2);
+    let second = block_on(log.handle().append(vec![(at(5), ended(Outcome::Failed))])).expect("a sound store");
+    drop(log);
+    let all = bench.store().events("r1").expect("a sound store");
+    assert_eq!(all, [first, second].concat());
+    assert_eq!(all.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(bench.store().events("none").expect("a sound store"), []);
+}
+
+#[test]
+fn appends_from_many_places_are_each_whole_and_leave_no_gap() {
+    let bench = Bench::new();
+    let log = bench.log("r1", 0);
+    block_on(async {
+        log.handle().append(vec![(at(0), started())]).await.expect("a sound store");
+        let append = |n: usize| {
+            let (handle, id) = (log.handle(), format!("s{n}"));
+            async move { handle.append(vec![(at(1), begun(&id)), (at(2), succeeded(&id))]).await }
+        };
+        for written in futures::future::join_all((0..50).map(append)).await {
+            let written = written.expect("a sound store");
+            assert_eq!(written[1].seq, written[0].seq + 1);
+            assert_eq!(written[1].event.step(), written[0].event.step());
+        }
+    });
+    assert_eq!(bench.store().events("r1").expect("no gap").len(), 101);
+}
+
+#[test]
+fn a_commit_is_on_disk_when_it_returns() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let pragma = |connection: &Connection, name: &str| -> String {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+            .map(|value| format!("{value:?}"))
+            .expect(name)
+    };
+    let fresh = Connection::open(bench.folder().database()).expect("the store is there");
+    prepare(&fresh).expect("a sound store");
+    for connection in [&store.connection, &fresh] {
+        assert_eq!(pragma(connection, "journal_mode"), "Text(\"wal\")");
+        assert_eq!(pragma(connection, "synchronous"), "Integer(2)", "FULL");
+        assert_eq!(pragma(connection, "fullfsync"), "Integer(1)");
+        assert_eq!(pragma(connection, "foreign_keys"), "Integer(1)");
+    }
+}
+
+#[test]
+fn nobody_else_may_read_what_is_recorded() {
+    let bench = Bench::new();
+    let log = bench.log("r1", 0);
+    block_on(log.handle().append(vec![(at(0), started())])).expect("a sound store");
+    let folder = bench.folder();
+    assert_eq!(mode(folder.path()), 0o700);
+    assert_eq!(mode(&folder.run("r1")), 0o700);
+    for file in ["hprun.db", "hprun.db-wal", "hprun.db-shm", "runs/r1/lock", "runs/r1/holder.json"] {
+        assert_eq!(mode(&folder.path().join(file)), 0o600, "{file}");
+    }
+}
+
+#[test]
+fn one_process_a_run_and_the_other_is_told_who_has_it() {
+    let bench = Bench::new();
+    let (folder, other) = (bench.folder(), bench.folder());
+    let lock = folder.lock("r1").expect("nobody holds it");
+    assert!(other.is_held("r1") && !other.is_held("r2"));
+    match other.lock("r1").expect_err("it is held") {
+        StoreError::Held { run, pid, .. } => assert_eq!((run.as_str(), pid), ("r1", std::process::id())),
+        error => panic!("{error}"),
+    }
+    drop(other.lock("r2").expect("another run is free"));
+    drop(lock);
+    assert!(!other.is_held("r1"));
+    drop(other.lock("r1").expect("it was let go"));
+}
+
+#[test]
+fn the_lock_outlives_the_last_commit() {
+    let bench = Bench::new();
+    let log = bench.log("r1", 0);
+    assert!(bench.folder().is_held("r1"));
+    drop(log);
+    assert!(!bench.folder().is_held("r1"));
+}
+
+#[test]
+fn a_newer_format_is_refused_by_number_and_left_alone() {
+    let bench = Bench::new();
+    bench.record("r1", vec![started(), begun("a")]);
+    bench.sql("UPDATE event SET body = replace(body, '\"format\":1', '\"format\":7') WHERE seq = 1");
+    let events = bench.complaint("r1");
+    bench.sql("PRAGMA user_version = 99");
+    insta::assert_snapshot!(format!("{events}\n{}", bench.complaint("r1")), @"
+    the store [folder]/state/hprun.db has format 7, and this hprun knows 1 at most: use the newer hprun that wrote it
+    the store [folder]/state/hprun.db has format 99, and this hprun knows 1 at most: use the newer hprun that wrote it
+    ");
+}
+
+#[test]
+fn damage_is_told_with_its_place() {
+    let bench = Bench::new();
+    bench.record("r1", vec![started(), begun("a"), succeeded("a")]);
+    bench.sql("UPDATE event SET body = '{\"event\":\"dance\"}' WHERE seq = 3");
+    let strange = bench.complaint("r1");
+    bench.sql("DELETE FROM event WHERE seq = 2");
+    let gap = bench.complaint("r1");
+    for suffix in ["-wal", "-shm"] {
+        drop(std::fs::remove_file(format!("{}{suffix}", bench.folder().database().display())));
+    }
+    std::fs::write(bench.folder().database(), "no database ".repeat(100)).expect("writable");
+    let garbage = bench.complaint("r1");
+    insta::assert_snapshot!(format!("{strange}\n{gap}\n{garbage}"), @r"
+    the store [folder]/state/hprun.db is damaged: event 3 of run r1: unknown variant `dance`, expected one of `run-started`, `pass-started`, `attempt-started`, `recorded`, `step-succeeded`, `attempt-failed`, `attempt-interrupted`, `step-skipped`, `step-reused`, `pass-ended` at line 1 column 16
+    the store [folder]/state/hprun.db is damaged: event 2 of run r1 is missing
+    the store [folder]/state/hprun.db is damaged: file is not a database; move the file away to begin anew (resources it names are then no longer known)
+    ");
+}
+
+#[test]
+fn every_trouble_with_the_file_says_what_to_do() {
+    let told = |code: i32| {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        explain(Path::new("/s/hprun.db"), &error).to_string()
+    };
+    let codes = [ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_BUSY, ffi::SQLITE_CANTOPEN, ffi::SQLITE_IOERR];
+    insta::assert_snapshot!(codes.map(told).join("\n"), @r"
+    the store /s/hprun.db cannot be written: the disk is full: free some space, then resume
+    the store /s/hprun.db cannot be written: the file or its folder is read-only: make it writable, or name another folder with --state
+    the store /s/hprun.db cannot be written: another process has held it for 10 seconds: try again
+    the store /s/hprun.db cannot be written: it cannot be opened (Error code 14: unable to open database file): check the folder's permissions
+    the store /s/hprun.db cannot be written: Error code 10: disk I/O error
+    ");
+}
+
+#[test]
+fn a_place_that_is_no_folder_and_a_store_that_is_no_file_are_refused() {
+    let bench = Bench::new();
+    let file = bench.0.path().canonicalize().expect("it is there").join("file");
+    std::fs::write(&file, "").expect("writable");
+    let no_folder = bench.without_paths(&StateFolder::at(&file).expect_err("a file"));
+    std::fs::create_dir(bench.folder().database()).expect("writable");
+    insta::assert_snapshot!(format!("{no_folder}\n{}", bench.complaint("r1")), @r"
+    the state folder [folder]/file cannot be used: File exists (os error 17); name another one with --state or HPRUN_STATE
+    the store [folder]/state/hprun.db cannot be written: it cannot be opened (unable to open database file: [folder]/state/hprun.db): check the folder's permissions
+    ");
+}
+
+#[test]
+fn after_a_failed_write_nothing_more_is_written() {
+    let bench = Bench::new();
+    drop(bench.store());
+    bench.sql(
+        "CREATE TRIGGER full BEFORE INSERT ON event WHEN NEW.seq = 3 BEGIN SELECT RAISE(ABORT, 'disk is full'); END",
+    );
+    let log = bench.log("r1", 0);
+    block_on(async {
+        let handle = log.handle();
+        handle.append(vec![(at(0), started())]).await.expect("event 1");
+        let both = vec![(at(1), begun("a")), (at(2), succeeded("a"))];
+        let first = handle.append(both).await.expect_err("event 3");
+        let second = handle.append(vec![(at(3), begun("b"))]).await.expect_err("the writer has stopped");
+        let told = [first, second].map(|error| bench.without_paths(&error)).join("\n");
+        insta::assert_snapshot!(told, @r"
+        the store [folder]/state/hprun.db cannot be written: disk is full
+        the store [folder]/state/hprun.db cannot be written: its writer stopped after an earlier failure
+        ");
+    });
+    assert_eq!(bench.store().events("r1").expect("a sound store").len(), 1, "all of an append or nothing");
+}
+
+#[test]
+fn a_run_is_unfinished_until_its_newest_pass_succeeded() {
+    let bench = Bench::new();
+    let sandbox = || Target::Sandbox { world: "/w".to_owned() };
+    bench.record("done", vec![started(), ended(Outcome::Succeeded)]);
+    bench.record("failed", vec![started(), ended(Outcome::Failed)]);
+    bench.record("killed", vec![started(), begun("a")]);
+    bench.record("resumed", vec![started(), ended(Outcome::Succeeded), begun("a")]);
+    bench.record("elsewhere", vec![started_in("p", Target::Aws { profile: None }, "eu-west-1")]);
+    bench.record("other", vec![started_in("q", Target::Aws { profile: None }, "us-west-2")]);
+    bench.record("sandbox", vec![started_in("p", sandbox(), "us-west-2")]);
+    let store = bench.store();
+    let ids = |target: &str| -> Vec<String> {
+        let rows = store.unfinished("p", target, "111122223333", "us-west-2").expect("a sound store");
+        rows.into_iter().map(|row| row.id).collect()
+    };
+    assert_eq!(ids("aws"), ["resumed", "killed", "failed"]);
+    assert_eq!(ids("/w"), ["sandbox"]);
+    let ended: BTreeMap<String, Option<String>> =
+        store.runs().expect("a sound store").into_iter().map(|row| (row.id, row.ended)).collect();
+    assert_eq!(ended["failed"].as_deref(), Some("failed"));
+    assert_eq!(ended["resumed"], None);
+}
+
+#[test]
+fn a_run_is_found_by_the_beginning_of_its_id() {
+    let bench = Bench::new();
+    assert!(Store::open_existing(bench.folder()).expect("nothing wrong").is_none(), "looking makes no store");
+    let told = |prefix: Option<&str>| match bench.store().find(prefix) {
+        Ok(row) => row.id,
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(told(None), "there is no run `(newest)` in this state folder");
+    bench.record("ab1", vec![started()]);
+    bench.record("ab2", vec![started()]);
+    bench.record("c", vec![started()]);
+    assert_eq!(told(Some("ab1")), "ab1");
+    assert_eq!(told(Some("c")), "c");
+    assert_eq!(told(None), "c", "the newest");
+    assert_eq!(told(Some("x")), "there is no run `x` in this state folder");
+    assert_eq!(told(Some("ab")), "`ab` is the beginning of more than one run's id: ab2, ab1");
+}
+
+#[test]
+fn usual_durations_are_medians_of_runs_that_can_be_read() {
+    let bench = Bench::new();
+    for (run, seconds) in [("r1", 10), ("r2", 30), ("r3", 20)] {
+        let log = bench.log(run, 0);
+        let events = vec![(at(0), started()), (at(1), begun("a")), (at(1 + seconds), succeeded("a"))];
+        block_on(log.handle().append(events)).expect("a sound store");
+    }
+    bench.record("r4", vec![started(), begun("a"), succeeded("a")]);
+    bench.sql("UPDATE event SET body = 'x' WHERE run = 'r4' AND seq = 3");
+    let usual = bench.store().usual_durations("p", "aws").expect("a sound store");
+    assert_eq!(usual, BTreeMap::from([("a".to_owned(), 20.0)]));
+    assert_eq!(bench.store().usual_durations("p", "/w").expect("a sound store"), BTreeMap::new(), "the sandbox's own");
+}
+
+#[test]
+fn ids_of_runs_are_short_and_sort_by_time() {
+    let ids: Vec<String> = (0..200).map(|_| new_run_id()).collect();
+    assert!(ids.iter().all(|id| id.len() == 12 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())));
+    // The last three characters are drawn by chance.
+    assert!(ids.windows(2).all(|pair| pair[0][..9] <= pair[1][..9]));
+}

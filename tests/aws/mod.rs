@@ -1,0 +1,4 @@
+//! The sandbox against those who did not write it: the AWS CLI, helm, kubectl, and botocore's models of every answer.
+
+mod guide;
+mod world;

@@ -1,7 +1,9 @@
 //! The integration suite: one binary, so that it links once.
 //! Everything here uses hprun as its users do: as a program, or by the files it ships.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
+#![expect(clippy::unwrap_used, reason = "tests say what they promise by their names")]
 
 mod architecture;
 mod aws;
 mod docs;
+mod killed;
+mod support;

@@ -40,7 +40,13 @@ fn end_state(desk: &Desk) -> EndState {
         nodes.map(|n| format!("{} {}", text(&n["InstanceGroupName"]), text(&n["InstanceStatus"]["Status"]))).collect();
     seen.push(text(&cluster["ClusterStatus"]).to_owned());
     seen.sort();
-    EndState { effects: desk.effects(), resources, stack, cluster: seen }
+    let (looks, effects): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        desk.effects().into_iter().partition(|(call, _)| call.contains("ChangeSet "));
+    // A resume asks CloudFormation by a change set whether the stack is as the file says, and removes it again.
+    let count = |op: &str| looks.iter().filter(|(call, _)| call.starts_with(op)).map(|(_, times)| times).sum::<usize>();
+    assert_eq!(count("CreateChangeSet"), count("DeleteChangeSet"), "a change set was left behind: {looks:#?}");
+    assert_eq!(count("ExecuteChangeSet"), 0, "nothing changed, so nothing is executed");
+    EndState { effects, resources, stack, cluster: seen }
 }
 
 /// The same pipeline without any crash.

@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod decide;
 pub mod diagnostic;
+mod document;
 pub mod engine;
 pub mod event;
 pub mod expr;

@@ -32,7 +32,9 @@ pub fn run(global: &Global) -> Result<(), CliError> {
         let began = row.began.to_zoned(jiff::tz::TimeZone::system()).strftime("%F %T").to_string();
         table.add_row([row.id.clone(), row.pipeline.clone(), place, began, word(&store, row).to_owned()]);
     }
-    table.column_iter_mut().for_each(|column| drop(column.set_padding((0, 1))));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
     println!("{}", table.trim_fmt());
     Ok(())
 }

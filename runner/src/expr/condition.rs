@@ -43,7 +43,7 @@ impl Condition {
             | Value::List(_)
             | Value::Map(_)
             | Value::Secret(_) => {
-                let message = format!("`when` must be true or false, this is {}", crate::pipeline::a(value.kind()));
+                let message = format!("`when` must be true or false, this is {}", crate::document::a(value.kind()));
                 Err(ExprError::new(self.tree.place, message).help("compare it: {{ eq … }}, {{ ne … }}, {{ gt … }}"))
             }
         }

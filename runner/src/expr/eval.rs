@@ -178,7 +178,7 @@ fn no_part(key: &str, value: &Value, path: &str, place: Place) -> ExprError {
         Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) | Value::Secret(_) => {
             return ExprError::new(
                 place,
-                format!("`{path}`: this is {}, it has no `{key}`", crate::pipeline::a(value.kind())),
+                format!("`{path}`: this is {}, it has no `{key}`", crate::document::a(value.kind())),
             );
         }
     };

@@ -140,8 +140,8 @@ impl ParamSpec {
         };
         if !fits {
             let quote = if self.param_type == ParamType::String { ": put it in quotes" } else { "" };
-            let kind = crate::pipeline::a(value.kind());
-            return Err(format!("must be {}, this is {kind}{quote}", crate::pipeline::a(self.param_type.name())));
+            let kind = crate::document::a(value.kind());
+            return Err(format!("must be {}, this is {kind}{quote}", crate::document::a(self.param_type.name())));
         }
         if !self.choices.is_empty() && !self.choices.contains(&value) {
             let choices: Vec<_> = self.choices.iter().map(|v| plain(&v.to_record())).collect();

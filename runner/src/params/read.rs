@@ -8,8 +8,8 @@ use regex::Regex;
 
 use super::{ParamSpec, ParamType, TYPES};
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::fields::{Fields, list};
-use crate::pipeline::yaml::{Key, Node, NodeValue};
+use crate::document::fields::{Fields, list};
+use crate::document::yaml::{Key, Node, NodeValue};
 
 /// The params that `node` declares. Those that are wrong are reported and, where there is a type, kept.
 pub(crate) fn read_specs(node: Node, diagnostics: &mut Vec<Diagnostic>) -> IndexMap<String, ParamSpec> {
@@ -165,7 +165,7 @@ pub(super) fn from_text(name: &str, spec: &ParamSpec, text: &str) -> Result<Valu
         ParamType::List if !text.trim_start().starts_with('[') => {
             text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect()
         }
-        ParamType::List | ParamType::Map => match crate::pipeline::yaml::parse(text) {
+        ParamType::List | ParamType::Map => match crate::document::yaml::parse(text) {
             (Some(node), problems) if problems.is_empty() => node.to_value(),
             (_, _) => return wrong("YAML or JSON text"),
         },

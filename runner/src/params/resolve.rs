@@ -10,8 +10,8 @@ use indexmap::IndexMap;
 use super::read::{from_node, from_text};
 use super::{ParamSpec, ParamSpecs, Source};
 use crate::diagnostic::{Diagnostic, File, Lines};
-use crate::pipeline::fields::list;
-use crate::pipeline::yaml::{self, Node, NodeValue};
+use crate::document::fields::list;
+use crate::document::yaml::{self, Node, NodeValue};
 
 /// What is given at run time. Each goes over those below it; of several of one kind the last one.
 #[derive(Clone, Copy)]

@@ -11,7 +11,7 @@ use hprun_steps::value::Value;
 use indexmap::IndexMap;
 
 use super::authored::{Authored, AuthoredStep};
-use super::fields::list;
+use crate::document::fields::list;
 use super::graph::{self, Graph};
 use super::inputs::InputChecker;
 use super::references::{self, Names};

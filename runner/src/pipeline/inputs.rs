@@ -10,7 +10,7 @@ use regex::Regex;
 use serde_json::Value as Json;
 
 use super::authored::unknown_input;
-use super::fields::{a, list};
+use crate::document::fields::{a, list};
 use crate::diagnostic::Diagnostic;
 
 /// Checks inputs; keeps schemas and patterns, so that ten thousand steps cost one schema each type.

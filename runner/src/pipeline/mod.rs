@@ -5,11 +5,9 @@ pub mod authored;
 pub mod check;
 pub mod schema;
 
-pub(crate) mod fields;
 mod graph;
 mod inputs;
 mod references;
-pub(crate) mod yaml;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -30,7 +28,6 @@ use crate::params::ParamSpec;
 
 pub use authored::{Authored, read};
 pub use check::{KnownParams, check};
-pub(crate) use fields::a;
 
 /// The only `apiVersion` there is.
 pub const API_VERSION: &str = "hprun/v1";

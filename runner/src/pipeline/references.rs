@@ -7,7 +7,7 @@ use hprun_steps::partial::{ValueType, nearest};
 
 use super::authored::AuthoredStep;
 use super::check::Outputs;
-use super::fields::list;
+use crate::document::fields::list;
 use super::graph::{Graph, no_step};
 use super::{AwsSpec, OnFailure};
 use crate::diagnostic::Diagnostic;

@@ -8,6 +8,7 @@ pub mod cluster_config;
 pub mod context;
 pub mod create_cluster;
 pub mod deploy_stack;
+pub mod eks_token;
 pub mod error;
 pub mod fetch_outputs;
 pub mod files;
@@ -16,6 +17,7 @@ pub mod pace;
 pub mod partial;
 pub mod render_config;
 pub mod step;
+pub mod update_kubeconfig;
 pub mod upload_lifecycle;
 pub mod value;
 pub mod wait_status;
@@ -27,6 +29,7 @@ pub use step::{Step, StepType};
 pub static STEP_TYPES: &[StepType] = &[
     StepType::of::<deploy_stack::DeployStack>(),
     StepType::of::<fetch_outputs::FetchOutputs>(),
+    StepType::of::<update_kubeconfig::UpdateKubeconfig>(),
     StepType::of::<upload_lifecycle::UploadLifecycle>(),
     StepType::of::<render_config::RenderConfig>(),
     StepType::of::<create_cluster::CreateCluster>(),

@@ -12,6 +12,7 @@ pub mod eks_token;
 pub mod error;
 pub mod fetch_outputs;
 pub mod files;
+pub mod helm_install;
 pub mod hyperpod;
 pub mod pace;
 pub mod partial;
@@ -30,6 +31,7 @@ pub static STEP_TYPES: &[StepType] = &[
     StepType::of::<deploy_stack::DeployStack>(),
     StepType::of::<fetch_outputs::FetchOutputs>(),
     StepType::of::<update_kubeconfig::UpdateKubeconfig>(),
+    StepType::of::<helm_install::HelmInstall>(),
     StepType::of::<upload_lifecycle::UploadLifecycle>(),
     StepType::of::<render_config::RenderConfig>(),
     StepType::of::<create_cluster::CreateCluster>(),

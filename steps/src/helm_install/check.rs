@@ -1,0 +1,147 @@
+//! What can be known to be wrong with the inputs of helm-install before anything runs.
+//! Knows nothing of helm itself or of any cluster.
+
+use std::time::Duration;
+
+use crate::files::{FileInput, FileKind, Files};
+use crate::partial::{Finding, Partial};
+
+/// The kinds of source that a chart can have.
+const SOURCES: &str = "path, archive, repository, oci, git";
+
+/// The files that the inputs name.
+pub fn files(inputs: &Partial) -> Vec<FileInput> {
+    let chart = inputs.get("chart");
+    let one = |at: Option<&Partial>, kind| {
+        let at = at?;
+        Some(FileInput { path: at.as_str()?.to_owned(), kind, place: at.place() })
+    };
+    let values = match inputs.get("values-files") {
+        Some(Partial::List(items, _)) => items.iter().collect(),
+        Some(Partial::Known(..) | Partial::Unknown(..) | Partial::Map(..)) | None => Vec::new(),
+    };
+    [
+        one(chart.and_then(|c| c.get("path")), FileKind::Folder),
+        one(chart.and_then(|c| c.get("archive")), FileKind::File),
+        one(inputs.get("sandbox-chart"), FileKind::Either),
+    ]
+    .into_iter()
+    .chain(values.into_iter().map(|item| one(Some(item), FileKind::File)))
+    .flatten()
+    .collect()
+}
+
+/// All that is wrong, in one pass.
+pub fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(chart) = inputs.get("chart") {
+        findings.extend(one_source(chart));
+        findings.extend(commit(chart));
+        findings.extend(is_chart(chart.get("path"), files));
+    }
+    findings.extend(is_chart(inputs.get("sandbox-chart"), files));
+    for (key, longest) in [("release", 53), ("namespace", 63)] {
+        findings.extend(name(inputs.get(key), key, longest));
+    }
+    if let Some(at) = inputs.get("timeout")
+        && let Some(text) = at.as_str()
+        && let Err(why) = timeout(text)
+    {
+        findings.push(Finding::error(at.place(), why).help("write it with units, such as `5m` or `90s`"));
+    }
+    findings
+}
+
+/// helm's own timeout.
+///
+/// # Errors
+/// It is no duration, or none at all.
+pub fn timeout(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration >= Duration::from_secs(1) => Ok(duration),
+        Ok(_) => Err(format!("the timeout {text} is under a second")),
+        Err(e) => Err(format!("the timeout {text} is no duration: {e}")),
+    }
+}
+
+/// Whether `text` is a full commit id.
+pub fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+fn one_source(chart: &Partial) -> Option<Finding> {
+    let Partial::Map(entries, place) = chart else { return None };
+    match entries.len() {
+        1 => None,
+        0 => Some(Finding::error(*place, "the chart has no source").help(format!("give one of {SOURCES}"))),
+        _ => {
+            let given = entries.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let message = format!("the chart has more than one source: {given}");
+            Some(Finding::error(*place, message).help(format!("give one of {SOURCES}")))
+        }
+    }
+}
+
+fn commit(chart: &Partial) -> Option<Finding> {
+    let at = chart.get("git")?.get("commit")?;
+    let text = at.as_str()?;
+    let message = format!("the commit {text} is not a full commit id");
+    (!is_commit(text)).then(|| {
+        Finding::error(at.place(), message).help("give all 40 digits (`git rev-parse`): a branch or a tag can move")
+    })
+}
+
+fn is_chart(at: Option<&Partial>, files: &Files) -> Option<Finding> {
+    let at = at?;
+    let path = at.as_str()?;
+    let lacks = files.is_folder(path) && files.get(&format!("{path}/Chart.yaml")).is_err();
+    lacks.then(|| Finding::error(at.place(), format!("{path} is no chart: it has no Chart.yaml")))
+}
+
+/// Names that Kubernetes and helm take (RFC 1123 labels; helm's limit is 53).
+fn name(at: Option<&Partial>, key: &str, longest: usize) -> Option<Finding> {
+    let at = at?;
+    let text = at.as_str()?;
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || (key == "release" && b == b'.');
+    let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let good =
+        text.len() <= longest && text.bytes().all(inner) && edge(text.bytes().next()) && edge(text.bytes().next_back());
+    (!good).then(|| {
+        Finding::error(at.place(), format!("\"{text}\" is no name for a {key}")).help(format!(
+            "use at most {longest} lower-case letters, digits and `-`, with a letter or digit at both ends"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::value::Value;
+
+    fn messages(inputs: serde_json::Value) -> Vec<String> {
+        let inputs = Partial::from_value(&Value::from_json(&inputs));
+        check(&inputs, &Files::default()).into_iter().map(|finding| finding.message).collect()
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_found_in_one_pass() {
+        let git = json!({ "url": "https://example.com/x", "commit": "main", "path": "charts/x" });
+        assert_eq!(
+            messages(
+                json!({ "chart": { "git": git, "path": "x" }, "release": "A", "namespace": "a.b", "timeout": "5" })
+            ),
+            [
+                "the chart has more than one source: git, path",
+                "the commit main is not a full commit id",
+                "\"A\" is no name for a release",
+                "\"a.b\" is no name for a namespace",
+                "the timeout 5 is no duration: time unit needed, for example 5sec or 5ms",
+            ]
+        );
+        assert_eq!(messages(json!({ "chart": {} })), ["the chart has no source"]);
+        let pinned = json!({ "url": "u", "commit": "0".repeat(40), "path": "p" });
+        assert!(messages(json!({ "chart": { "git": pinned }, "release": "a-1", "timeout": "5m" })).is_empty());
+    }
+}

@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod completions;
 mod confirm;
+mod eks_token;
 mod failure;
 mod graph;
 mod launch;
@@ -69,7 +70,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Graph(args) => graph::run(global, &args),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => block_on(sandbox::run(args)),
-        Command::EksToken(_) => Err(CliError::usage("not yet")),
+        Command::EksToken(args) => block_on(eks_token::run(args)),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -281,23 +281,27 @@ pub struct CompletionsArgs {
 /// `hprun FILE` is `hprun run FILE`: puts `run` first when the first word is a file, or looks like the name of one. What
 /// is neither that nor a command is left for clap, which knows the nearest command.
 pub fn with_run_implied(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    const WITH_VALUE: [&str; 3] = ["--state", "--log-file", "--output"];
-    let command = Cli::command();
-    let mut words = arguments.iter().skip(1).map(|a| a.to_string_lossy());
+    let mut command = Cli::command();
+    command.build();
+    let run = command.find_subcommand("run").expect("run is a command");
+    let takes_a_value = |word: &str| {
+        run.get_arguments().filter(|argument| argument.get_action().takes_values()).any(|argument| {
+            argument.get_long().is_some_and(|long| word == format!("--{long}"))
+                || argument.get_short().is_some_and(|short| word == format!("-{short}"))
+        })
+    };
+    let mut words = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
     while let Some(word) = words.next() {
-        if WITH_VALUE.contains(&word.as_ref()) {
+        if takes_a_value(&word) {
             words.next();
-            continue;
+        } else if !word.starts_with('-') {
+            let path = Path::new(word.as_ref());
+            let is_file = path.extension().is_some() || path.components().count() > 1 || path.exists();
+            if command.find_subcommand(word.as_ref()).is_none() && is_file {
+                arguments.insert(1, "run".into());
+            }
+            break;
         }
-        if word.starts_with('-') {
-            continue;
-        }
-        let path = Path::new(word.as_ref());
-        let is_file = path.extension().is_some() || path.components().count() > 1 || path.exists();
-        if command.find_subcommand(word.as_ref()).is_none() && is_file {
-            arguments.insert(1, "run".into());
-        }
-        break;
     }
     arguments
 }
@@ -319,6 +323,8 @@ mod tests {
         check("hprun --sandbox a.yaml", "hprun run --sandbox a.yaml");
         check("hprun --state s a.yaml --yes", "hprun run --state s a.yaml --yes");
         check("hprun pipelines/full", "hprun run pipelines/full");
+        check("hprun --sandbox --sandbox-speed 600 a.yaml", "hprun run --sandbox --sandbox-speed 600 a.yaml");
+        check("hprun -p a=b a.yaml", "hprun run -p a=b a.yaml");
     }
 
     #[test]

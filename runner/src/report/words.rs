@@ -185,7 +185,7 @@ fn took(state: &RunState, step: &str, now: Timestamp) -> String {
 
 /// The few outputs worth a line: the ones with a name that a person would look for.
 fn headline(outputs: &serde_json::Value) -> Option<String> {
-    const NAMES: [&str; 7] = ["cluster_arn", "id", "s3_uri", "path", "kubeconfig", "release", "status"];
+    const NAMES: [&str; 7] = ["cluster_arn", "id", "s3_uri", "path", "chart", "release", "status"];
     let outputs = outputs.as_object()?;
     NAMES.iter().find_map(|name| Some(format!("{name} {}", outputs.get(*name)?.as_str()?)))
 }

@@ -159,3 +159,41 @@ fn say(text: &mut String, message: &str, causes: &[String], help: Option<&str>) 
         writeln!(text, "help: {help}").expect("writing to a string");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(pid: u32) -> CliError {
+        let (run, host, since) = ("r1".to_owned(), "laptop".to_owned(), "2026-01-01 10:00:00".to_owned());
+        CliError::Store(StoreError::Held { run, pid, host, since })
+    }
+
+    #[test]
+    fn every_end_has_its_code_and_says_what_to_type_next() {
+        let ended = |outcome| CliError::Ended { outcome, run: "r1".to_owned() };
+        let engine = |error| CliError::Engine { error, run: "r1".to_owned() };
+        let full = StoreError::Unwritable { path: "/s/hprun.db".into(), why: "the disk is full".to_owned() };
+        let illegal = crate::state::IllegalEvent { seq: 2, kind: "recorded", why: "no".to_owned() };
+        let login = StepError::new(ErrorClass::Login, "expired").because("the token").help("log in");
+        let cases = [
+            (1, ended(Outcome::Failed)),
+            (130, ended(Outcome::Interrupted)),
+            (1, engine(EngineError::Store(full))),
+            (70, engine(EngineError::Illegal(illegal))),
+            (2, CliError::Store(StoreError::NoSuchRun("r9".to_owned()))),
+            (3, held(42)),
+            (3, held(0)),
+            (3, CliError::refused("it is not ours", "say `adopt: true`")),
+            (2, CliError::usage("no file")),
+            (3, CliError::Aws(login)),
+        ];
+        let mut told = String::new();
+        for (code, error) in cases {
+            assert_eq!(error.exit_code(), ExitCode::from(code), "{error:?}");
+            told.push_str(&format!("{code}\n{}", error.text()));
+        }
+        insta::assert_snapshot!(told);
+        assert!(!held(0).text().contains("kill"), "a signal to 0 would reach the caller's own group");
+    }
+}

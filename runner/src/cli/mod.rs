@@ -37,6 +37,7 @@ pub use failure::CliError;
 
 /// Runs the program with these arguments (the first is its name).
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    keep_panics_of_steps_quiet();
     let cli = match Cli::try_parse_from(args::with_run_implied(arguments)) {
         Ok(cli) => cli,
         Err(e) => {
@@ -53,6 +54,17 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// A step's panic becomes its failure, with secrets taken out of it; the usual message on stderr would show them, and
+/// break the live view.
+fn keep_panics_of_steps_quiet() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !crate::engine::is_in_step() {
+            usual(panic);
+        }
+    }));
 }
 
 fn dispatch(cli: Cli) -> Result<(), CliError> {

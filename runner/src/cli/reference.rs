@@ -193,7 +193,7 @@ mod tests {
 
     fn check(field: Value, expected: &str) {
         let schema = serde_json::json!({ "properties": { "x": field }, "required": ["x"] });
-        assert_eq!(fields(schema.as_object().unwrap(), "", true), expected);
+        assert_eq!(fields(schema.as_object().expect("an object"), "", true), expected);
     }
 
     #[test]

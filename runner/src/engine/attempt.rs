@@ -17,6 +17,16 @@ use super::{Engine, Message, World};
 /// A step that is told to stop because its time ran out gets this long (by the wall) to reach a safe point.
 const GRACE: Duration = Duration::from_secs(15);
 
+tokio::task_local! {
+    /// Set while a step works.
+    static IN_STEP: ();
+}
+
+/// Whether the caller is in the midst of a step's work: its panic will be told as the failure of the step.
+pub fn is_in_step() -> bool {
+    IN_STEP.try_with(|()| ()).is_ok()
+}
+
 /// A try of a step, ready to go.
 pub(super) struct Attempt {
     world: Arc<World>,
@@ -51,7 +61,7 @@ impl Attempt {
     /// Runs the step and tells the engine how it ended, even if it panics.
     pub async fn run(self, prepared: Prepared) {
         let (step, outbox, world) = (self.step, self.outbox.clone(), Arc::clone(&self.world));
-        let mut end = match tokio::spawn(self.work(prepared)).await {
+        let mut end = match tokio::spawn(IN_STEP.scope((), self.work(prepared))).await {
             Ok(end) => end,
             Err(e) => AttemptEnd { result: Err(bug(e)), written: Vec::new() },
         };
@@ -71,7 +81,7 @@ impl Attempt {
             let (records, progress) = self.channels();
             let mut cx = self.context(&prepared, records, progress);
             let probe = self.world.plan.steps[step].spec.step_type.probe;
-            probe(inputs, &outputs, &mut cx).await
+            IN_STEP.scope((), probe(inputs, &outputs, &mut cx)).await
         };
         drop(outbox.send(Message::Verified { step, prepared, health }).await);
     }

@@ -27,6 +27,7 @@ use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::state::{IllegalEvent, RunState, Status};
 use crate::store::{LogHandle, StoreError};
+pub use attempt::is_in_step;
 use attempt::{Attempt, AttemptEnd, bug};
 use prepare::{Prepared, Readiness};
 

@@ -111,6 +111,20 @@ fn an_interruption_stops_what_runs_begins_nothing_and_is_resumed() {
 }
 
 #[test]
+fn what_is_found_lost_after_the_stop_is_made_again_on_resume_only() {
+    check_time(async {
+        let bench = Bench { stop_at: "hanging", ..Bench::new() };
+        let a = step("a", ", needs: []", "");
+        bench.pass(&a).await;
+        bench.write("probe-a", "wait");
+        let told = bench.pass(&[a.clone(), step("b", ", needs: []", "hang: true")].concat()).await;
+        assert_eq!(told, "b begins 1\nb is interrupted\npass ends: Interrupted\nInterrupted");
+        bench.write("probe-a", "it is gone");
+        assert!(bench.pass(&a).await.starts_with("a begins 2: it is gone\n"));
+    });
+}
+
+#[test]
 fn a_step_that_says_interrupted_when_nobody_asked_has_failed() {
     check_time(async {
         let told = Bench::new().pass(&step("a", "", "fail: 9, class: interrupted")).await;

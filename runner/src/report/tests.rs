@@ -239,27 +239,35 @@ fn json_is_one_object_a_line_and_each_event_can_be_read_back() {
     insta::assert_snapshot!(text);
 }
 
-/// A terminal of a fixed width: rows, and where the cursor is.
+/// A terminal of a fixed width.
 #[derive(Clone, Debug)]
 struct Screen {
     width: u16,
-    rows: Arc<Mutex<(Vec<Vec<char>>, usize, usize)>>,
+    shown: Arc<Mutex<Shown>>,
+}
+
+/// What is on a screen, and where its cursor is.
+#[derive(Debug, Default)]
+struct Shown {
+    rows: Vec<Vec<char>>,
+    row: usize,
+    column: usize,
 }
 
 impl Screen {
     fn new(width: u16) -> Self {
-        Self { width, rows: Arc::default() }
+        Self { width, shown: Arc::default() }
     }
 
     fn text(&self) -> String {
-        let rows = self.rows.lock().expect("nobody panics here");
-        let lines = rows.0.iter().map(|row| row.iter().collect::<String>().trim_end().to_owned());
+        let shown = self.shown.lock().expect("nobody panics here");
+        let lines = shown.rows.iter().map(|row| row.iter().collect::<String>().trim_end().to_owned());
         lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
     }
 
     fn put(&self, text: &str) {
-        let mut rows = self.rows.lock().expect("nobody panics here");
-        let (rows, row, column) = &mut *rows;
+        let mut shown = self.shown.lock().expect("nobody panics here");
+        let Shown { rows, row, column } = &mut *shown;
         for c in console::strip_ansi_codes(text).chars() {
             if *column == usize::from(self.width) && c != '\n' {
                 (*row, *column) = (*row + 1, 0);
@@ -281,9 +289,9 @@ impl Screen {
     }
 
     fn move_by(&self, down: isize, right: isize) {
-        let mut rows = self.rows.lock().expect("nobody panics here");
-        rows.1 = rows.1.saturating_add_signed(down);
-        rows.2 = rows.2.saturating_add_signed(right);
+        let mut shown = self.shown.lock().expect("nobody panics here");
+        shown.row = shown.row.saturating_add_signed(down);
+        shown.column = shown.column.saturating_add_signed(right);
     }
 }
 
@@ -327,12 +335,12 @@ impl TermLike for Screen {
     }
 
     fn clear_line(&self) -> std::io::Result<()> {
-        let mut rows = self.rows.lock().expect("nobody panics here");
-        let row = rows.1;
-        if let Some(line) = rows.0.get_mut(row) {
+        let mut shown = self.shown.lock().expect("nobody panics here");
+        let row = shown.row;
+        if let Some(line) = shown.rows.get_mut(row) {
             line.clear();
         }
-        rows.2 = 0;
+        shown.column = 0;
         Ok(())
     }
 

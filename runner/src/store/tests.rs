@@ -314,7 +314,7 @@ fn a_run_is_found_by_the_beginning_of_its_id() {
         Ok(row) => row.id,
         Err(error) => error.to_string(),
     };
-    assert_eq!(told(None), "there is no run `(newest)` in this state folder");
+    assert_eq!(told(None), "there are no runs in this state folder yet");
     bench.record("ab1", vec![started()]);
     bench.record("ab2", vec![started()]);
     bench.record("c", vec![started()]);

@@ -172,11 +172,8 @@ impl Engine {
             }
         };
         tokio::select! {
-            message = self.inbox.recv() => {
-                let message = message.expect("the engine itself holds a sender");
-                self.handle(message).await
-            }
-            () = timer => Ok(()),
+            // A person who asks to stop is answered first.
+            biased;
             () = self.stop.cancelled(), if !self.finishing => {
                 self.finishing = true;
                 self.reporter.stopping();
@@ -185,6 +182,11 @@ impl Engine {
                 }
                 Ok(())
             }
+            message = self.inbox.recv() => {
+                let message = message.expect("the engine itself holds a sender");
+                self.handle(message).await
+            }
+            () = timer => Ok(()),
         }
     }
 

@@ -23,6 +23,8 @@ pub trait Step: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
     const SUMMARY: &'static str;
     /// A step of this type as it stands in a pipeline file: the list item, with `id:` and `type:`. A test runs it.
     const EXAMPLE: &'static str;
+    /// Whether its work is done by child processes, which know no sandbox time: its timeout then runs by the wall.
+    const BY_THE_WALL: bool = false;
     /// What the step hands on.
     type Outputs: Serialize + JsonSchema + Send;
 
@@ -86,6 +88,8 @@ pub struct StepType {
     pub summary: &'static str,
     /// A step of this type as it stands in a pipeline file.
     pub example: &'static str,
+    /// [`Step::BY_THE_WALL`]
+    pub by_the_wall: bool,
     /// JSON Schema of the inputs (`with:`), descriptions included.
     pub input_schema: fn() -> Schema,
     /// JSON Schema of the outputs that every step of this type has.
@@ -109,6 +113,7 @@ impl StepType {
             name: T::TYPE,
             summary: T::SUMMARY,
             example: T::EXAMPLE,
+            by_the_wall: T::BY_THE_WALL,
             input_schema: schema_of::<T>,
             output_schema: schema_of::<T::Outputs>,
             files: T::files,

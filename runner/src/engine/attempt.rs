@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hprun_steps::clock::Clock;
 use hprun_steps::context::{Parts, Record, RecordRequest, StepContext};
 use hprun_steps::files::FileDigest;
 use hprun_steps::value::Secret;
@@ -96,7 +97,7 @@ impl Attempt {
                 None => running.await,
                 Some(timeout) => tokio::select! {
                     result = &mut running => result,
-                    () = self.world.clock.sleep(timeout) => {
+                    () = self.timer().sleep(timeout) => {
                         self.cancel.cancel();
                         let late = tokio::time::timeout(GRACE, running).await;
                         match late {
@@ -129,6 +130,12 @@ impl Attempt {
             progress,
             history: self.history.clone(),
         })
+    }
+
+    /// The clock that the step's timeout runs by.
+    fn timer(&self) -> Clock {
+        let by_the_wall = self.world.plan.steps[self.step].spec.step_type.by_the_wall;
+        if by_the_wall { Clock::system() } else { self.world.clock.clone() }
     }
 
     /// Channels whose other ends pass everything on to the engine: each record, and the newest progress.

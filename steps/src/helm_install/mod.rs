@@ -156,6 +156,7 @@ impl Step for HelmInstall {
     values:
       jobController: { replicas: 2 }
 "#;
+    const BY_THE_WALL: bool = true;
     type Outputs = Installed;
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<Installed, StepError> {

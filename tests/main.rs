@@ -5,5 +5,7 @@
 mod architecture;
 mod aws;
 mod docs;
+mod endings;
 mod killed;
+mod secrets;
 mod support;

@@ -35,7 +35,9 @@ impl<W: Write + Send> Reporter for Json<W> {
         self.write(serde_json::json!({ "progress": text, "step": step }));
     }
 
-    fn stopping(&mut self) {}
+    fn stopping(&mut self) {
+        self.write(serde_json::json!({ "stopping": true }));
+    }
 
     fn close(&mut self, _: &RunState) {}
 }

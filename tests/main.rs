@@ -4,8 +4,11 @@
 
 mod architecture;
 mod aws;
+mod commands;
 mod docs;
 mod endings;
 mod killed;
+mod pipelines;
+mod schema;
 mod secrets;
 mod support;

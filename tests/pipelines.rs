@@ -1,0 +1,109 @@
+//! The shipped pipelines, each from nothing to working nodes, with real helm; and all of them checked and planned.
+//! Must know nothing of hprun's insides.
+
+use serde_json::{Value, json};
+
+use crate::support::{Desk, End, finish, repository, succeed, text, until, wire};
+
+/// The cluster is InService, all its nodes run, and each is a Ready node of Kubernetes.
+fn assert_works(desk: &Desk, name: &str, nodes: usize) {
+    let cluster = json!({"ClusterName": name});
+    let described = wire::sagemaker(desk.endpoint(), "DescribeCluster", &cluster);
+    assert_eq!(described["ClusterStatus"], "InService", "{described:#}");
+    let listed = wire::sagemaker(desk.endpoint(), "ListClusterNodes", &cluster);
+    let listed = listed["ClusterNodeSummaries"].as_array().unwrap();
+    assert_eq!(listed.len(), nodes);
+    assert!(listed.iter().all(|node| node["InstanceStatus"]["Status"] == "Running"), "{listed:#?}");
+    let outputs = desk.outputs();
+    assert_eq!(outputs["nodes"]["status"], "InService");
+    // Every Kubernetes node that the run's last step saw was Ready; here they are asked again, in its last answer.
+    let answers = desk.journal().into_iter().filter(|entry| {
+        entry["service"] == "kubernetes" && text(&entry["request"]).contains("/api/v1/nodes") && entry["status"] == 200
+    });
+    let last: Value = serde_json::from_str(text(&answers.last().expect("the nodes were listed")["answer"])).unwrap();
+    let items = last["items"].as_array().expect("a list of nodes");
+    let is_ready = |node: &&Value| {
+        let conditions = node["status"]["conditions"].as_array().unwrap();
+        conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    };
+    assert!(items.iter().filter(is_ready).count() >= nodes, "{last:#}");
+}
+
+fn assert_releases(end: &End, desk: &Desk) {
+    let release = &desk.outputs()["charts"];
+    assert_eq!((text(&release["release"]), text(&release["status"])), ("hyperpod-dependencies", "deployed"), "{}", end.stderr);
+}
+
+#[test]
+fn all_three_deployments_end_with_working_nodes() {
+    let desk = Desk::with_sandbox();
+    let end = succeed(desk.sandboxed(&desk.shipped("full-deployment.yaml"), &[]));
+    assert_works(&desk, "ml-cluster", 2);
+    assert_releases(&end, &desk);
+    // What the full deployment made is what the other two are given.
+    let infra = desk.outputs()["infra"].clone();
+    let given = |name: &str| text(&infra[name]).to_owned();
+    let subnet = text(&infra["private_subnet_ids"][0]).to_owned();
+
+    let cluster = format!("eks_cluster_name={}", given("eks_cluster_name"));
+    let group = format!("security_group_id={}", given("security_group_id"));
+    let subnet = format!("subnet_id={subnet}");
+    let minimal = ["-p", &cluster, "-p", &subnet, "-p", &group, "-p", "cluster_name=minimal", "-p", "gen_count=2"];
+    remove_cluster(&desk, "ml-cluster");
+    let end = succeed(desk.sandboxed(&desk.shipped("minimal-deployment.yaml"), &minimal));
+    assert_works(&desk, "minimal", 3);
+    assert_releases(&end, &desk);
+
+    let vpc = format!("vpc_id={}", given("vpc_id"));
+    let gateway = format!("nat_gateway_id={}", physical_id(&desk, "NatGateway"));
+    let mut integrative = vec!["-p", &cluster, "-p", &vpc, "-p", &gateway, "-p", &group];
+    integrative.extend(["-p", "private_subnet_cidr=10.2.0.0/16", "-p", "cluster_name=integrative"]);
+    remove_cluster(&desk, "minimal");
+    let end = succeed(desk.sandboxed(&desk.shipped("integrative-deployment.yaml"), &integrative));
+    assert_works(&desk, "integrative", 2);
+    assert_releases(&end, &desk);
+}
+
+/// An EKS cluster carries one HyperPod cluster at a time.
+fn remove_cluster(desk: &Desk, name: &str) {
+    wire::sagemaker(desk.endpoint(), "DeleteCluster", &json!({"ClusterName": name}));
+    until("the cluster is gone", || {
+        let listed = wire::sagemaker(desk.endpoint(), "ListClusters", &json!({}));
+        listed["ClusterSummaries"].as_array().unwrap().is_empty().then_some(())
+    });
+}
+
+fn physical_id(desk: &Desk, logical: &str) -> String {
+    let form = "Action=ListStackResources&Version=2010-05-15&StackName=hyperpod-eks-full-stack";
+    let (_, xml) = wire::query(desk.endpoint(), "cloudformation", form);
+    let at = wire::tags(&xml, "LogicalResourceId").iter().position(|id| id == logical).unwrap();
+    wire::tags(&xml, "PhysicalResourceId").swap_remove(at)
+}
+
+const INTEGRATIVE: &[&str] = &[
+    "-p", "eks_cluster_name=mine", "-p", "vpc_id=vpc-0a1", "-p", "nat_gateway_id=nat-0a1", "-p", "security_group_id=sg-0a1",
+];
+
+#[test]
+fn every_shipped_pipeline_is_checked_and_planned_without_a_finding() {
+    let desk = Desk::new();
+    let params: [(&str, &[&str]); 3] = [
+        ("full-deployment.yaml", &[]),
+        ("integrative-deployment.yaml", INTEGRATIVE),
+        ("minimal-deployment.yaml", &["-p", "eks_cluster_name=mine", "-p", "subnet_id=subnet-0a1", "-p", "security_group_id=sg-0a1"]),
+    ];
+    let shipped = std::fs::read_dir(repository().join("pipelines")).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(shipped.filter(|path| path.extension().is_some_and(|e| e == "yaml")).count(), params.len());
+    for (name, given) in params {
+        for command in ["check", "plan"] {
+            let mut command = desk.command(&[command, &desk.shipped(name)]);
+            command.args(given);
+            let end = finish(command);
+            assert_eq!(end.code, Some(0), "{name}: {end:?}");
+            assert!(!end.stderr.contains("warning") && !end.stderr.contains("error"), "{name}: {}", end.stderr);
+        }
+        // Also with nothing given: what is missing then is asked for by a run, and is no fault of the file.
+        let end = finish(desk.command(&["check", &desk.shipped(name)]));
+        assert_eq!(end.code, Some(0), "{name}: {end:?}");
+    }
+}

@@ -1,0 +1,104 @@
+//! The published schema of the pipeline file takes what hprun takes and refuses what it refuses.
+//! The validator here knows only the keywords that the schema uses; any other is a failure, never passed over.
+
+use serde_json::{Map, Value, json};
+
+use crate::support::{Desk, finish, repository, succeed};
+
+/// What is wrong with `value`, each with its place.
+fn faults(schema: &Value, root: &Value, value: &Value, at: &str) -> Vec<String> {
+    let schema = match schema {
+        Value::Bool(true) => return Vec::new(),
+        Value::Bool(false) => return vec![format!("{at}: nothing is allowed here")],
+        Value::Object(schema) => schema,
+        other => panic!("{other} is no schema"),
+    };
+    let mut found = Vec::new();
+    for (keyword, rule) in schema {
+        found.extend(by_keyword(keyword, rule, schema, root, value, at));
+    }
+    found
+}
+
+fn by_keyword(keyword: &str, rule: &Value, schema: &Map<String, Value>, root: &Value, value: &Value, at: &str) -> Vec<String> {
+    let wrong = |holds: bool| if holds { Vec::new() } else { vec![format!("{at}: {value} breaks {keyword} {rule}")] };
+    let all = |rules: &Value| rules.as_array().unwrap().iter().map(|rule| faults(rule, root, value, at)).collect::<Vec<_>>();
+    match keyword {
+        "$schema" | "title" | "description" | "default" | "examples" | "format" | "x-secret" | "$defs" => Vec::new(),
+        "type" => wrong(rule.as_array().map_or_else(|| is(rule, value), |types| types.iter().any(|of| is(of, value)))),
+        "const" => wrong(rule == value),
+        "enum" => wrong(rule.as_array().unwrap().contains(value)),
+        "pattern" => wrong(value.as_str().is_none_or(|text| regex::Regex::new(rule.as_str().unwrap()).unwrap().is_match(text))),
+        "minimum" => wrong(value.as_f64().is_none_or(|number| number >= rule.as_f64().unwrap())),
+        "maximum" => wrong(value.as_f64().is_none_or(|number| number <= rule.as_f64().unwrap())),
+        "minItems" => wrong(value.as_array().is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap())),
+        "required" => wrong(value.as_object().is_none_or(|map| rule.as_array().unwrap().iter().all(|key| map.contains_key(key.as_str().unwrap())))),
+        "items" => value.as_array().into_iter().flatten().enumerate().flat_map(|(i, item)| faults(rule, root, item, &format!("{at}/{i}"))).collect(),
+        "propertyNames" => value.as_object().into_iter().flatten().flat_map(|(key, _)| faults(rule, root, &json!(key), at)).collect(),
+        "properties" => value.as_object().into_iter().flatten().filter_map(|(key, item)| Some(faults(rule.get(key)?, root, item, &format!("{at}/{key}")))).flatten().collect(),
+        "additionalProperties" => {
+            let known = schema.get("properties").and_then(Value::as_object);
+            let others = value.as_object().into_iter().flatten().filter(|(key, _)| known.is_none_or(|known| !known.contains_key(*key)));
+            others.flat_map(|(key, item)| faults(rule, root, item, &format!("{at}/{key}"))).collect()
+        }
+        "allOf" => all(rule).concat(),
+        "anyOf" => if all(rule).iter().any(Vec::is_empty) { Vec::new() } else { wrong(false) },
+        "oneOf" => wrong(all(rule).iter().filter(|found| found.is_empty()).count() == 1),
+        "if" => if faults(rule, root, value, at).is_empty() { schema.get("then").map_or_else(Vec::new, |then| faults(then, root, value, at)) } else { Vec::new() },
+        "then" => Vec::new(),
+        "$ref" => faults(root.pointer(rule.as_str().unwrap().trim_start_matches('#')).expect("a reference leads somewhere"), root, value, at),
+        other => panic!("the schema uses {other}, which this check does not know"),
+    }
+}
+
+fn is(name: &Value, value: &Value) -> bool {
+    match name.as_str().unwrap() {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("{other} is no type"),
+    }
+}
+
+fn schema() -> Value {
+    serde_json::from_str(&succeed(Desk::new().command(&["schema"])).stdout).unwrap()
+}
+
+#[test]
+fn the_schema_takes_every_shipped_pipeline() {
+    let schema = schema();
+    let files = std::fs::read_dir(repository().join("pipelines")).unwrap().map(|entry| entry.unwrap().path());
+    for file in files.filter(|path| path.extension().is_some_and(|e| e == "yaml")) {
+        let pipeline: Value = serde_yaml::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        assert_eq!(faults(&schema, &schema, &pipeline, ""), [""; 0], "{}", file.display());
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_hprun_refuses() {
+    let (desk, schema) = (Desk::new(), schema());
+    let good = "apiVersion: hprun/v1\nname: good\naws: { region: us-west-2 }\nsteps:\n  - id: a\n    type: deploy-stack\n    with: { name: s, template: templates/hyperpod-eks.yaml, parameters: { CreateEKSCluster: true } }\n";
+    let broken = [
+        ("", ""),
+        ("apiVersion: hprun/v1", "apiVersion: hprun/v9"),
+        ("name: good", "nmae: good"),
+        ("type: deploy-stack", "type: deploy-stak"),
+        ("template: templates/hyperpod-eks.yaml, ", ""),
+        ("name: s,", "name: s, color: red,"),
+        ("name: s,", "name: [s],"),
+        ("id: a", "id: A B"),
+        ("id: a", "id: a\n    retry: { max-attempts: 0 }"),
+    ];
+    for (from, to) in broken {
+        let text = good.replacen(from, to, 1);
+        let file = desk.write("one.yaml", &text);
+        let end = finish(desk.command(&["check", &file]));
+        let found = faults(&schema, &schema, &serde_yaml::from_str(&text).unwrap(), "");
+        assert_eq!(end.code, Some(if from.is_empty() { 0 } else { 2 }), "{to}: {end:?}");
+        assert_eq!(found.is_empty(), from.is_empty(), "{to}: {found:?}");
+    }
+}

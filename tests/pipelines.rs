@@ -100,7 +100,7 @@ fn every_shipped_pipeline_is_checked_and_planned_without_a_finding() {
             command.args(given);
             let end = finish(command);
             assert_eq!(end.code, Some(0), "{name}: {end:?}");
-            assert!(!end.stderr.contains("warning") && !end.stderr.contains("error"), "{name}: {}", end.stderr);
+            assert!(!end.stderr.contains("warning:") && !end.stderr.contains("error:"), "{name}: {}", end.stderr);
         }
         // Also with nothing given: what is missing then is asked for by a run, and is no fault of the file.
         let end = finish(desk.command(&["check", &desk.shipped(name)]));

@@ -13,7 +13,18 @@
 //! The properties are the resolved ones of the template (names checked, intrinsics evaluated, a generated name put in
 //! where the template gives none). Deleting what is gone already is no error.
 
+pub(crate) mod properties;
+
 use serde_json::{Map, Value};
+
+use crate::wire::ServiceError;
+
+/// The resolved properties of a resource.
+pub(crate) type Given<'a> = &'a Map<String, Value>;
+/// The tags that a stack hands on to its resources.
+pub(crate) type Tags<'a> = &'a [(String, String)];
+/// What making or changing a resource gives.
+pub(crate) type Created = Result<Made, ServiceError>;
 
 /// What a service made for one resource of a template.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +33,16 @@ pub struct Made {
     pub id: String,
     /// The values that `Fn::GetAtt` gives, by attribute name.
     pub attributes: Map<String, Value>,
+}
+
+impl Made {
+    /// What was made, with its attributes as a JSON object.
+    pub(crate) fn new(id: impl Into<String>, attributes: Value) -> Made {
+        let Value::Object(attributes) = attributes else {
+            unreachable!("attributes are written as an object");
+        };
+        Made { id: id.into(), attributes }
+    }
 }
 
 /// How far a resource that was made has come.

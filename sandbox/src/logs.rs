@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use reading::{describe_groups, describe_streams, filter, get_events, invalid, no_group};
 
-use crate::cfn_resource::{Made, Readiness};
+use crate::cfn_resource::{Created, Given, Made, Readiness, Tags};
 use crate::wire::{Call, Reply, ServiceError};
 use crate::world::{Moment, World};
 
@@ -61,9 +61,9 @@ pub fn append(state: &mut crate::world::State, group: &str, stream: &str, at: Ti
 pub fn create_log_group(
     state: &mut crate::world::State,
     cx: &Moment<'_>,
-    properties: &Map<String, Value>,
-    _tags: &[(String, String)],
-) -> Result<Made, ServiceError> {
+    properties: Given<'_>,
+    _tags: Tags<'_>,
+) -> Created {
     let name = properties.get("LogGroupName").and_then(Value::as_str).map(str::to_owned);
     let name = name.unwrap_or_else(|| format!("log-group-{}", state.ids.suffix(12)));
     let retention = retention(properties)?;
@@ -83,9 +83,9 @@ pub fn update_log_group(
     state: &mut crate::world::State,
     cx: &Moment<'_>,
     id: &str,
-    properties: &Map<String, Value>,
-    _tags: &[(String, String)],
-) -> Result<Made, ServiceError> {
+    properties: Given<'_>,
+    _tags: Tags<'_>,
+) -> Created {
     let retention = retention(properties)?;
     state.logs.groups.get_mut(id).ok_or_else(no_group)?.retention = retention;
     Ok(made(cx, id.to_owned()))
@@ -105,7 +105,7 @@ pub fn ready_log_group(_state: &crate::world::State, cx: &Moment<'_>, id: &str) 
     Readiness::Ready(made(cx, id.to_owned()).attributes)
 }
 
-fn retention(properties: &Map<String, Value>) -> Result<Option<u32>, ServiceError> {
+fn retention(properties: Given<'_>) -> Result<Option<u32>, ServiceError> {
     let known = ["LogGroupName", "RetentionInDays", "Tags"];
     if let Some(name) = properties.keys().find(|name| !known.contains(&name.as_str())) {
         return Err(ServiceError::not_part(format!("property {name} of AWS::Logs::LogGroup")));
@@ -117,8 +117,8 @@ fn retention(properties: &Map<String, Value>) -> Result<Option<u32>, ServiceErro
 }
 
 fn made(cx: &Moment<'_>, name: String) -> Made {
-    let arn = json!(format!("{}:*", group_arn(cx, &name)));
-    Made { id: name, attributes: Map::from_iter([("Arn".to_owned(), arn)]) }
+    let arn = format!("{}:*", group_arn(cx, &name));
+    Made::new(name, json!({ "Arn": arn }))
 }
 
 fn group_arn(cx: &Moment<'_>, name: &str) -> String {

@@ -3,26 +3,18 @@
 
 use super::model::{Peer, Permission};
 use super::network;
-use super::properties::{Properties, invalid};
-use super::resources::{gone_is_fine, made};
-use crate::cfn_resource::Made;
+use super::resources::gone_is_fine;
+use crate::cfn_resource::properties::{Properties, invalid};
+use crate::cfn_resource::{Created, Given, Made, Tags};
 use crate::wire::ServiceError;
 use crate::world::{Moment, State};
-use serde_json::{Map, Value, json};
-
-type Given<'a> = &'a Map<String, Value>;
-type Tags<'a> = &'a [(String, String)];
+use serde_json::json;
 
 const GROUP: &[&str] =
     &["GroupDescription", "GroupName", "VpcId", "SecurityGroupIngress", "SecurityGroupEgress", "Tags"];
 
 /// Makes `AWS::EC2::SecurityGroup` with the rules stated in it.
-pub fn create_security_group(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Result<Made, ServiceError> {
+pub fn create_security_group(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, GROUP)?;
     let (vpc, name) = (given.need("VpcId")?, given.need("GroupName")?);
     let net = network(state, cx);
@@ -37,7 +29,7 @@ pub fn update_security_group(
     id: &str,
     properties: Given<'_>,
     tags: Tags<'_>,
-) -> Result<Made, ServiceError> {
+) -> Created {
     let given = Properties::of(properties, GROUP)?;
     let net = network(state, cx);
     let vpc = net.group(id)?.vpc.clone();
@@ -57,7 +49,7 @@ pub fn update_security_group(
         }
     }
     net.security_groups.get_mut(id).expect("it was found just now").tags = given.tags(tags)?;
-    Ok(made(id, json!({ "GroupId": id, "Id": id, "VpcId": vpc })))
+    Ok(Made::new(id, json!({ "GroupId": id, "Id": id, "VpcId": vpc })))
 }
 
 /// Deletes `AWS::EC2::SecurityGroup`.
@@ -71,7 +63,7 @@ pub fn create_security_group_ingress(
     cx: &Moment<'_>,
     properties: Given<'_>,
     _tags: Tags<'_>,
-) -> Result<Made, ServiceError> {
+) -> Created {
     create_rule(state, cx, properties, false)
 }
 
@@ -81,11 +73,11 @@ pub fn create_security_group_egress(
     cx: &Moment<'_>,
     properties: Given<'_>,
     _tags: Tags<'_>,
-) -> Result<Made, ServiceError> {
+) -> Created {
     create_rule(state, cx, properties, true)
 }
 
-fn create_rule(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, egress: bool) -> Result<Made, ServiceError> {
+fn create_rule(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, egress: bool) -> Created {
     let (permission, description) = permission(properties, egress, &["GroupId"])?;
     let group = Properties::of(properties, &[&RULE[..], &["GroupId"]].concat())?.need("GroupId")?;
     let net = network(state, cx);
@@ -94,7 +86,7 @@ fn create_rule(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, egress
         net.drop_default_egress(&group);
     }
     let id = net.add_rule(&group, permission, description, vec![])?;
-    Ok(made(&id, json!({ "Id": id })))
+    Ok(Made::new(&id, json!({ "Id": id })))
 }
 
 /// Deletes `AWS::EC2::SecurityGroupIngress`.

@@ -10,7 +10,6 @@ mod listing;
 mod model;
 mod network;
 mod offerings;
-pub(crate) mod properties;
 mod requests;
 mod resources;
 mod routes;

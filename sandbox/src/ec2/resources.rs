@@ -3,22 +3,13 @@
 
 use super::model::{NatState, Target};
 use super::network::NewSubnet;
-use super::properties::{Properties, invalid};
 use super::routes::NewEndpoint;
 use super::{network, network_ref};
-use crate::cfn_resource::{Made, Readiness};
+use crate::cfn_resource::properties::{Properties, invalid};
+use crate::cfn_resource::{Created, Given, Made, Readiness, Tags};
 use crate::wire::{ServiceError, iso8601};
 use crate::world::{Moment, State};
-use serde_json::{Map, Value, json};
-
-type Given<'a> = &'a Map<String, Value>;
-type Tags<'a> = &'a [(String, String)];
-type Created = Result<Made, ServiceError>;
-
-/// What was made, with its attributes as a JSON object.
-pub(super) fn made(id: &str, attributes: Value) -> Made {
-    Made { id: id.to_owned(), attributes: attributes.as_object().cloned().unwrap_or_default() }
-}
+use serde_json::{Map, json};
 
 /// Deleting what is gone already is no error.
 pub(super) fn gone_is_fine(result: Result<(), ServiceError>) -> Result<(), ServiceError> {
@@ -53,7 +44,7 @@ pub fn update_vpc(state: &mut State, cx: &Moment<'_>, id: &str, properties: Give
         "CidrBlockAssociations": blocks,
         "DefaultSecurityGroup": net.security_groups.values().find(|g| g.vpc == id && g.name == "default").map(|g| g.id.as_str()),
     });
-    Ok(made(id, attributes))
+    Ok(Made::new(id, attributes))
 }
 
 /// Deletes `AWS::EC2::VPC`.
@@ -65,7 +56,7 @@ pub fn delete_vpc(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(), Se
 pub fn create_vpc_cidr_block(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, _tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, &["VpcId", "CidrBlock"])?;
     let id = network(state, cx).add_block(&given.need("VpcId")?, &given.need("CidrBlock")?)?;
-    Ok(made(&id, json!({ "Id": id })))
+    Ok(Made::new(&id, json!({ "Id": id })))
 }
 
 /// Deletes `AWS::EC2::VPCCidrBlock`.
@@ -102,7 +93,7 @@ pub fn create_subnet(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, 
         "AvailabilityZone": subnet.zone,
         "AvailabilityZoneId": subnet.zone_id,
     });
-    Ok(made(&id, attributes))
+    Ok(Made::new(&id, attributes))
 }
 
 /// Changes the public-address switch and tags of `AWS::EC2::Subnet`.
@@ -113,7 +104,7 @@ pub fn update_subnet(state: &mut State, cx: &Moment<'_>, id: &str, properties: G
     let subnet = net.subnets.get_mut(id).expect("it was found just now");
     subnet.public_ip = given.flag("MapPublicIpOnLaunch", false)?;
     subnet.tags = given.tags(tags)?;
-    Ok(made(id, json!({})))
+    Ok(Made::new(id, json!({})))
 }
 
 /// Deletes `AWS::EC2::Subnet`.
@@ -125,7 +116,7 @@ pub fn delete_subnet(state: &mut State, cx: &Moment<'_>, id: &str) -> Result<(),
 pub fn create_internet_gateway(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, &["Tags"])?;
     let id = network(state, cx).add_internet_gateway(given.tags(tags)?)?;
-    Ok(made(&id, json!({ "InternetGatewayId": id })))
+    Ok(Made::new(&id, json!({ "InternetGatewayId": id })))
 }
 
 /// Deletes `AWS::EC2::InternetGateway`.
@@ -143,7 +134,7 @@ pub fn create_vpc_gateway_attachment(
     let given = Properties::of(properties, &["VpcId", "InternetGatewayId"])?;
     let vpc = given.need("VpcId")?;
     network(state, cx).attach(&given.need("InternetGatewayId")?, &vpc)?;
-    Ok(made(&format!("IGW|{vpc}"), json!({ "AttachmentType": "IGW" })))
+    Ok(Made::new(&format!("IGW|{vpc}"), json!({ "AttachmentType": "IGW" })))
 }
 
 /// Deletes `AWS::EC2::VPCGatewayAttachment`.
@@ -165,7 +156,7 @@ pub fn create_eip(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tag
     let net = network(state, cx);
     let allocation = net.add_address(given.tags(tags)?)?;
     let public_ip = net.address(&allocation)?.public_ip.clone();
-    Ok(made(&public_ip, json!({ "AllocationId": allocation, "PublicIp": public_ip })))
+    Ok(Made::new(&public_ip, json!({ "AllocationId": allocation, "PublicIp": public_ip })))
 }
 
 /// Deletes `AWS::EC2::EIP`.
@@ -186,7 +177,7 @@ pub fn create_nat_gateway(state: &mut State, cx: &Moment<'_>, properties: Given<
     let net = network(state, cx);
     let id = net.add_nat_gateway(&given.need("SubnetId")?, allocation.as_deref(), given.tags(tags)?, cx.now)?;
     let interface = net.nat_gateway(&id)?.interface.clone();
-    Ok(made(&id, json!({ "NatGatewayId": id, "EniId": interface })))
+    Ok(Made::new(&id, json!({ "NatGatewayId": id, "EniId": interface })))
 }
 
 /// How far `AWS::EC2::NatGateway` is, while it is made and while it is deleted.
@@ -215,7 +206,7 @@ pub fn delete_nat_gateway(state: &mut State, cx: &Moment<'_>, id: &str) -> Resul
 pub fn create_route_table(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, &["VpcId", "Tags"])?;
     let id = network(state, cx).add_route_table(&given.need("VpcId")?, given.tags(tags)?)?;
-    Ok(made(&id, json!({ "RouteTableId": id })))
+    Ok(Made::new(&id, json!({ "RouteTableId": id })))
 }
 
 /// Deletes `AWS::EC2::RouteTable`.
@@ -246,7 +237,7 @@ fn put_route(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, replace:
         return Err(invalid("Exactly one of GatewayId, NatGatewayId and NetworkInterfaceId must be given."));
     };
     network(state, cx).add_route(&table, &destination, target, replace)?;
-    Ok(made(&format!("{table}|{destination}"), json!({ "CidrBlock": destination })))
+    Ok(Made::new(&format!("{table}|{destination}"), json!({ "CidrBlock": destination })))
 }
 
 /// Deletes `AWS::EC2::Route`.
@@ -264,7 +255,7 @@ pub fn create_subnet_route_table_association(
 ) -> Created {
     let given = Properties::of(properties, &["RouteTableId", "SubnetId"])?;
     let id = network(state, cx).associate(&given.need("RouteTableId")?, &given.need("SubnetId")?)?;
-    Ok(made(&id, json!({ "Id": id })))
+    Ok(Made::new(&id, json!({ "Id": id })))
 }
 
 /// Deletes `AWS::EC2::SubnetRouteTableAssociation`.
@@ -286,7 +277,7 @@ pub fn create_vpc_endpoint(state: &mut State, cx: &Moment<'_>, properties: Given
         tags: given.tags(tags)?,
     };
     let id = network(state, cx).add_endpoint(new, cx.now)?;
-    Ok(made(
+    Ok(Made::new(
         &id,
         json!({ "Id": id, "CreationTimestamp": iso8601(cx.now), "DnsEntries": [], "NetworkInterfaceIds": [] }),
     ))
@@ -308,7 +299,7 @@ pub fn update_vpc_endpoint(
         endpoint.policy = policy;
     }
     endpoint.tags = given.tags(tags)?;
-    Ok(made(id, json!({})))
+    Ok(Made::new(id, json!({})))
 }
 
 /// Deletes `AWS::EC2::VPCEndpoint`.

@@ -9,18 +9,10 @@ use super::addons::{self, NewAddon};
 use super::cluster::{self, NewCluster};
 use super::model::{AddonStatus, Status};
 use super::neighbours;
-use crate::cfn_resource::{Made, Readiness};
-use crate::ec2::properties::Properties;
+use crate::cfn_resource::properties::Properties;
+use crate::cfn_resource::{Created, Given, Made, Readiness, Tags};
 use crate::wire::ServiceError;
 use crate::world::{Moment, State};
-
-type Given<'a> = &'a Map<String, Value>;
-type Tags<'a> = &'a [(String, String)];
-type Created = Result<Made, ServiceError>;
-
-fn made(id: &str, attributes: Value) -> Made {
-    Made { id: id.to_owned(), attributes: attributes.as_object().cloned().unwrap_or_default() }
-}
 
 fn gone_is_fine(result: Result<(), ServiceError>) -> Result<(), ServiceError> {
     match result {
@@ -174,14 +166,14 @@ pub fn create_addon(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, t
     let name = new.name.clone();
     addons::create(state, cx, &cluster, new)?;
     let arn = addons::find(cluster::find(state, &cluster)?, &name)?.arn.clone();
-    Ok(made(&format!("{cluster}|{name}"), json!({ "Arn": arn })))
+    Ok(Made::new(&format!("{cluster}|{name}"), json!({ "Arn": arn })))
 }
 
 /// Changes the version, role and configuration of `AWS::EKS::Addon`.
 pub fn update_addon(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, ADDON)?;
     addons::update(state, cx, &given.need("ClusterName")?, addon_of(given, tags)?)?;
-    Ok(made(id, json!({})))
+    Ok(Made::new(id, json!({})))
 }
 
 /// How far `AWS::EKS::Addon` is. A degraded one is ready, as at CloudFormation: CoreDNS has no nodes yet.
@@ -220,7 +212,7 @@ pub fn create_access_entry(state: &mut State, cx: &Moment<'_>, properties: Given
         return Err(error);
     }
     let arn = access::find(cluster::find(state, &cluster)?, &principal)?.arn.clone();
-    Ok(made(&format!("{principal}|{cluster}"), json!({ "AccessEntryArn": arn })))
+    Ok(Made::new(&format!("{principal}|{cluster}"), json!({ "AccessEntryArn": arn })))
 }
 
 /// Changes the policies and groups of `AWS::EKS::AccessEntry`.
@@ -237,7 +229,7 @@ pub fn update_access_entry(
     entry.groups = given.texts("KubernetesGroups")?;
     entry.tags = given.tags(tags)?.into_iter().collect();
     put_policies(state, cx, &cluster, &principal, given)?;
-    Ok(made(id, json!({})))
+    Ok(Made::new(id, json!({})))
 }
 
 fn put_policies(
@@ -284,7 +276,7 @@ pub fn create_pod_identity_association(
     };
     let id = access::create_pod_identity(state, cx, &cluster, new)?;
     let arn = access::find_pod_identity(cluster::find(state, &cluster)?, &id)?.arn.clone();
-    Ok(made(&arn, json!({ "AssociationArn": arn, "AssociationId": id })))
+    Ok(Made::new(&arn, json!({ "AssociationArn": arn, "AssociationId": id })))
 }
 
 /// Deletes `AWS::EKS::PodIdentityAssociation`.

@@ -2,16 +2,13 @@
 //! Knows nothing of stacks.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::model::{NewRole, Policy};
-use crate::cfn_resource::{Made, Readiness};
-use crate::ec2::properties::{Properties, invalid};
+use crate::cfn_resource::properties::{Properties, invalid};
+use crate::cfn_resource::{Created, Given, Made, Readiness, Tags};
 use crate::wire::ServiceError;
 use crate::world::{Moment, State};
-
-type Given<'a> = &'a Map<String, Value>;
-type Tags<'a> = &'a [(String, String)];
 
 const ROLE: &[&str] = &[
     "RoleName",
@@ -25,17 +22,10 @@ const ROLE: &[&str] = &[
 ];
 
 /// Makes `AWS::IAM::Role` with its policies; its id is the role's name.
-pub fn create_role(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Result<Made, ServiceError> {
+pub fn create_role(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, ROLE)?;
     let name = given.need("RoleName")?;
-    let trust = given
-        .document("AssumeRolePolicyDocument")
-        .ok_or_else(|| invalid("Property AssumeRolePolicyDocument cannot be empty."))?;
+    let trust = given.need_document("AssumeRolePolicyDocument")?;
     let new = NewRole {
         name: name.clone(),
         path: given.text("Path"),
@@ -55,13 +45,7 @@ pub fn create_role(
 }
 
 /// Changes what `AWS::IAM::Role` may do and who may assume it.
-pub fn update_role(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Result<Made, ServiceError> {
+pub fn update_role(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, ROLE)?;
     let role = state.iam.role_mut(id)?;
     if let Some(trust) = given.document("AssumeRolePolicyDocument").filter(|trust| *trust != role.trust) {
@@ -78,13 +62,12 @@ pub fn update_role(
     }
     for policy in given.objects("Policies")? {
         let policy = Properties::of(policy, &["PolicyName", "PolicyDocument"])?;
-        let document =
-            policy.document("PolicyDocument").ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?;
+        let document = policy.need_document("PolicyDocument")?;
         state.iam.put_inline(id, &policy.need("PolicyName")?, &document)?;
     }
     let role = state.iam.role(id)?;
     let attributes = json!({ "Arn": role.arn, "RoleId": role.id });
-    Ok(Made { id: id.to_owned(), attributes: attributes.as_object().cloned().unwrap_or_default() })
+    Ok(Made::new(id, attributes))
 }
 
 /// Whether `AWS::IAM::Role` can be used by the other services: CloudFormation waits for that.
@@ -106,16 +89,10 @@ pub fn delete_role(state: &mut State, _cx: &Moment<'_>, id: &str) -> Result<(), 
 }
 
 /// Makes `AWS::IAM::Policy`: an inline policy in each of its roles; its id is `NAME|ROLE,ROLE`.
-pub fn create_policy(
-    state: &mut State,
-    _cx: &Moment<'_>,
-    properties: Given<'_>,
-    _tags: Tags<'_>,
-) -> Result<Made, ServiceError> {
+pub fn create_policy(state: &mut State, _cx: &Moment<'_>, properties: Given<'_>, _tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, &["PolicyName", "PolicyDocument", "Roles"])?;
     let (name, roles) = (given.need("PolicyName")?, given.texts("Roles")?);
-    let document =
-        given.document("PolicyDocument").ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?;
+    let document = given.need_document("PolicyDocument")?;
     if roles.is_empty() {
         return Err(invalid("At least one of [Groups,Roles,Users] must be non-empty."));
     }
@@ -129,13 +106,7 @@ pub fn create_policy(
 }
 
 /// Writes the changed document of `AWS::IAM::Policy` into its roles, and takes it out of roles no longer named.
-pub fn update_policy(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-    properties: Given<'_>,
-    tags: Tags<'_>,
-) -> Result<Made, ServiceError> {
+pub fn update_policy(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Created {
     delete_policy(state, cx, id)?;
     create_policy(state, cx, properties, tags)
 }
@@ -154,12 +125,7 @@ pub fn delete_policy(state: &mut State, _cx: &Moment<'_>, id: &str) -> Result<()
 const MANAGED: &[&str] = &["ManagedPolicyName", "Path", "PolicyDocument", "Description", "Roles"];
 
 /// Makes `AWS::IAM::ManagedPolicy`; its id is its ARN.
-pub fn create_managed_policy(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: Given<'_>,
-    _tags: Tags<'_>,
-) -> Result<Made, ServiceError> {
+pub fn create_managed_policy(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, _tags: Tags<'_>) -> Created {
     let given = Properties::of(properties, MANAGED)?;
     let before = state.iam.clone();
     let new = policy_of(given, cx.now)?;
@@ -172,7 +138,7 @@ pub fn create_managed_policy(
     }
     let id = state.iam.policies[&arn].id.clone();
     let attributes = json!({ "PolicyArn": arn, "PolicyId": id, "DefaultVersionId": "v1", "IsAttachable": true });
-    Ok(Made { id: arn, attributes: attributes.as_object().cloned().unwrap_or_default() })
+    Ok(Made::new(arn, attributes))
 }
 
 /// Changes the document and the roles of `AWS::IAM::ManagedPolicy`.
@@ -182,7 +148,7 @@ pub fn update_managed_policy(
     id: &str,
     properties: Given<'_>,
     _tags: Tags<'_>,
-) -> Result<Made, ServiceError> {
+) -> Created {
     let given = Properties::of(properties, MANAGED)?;
     let document = policy_of(given, cx.now)?.document;
     super::policy::check(&document, false)?;
@@ -204,9 +170,7 @@ fn policy_of(given: Properties<'_>, now: Timestamp) -> Result<Policy, ServiceErr
         path: given.text("Path").unwrap_or_default(),
         id: String::new(),
         arn: String::new(),
-        document: given
-            .document("PolicyDocument")
-            .ok_or_else(|| invalid("Property PolicyDocument cannot be empty."))?,
+        document: given.need_document("PolicyDocument")?,
         description: given.text("Description"),
         tags: vec![],
         created: now,

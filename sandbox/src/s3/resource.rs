@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::buckets;
 use super::state::{self, Encryption};
-use crate::cfn_resource::{Made, Readiness};
+use crate::cfn_resource::{Created, Given, Made, Readiness, Tags};
 use crate::wire::ServiceError;
 use crate::world::{Moment, State};
 
@@ -13,12 +13,7 @@ use crate::world::{Moment, State};
 ///
 /// # Errors
 /// S3's own, as for an existing name.
-pub fn create_bucket(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: &Map<String, Value>,
-    tags: &[(String, String)],
-) -> Result<Made, ServiceError> {
+pub fn create_bucket(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let name = match text(properties, "BucketName") {
         Some(name) => name,
         None => format!("bucket-{}", state.ids.suffix(12)),
@@ -33,13 +28,7 @@ pub fn create_bucket(
 ///
 /// # Errors
 /// `NoSuchBucket`, and properties that the sandbox does not have.
-pub fn update_bucket(
-    state: &mut State,
-    cx: &Moment<'_>,
-    id: &str,
-    properties: &Map<String, Value>,
-    tags: &[(String, String)],
-) -> Result<Made, ServiceError> {
+pub fn update_bucket(state: &mut State, cx: &Moment<'_>, id: &str, properties: Given<'_>, tags: Tags<'_>) -> Created {
     let settings = settings(properties, tags)?;
     settings.apply(state.s3.bucket_mut(id, cx.region)?);
     Ok(made(id, cx.region))
@@ -66,12 +55,7 @@ pub fn ready_bucket(state: &State, cx: &Moment<'_>, id: &str) -> Readiness {
 ///
 /// # Errors
 /// `NoSuchBucket`, `MalformedPolicy`.
-pub fn create_bucket_policy(
-    state: &mut State,
-    cx: &Moment<'_>,
-    properties: &Map<String, Value>,
-    _tags: &[(String, String)],
-) -> Result<Made, ServiceError> {
+pub fn create_bucket_policy(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, _tags: Tags<'_>) -> Created {
     known(properties, &["Bucket", "PolicyDocument"], "AWS::S3::BucketPolicy")?;
     let bucket = text(properties, "Bucket").unwrap_or_default();
     let policy = properties.get("PolicyDocument").cloned().unwrap_or_default().to_string();
@@ -89,9 +73,9 @@ pub fn update_bucket_policy(
     state: &mut State,
     cx: &Moment<'_>,
     _id: &str,
-    properties: &Map<String, Value>,
-    tags: &[(String, String)],
-) -> Result<Made, ServiceError> {
+    properties: Given<'_>,
+    tags: Tags<'_>,
+) -> Created {
     create_bucket_policy(state, cx, properties, tags)
 }
 
@@ -131,7 +115,7 @@ impl Settings {
     }
 }
 
-fn settings(properties: &Map<String, Value>, tags: &[(String, String)]) -> Result<Settings, ServiceError> {
+fn settings(properties: Given<'_>, tags: Tags<'_>) -> Result<Settings, ServiceError> {
     const KNOWN: [&str; 6] = [
         "BucketName",
         "BucketEncryption",
@@ -160,7 +144,7 @@ fn settings(properties: &Map<String, Value>, tags: &[(String, String)]) -> Resul
     })
 }
 
-fn encryption(properties: &Map<String, Value>) -> Result<Encryption, ServiceError> {
+fn encryption(properties: Given<'_>) -> Result<Encryption, ServiceError> {
     let Some(asked) = properties.get("BucketEncryption").and_then(Value::as_object) else {
         return Ok(Encryption::default());
     };
@@ -181,17 +165,17 @@ fn made(name: &str, region: &str) -> Made {
         "DualStackDomainName": format!("{name}.s3.dualstack.{region}.amazonaws.com"),
         "WebsiteURL": format!("http://{name}.s3-website-{region}.amazonaws.com"),
     });
-    Made { id: name.to_owned(), attributes: attributes.as_object().cloned().unwrap_or_default() }
+    Made::new(name, attributes)
 }
 
-fn known(properties: &Map<String, Value>, names: &[&str], what: &str) -> Result<(), ServiceError> {
+fn known(properties: Given<'_>, names: &[&str], what: &str) -> Result<(), ServiceError> {
     match properties.keys().find(|name| !names.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(ServiceError::not_part(format!("property {name} of {what}"))),
     }
 }
 
-fn text(properties: &Map<String, Value>, name: &str) -> Option<String> {
+fn text(properties: Given<'_>, name: &str) -> Option<String> {
     properties.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 

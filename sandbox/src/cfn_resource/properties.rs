@@ -1,8 +1,9 @@
 //! Reads the resolved properties of a CloudFormation resource: by name, with the types that templates leave loose.
 //! Knows no resource type; each service says which properties it has.
 
-use crate::wire::ServiceError;
 use serde_json::{Map, Value};
+
+use crate::wire::ServiceError;
 
 /// The properties of one resource, or of one object in them; only known names.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,7 @@ impl<'a> Properties<'a> {
 
     /// A text that must be there.
     pub fn need(&self, name: &str) -> Result<String, ServiceError> {
-        self.text(name).ok_or_else(|| invalid(format!("Property {name} cannot be empty.")))
+        self.text(name).ok_or_else(|| empty(name))
     }
 
     /// A boolean; `fallback` when it is not given.
@@ -83,6 +84,11 @@ impl<'a> Properties<'a> {
         }
     }
 
+    /// A JSON document that must be there.
+    pub fn need_document(&self, name: &str) -> Result<String, ServiceError> {
+        self.document(name).ok_or_else(|| empty(name))
+    }
+
     /// The resource's own `Tags` (list or map) and those that the stack hands on; its own win.
     pub fn tags(&self, stack: &[(String, String)]) -> Result<Vec<(String, String)>, ServiceError> {
         let mut tags: Vec<(String, String)> = match self.0.get("Tags") {
@@ -108,6 +114,10 @@ impl<'a> Properties<'a> {
 /// An error in the words that CloudFormation passes on.
 pub(crate) fn invalid(message: impl Into<String>) -> ServiceError {
     ServiceError::new(400, "InvalidRequest", message)
+}
+
+fn empty(name: &str) -> ServiceError {
+    invalid(format!("Property {name} cannot be empty."))
 }
 
 fn scalar(value: &Value) -> Option<String> {

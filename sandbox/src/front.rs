@@ -9,11 +9,12 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioExecutor;
+use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::door::{self, Closed};
 use crate::faults::{CallRule, Fault};
 use crate::journal::{self, Entry, body_text, body_value};
 use crate::wire::{Call, Reply, ServiceError};
@@ -22,54 +23,27 @@ use crate::{admin, cloudformation, ec2, eks, iam, logs, s3, sagemaker, ssm, sts}
 
 /// Answers until the sandbox stops.
 pub(crate) async fn serve(world: Arc<World>, listener: TcpListener) {
-    loop {
-        let stream = tokio::select! {
-            () = world.stopping().cancelled() => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be taken");
-                    continue;
-                }
-            },
-        };
+    while let Some(stream) = door::next(&world, &listener).await {
         tokio::spawn(connection(Arc::clone(&world), stream));
     }
 }
 
 async fn connection(world: Arc<World>, stream: TcpStream) {
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| answer(&world, request));
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = world.stopping().cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended");
-    }
+    let service = service_fn(|request| answer(Arc::clone(&world), request));
+    door::serve(&world, auto::Builder::new(TokioExecutor::new()).http1_only(), stream, service).await;
 }
 
-/// The connection is to be closed without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the fault script closes this connection")]
-struct Closed;
-
-async fn answer(world: &Arc<World>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Closed> {
+async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Closed> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
     if head.uri.path().starts_with("/_sandbox/") {
-        return Ok(response(admin::handle(world, &head, &body), ""));
+        return Ok(response(admin::handle(&world, &head, &body), ""));
     }
     let call = scope::call(&head, body.clone());
     let at = world.clock().now();
     let rule = world.faults().call(&call.service, &call.operation, &fault_text(&call), at);
-    let outcome = run(world, &call, rule.as_ref()).await;
-    record(world, &call, at, rule.as_ref(), outcome.as_ref().ok());
+    let outcome = run(&world, &call, rule.as_ref()).await;
+    record(&world, &call, at, rule.as_ref(), outcome.as_ref().ok());
     outcome.map(|answered| response(answered.reply, &call.request_id)).and_then(|response| match rule {
         Some(CallRule { fault: Fault::LoseAnswer, .. }) => Err(Closed),
         _ => Ok(response),
@@ -92,7 +66,7 @@ async fn run(world: &Arc<World>, call: &Call, rule: Option<&CallRule>) -> Result
             Injected::Error(error) => {
                 return Ok(Answered { reply: error.reply(call), by_service: false });
             }
-            Injected::Wait(span) => wait(world, span).await,
+            Injected::Wait(span) => door::wait(world, span).await,
         }
     }
     if call.access_key != ACCESS_KEY {
@@ -133,14 +107,6 @@ fn injected(call: &Call, rule: &CallRule) -> Injected {
         Fault::ExpiredCredentials => Injected::Error(scope::expired(call)),
         Fault::AccessDenied => Injected::Error(scope::denied(call)),
         Fault::Delay => Injected::Wait(rule.delay.map(|span| span.0).unwrap_or_default()),
-    }
-}
-
-/// Waits a span of sandbox time.
-async fn wait(world: &World, span: std::time::Duration) {
-    let until = world.clock().micros() + i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 2);
-    while world.clock().micros() < until && !world.stopping().is_cancelled() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }
 

@@ -13,6 +13,7 @@ pub mod cfn_resource;
 pub mod cloudformation;
 pub mod ec2;
 pub mod eks;
+mod door;
 mod environment;
 mod front;
 pub mod iam;

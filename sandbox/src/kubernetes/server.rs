@@ -11,7 +11,7 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -28,6 +28,7 @@ use super::record::{self, Visit, operation};
 use super::request::Request;
 use super::status::Refusal;
 use super::watch::Watch;
+use crate::door::{self, Closed};
 use crate::faults::{CallRule, Fault};
 use crate::world::World;
 
@@ -45,17 +46,7 @@ pub async fn serve(world: Arc<World>, listener: TcpListener) {
         || certificate::server_config(world.dir()).unwrap_or_else(|error| panic!("{error}: {}", world.dir().display()));
     let mut acceptor = TlsAcceptor::from(config());
     let mut made = std::time::Instant::now();
-    loop {
-        let stream = tokio::select! {
-            () = world.stopping().cancelled() => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "a Kubernetes connection could not be taken");
-                    continue;
-                }
-            },
-        };
+    while let Some(stream) = door::next(&world, &listener).await {
         if made.elapsed() > RENEW {
             acceptor = TlsAcceptor::from(config());
             made = std::time::Instant::now();
@@ -65,7 +56,6 @@ pub async fn serve(world: Arc<World>, listener: TcpListener) {
 }
 
 async fn connection(world: Arc<World>, acceptor: TlsAcceptor, stream: TcpStream) {
-    let _ = stream.set_nodelay(true);
     let stream = match acceptor.accept(stream).await {
         Ok(stream) => stream,
         Err(error) => {
@@ -74,25 +64,8 @@ async fn connection(world: Arc<World>, acceptor: TlsAcceptor, stream: TcpStream)
         }
     };
     let service = service_fn(|request| answer(Arc::clone(&world), request));
-    let builder = auto::Builder::new(TokioExecutor::new());
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = world.stopping().cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a Kubernetes connection ended");
-    }
+    door::serve(&world, auto::Builder::new(TokioExecutor::new()), stream, service).await;
 }
-
-/// The connection is to be closed without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the fault script closes this connection")]
-struct Closed;
 
 async fn answer(world: Arc<World>, http: HttpRequest<Incoming>) -> Result<Response<Body>, Closed> {
     let (head, body) = http.into_parts();
@@ -214,10 +187,7 @@ async fn injected(world: &World, rule: Option<&CallRule>, region: &str) -> Injec
         Fault::LoseAnswer => Injected::Pass,
         Fault::Delay => {
             let span = rule.delay.map(|span| span.0).unwrap_or_default();
-            let until = world.clock().micros() + i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 2);
-            while world.clock().micros() < until && !world.stopping().is_cancelled() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            door::wait(world, span).await;
             Injected::Pass
         }
     }

@@ -1,0 +1,69 @@
+//! What the front doors share: connections are taken and served until the sandbox stops, and faults delay or close them.
+//! Must not know what is asked through them.
+
+use std::error::Error;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::rt::bounds::Http2ServerConnExec;
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::world::World;
+
+/// The connection is to be closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the fault script closes this connection")]
+pub(crate) struct Closed;
+
+/// The next connection; `None` when the sandbox stops.
+pub(crate) async fn next(world: &World, listener: &TcpListener) -> Option<TcpStream> {
+    loop {
+        tokio::select! {
+            () = world.stopping().cancelled() => return None,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let _ = stream.set_nodelay(true);
+                    return Some(stream);
+                }
+                Err(error) => tracing::warn!(%error, "a connection could not be taken"),
+            },
+        }
+    }
+}
+
+/// Serves one connection to its end; when the sandbox stops, the request under way is still answered.
+pub(crate) async fn serve<I, S, B>(world: &World, http: auto::Builder<TokioExecutor>, stream: I, service: S)
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Closed>,
+    S::Future: 'static,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    TokioExecutor: Http2ServerConnExec<S::Future, B>,
+{
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = world.stopping().cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// Waits a span of sandbox time, or until the sandbox stops.
+pub(crate) async fn wait(world: &World, span: Duration) {
+    let until = world.clock().micros() + i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 2);
+    while world.clock().micros() < until && !world.stopping().is_cancelled() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

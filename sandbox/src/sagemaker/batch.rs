@@ -133,8 +133,7 @@ pub(super) fn delete(
         state,
         cx,
         body,
-        "Code",
-        ["NodeIdNotFound", "InvalidNodeStatus"],
+        &OF_NODES,
         |cluster, at, state, cx| {
             let group = cluster.nodes[at].group.clone();
             if let Some(group) = cluster
@@ -164,8 +163,7 @@ pub(super) fn reboot(
         state,
         cx,
         body,
-        "ErrorCode",
-        ["InstanceIdNotFound", "InvalidInstanceStatus"],
+        &OF_INSTANCES,
         |cluster, at, state, cx| {
             let node = &mut cluster.nodes[at];
             node.phase = Phase::Rebooting;
@@ -186,8 +184,7 @@ pub(super) fn replace(
         state,
         cx,
         body,
-        "ErrorCode",
-        ["InstanceIdNotFound", "InvalidInstanceStatus"],
+        &OF_INSTANCES,
         |cluster, at, state, cx| {
             let name = cluster.nodes[at].group.clone();
             node::shut_down(&mut cluster.nodes[at], &cluster.eks_name, state, cx);
@@ -198,13 +195,26 @@ pub(super) fn replace(
     )
 }
 
+/// How an operation names what it could not do to a node.
+struct Words {
+    /// The member that holds the code.
+    code: &'static str,
+    /// The code of a node that is not there.
+    missing: &'static str,
+    /// The code of a node that is in the wrong status.
+    unfit: &'static str,
+}
+
+const OF_NODES: Words = Words { code: "Code", missing: "NodeIdNotFound", unfit: "InvalidNodeStatus" };
+const OF_INSTANCES: Words =
+    Words { code: "ErrorCode", missing: "InstanceIdNotFound", unfit: "InvalidInstanceStatus" };
+
 /// Does something to each node that the request names, by id or logical id, and says which could not be found or used.
 fn each(
     state: &mut State,
     cx: &Moment<'_>,
     body: &Value,
-    code: &str,
-    [missing, unfit]: [&str; 2],
+    words: &Words,
     act: impl Fn(&mut Cluster, usize, &mut State, &Moment<'_>),
 ) -> Result<Value, ServiceError> {
     let name = request::cluster(state, body)?.name.clone();
@@ -241,8 +251,8 @@ fn each(
                     act(&mut cluster, at, state, cx);
                     done.push(id);
                 }
-                Some((_, false)) => failed.push(json!({ code: unfit, "Message": format!("Node {id} is not in a status that allows this."), member: id })),
-                None => failed.push(json!({ code: missing, "Message": format!("Node {id} was not found in cluster {name}."), member: id })),
+                Some((_, false)) => failed.push(json!({ words.code: words.unfit, "Message": format!("Node {id} is not in a status that allows this."), member: id })),
+                None => failed.push(json!({ words.code: words.missing, "Message": format!("Node {id} was not found in cluster {name}."), member: id })),
             }
         }
         if !done.is_empty() {

@@ -35,6 +35,22 @@ pub enum ValueType {
     Secret,
 }
 
+impl ValueType {
+    /// The word that pipeline files and messages have for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Any => "value",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::List => "list",
+            Self::Map => "map",
+            Self::Secret => "secret",
+        }
+    }
+}
+
 /// Inputs before the run: every leaf is known, or known to be of a type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Partial {

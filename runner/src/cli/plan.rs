@@ -117,23 +117,10 @@ impl Planned {
 fn shown(partial: &Partial) -> serde_json::Value {
     match partial {
         Partial::Known(value, _) => value.to_record(),
-        Partial::Unknown(of, _) => format!("({} known at run time)", word(*of)).into(),
+        Partial::Unknown(of, _) => format!("({} known at run time)", of.word()).into(),
         Partial::List(items, _) => items.iter().map(shown).collect(),
         Partial::Map(entries, _) => {
             serde_json::Value::Object(entries.iter().map(|(key, (_, value))| (key.clone(), shown(value))).collect())
         }
-    }
-}
-
-fn word(of: ValueType) -> &'static str {
-    match of {
-        ValueType::Any => "value",
-        ValueType::Boolean => "boolean",
-        ValueType::Integer => "integer",
-        ValueType::Number => "number",
-        ValueType::String => "string",
-        ValueType::List => "list",
-        ValueType::Map => "map",
-        ValueType::Secret => "secret",
     }
 }

@@ -169,10 +169,10 @@ impl Walk<'_> {
         let wanted: Vec<String> = types.iter().filter(|t| **t != "null").map(|t| a(our_word(t))).collect();
         let wanted = if wanted.is_empty() { "empty".to_owned() } else { wanted.join(" or ") };
         let message = match partial {
-            Partial::Unknown(..) => format!("`{}` must be {wanted}, this expression gives {}", self.what, a(word(of))),
+            Partial::Unknown(..) => format!("`{}` must be {wanted}, this expression gives {}", self.what, a(of.word())),
             _ if is_null => format!("`{}` is empty, it must be {wanted}", self.what),
             Partial::Known(..) | Partial::List(..) | Partial::Map(..) => {
-                format!("`{}` must be {wanted}, this is {}", self.what, a(word(of)))
+                format!("`{}` must be {wanted}, this is {}", self.what, a(of.word()))
             }
         };
         let scalar = matches!(of, ValueType::Boolean | ValueType::Integer | ValueType::Number);
@@ -296,18 +296,5 @@ fn our_word(json_type: &str) -> &str {
         "array" => "list",
         "object" => "map",
         other => other,
-    }
-}
-
-fn word(of: ValueType) -> &'static str {
-    match of {
-        ValueType::Any => "value",
-        ValueType::Boolean => "boolean",
-        ValueType::Integer => "integer",
-        ValueType::Number => "number",
-        ValueType::String => "string",
-        ValueType::List => "list",
-        ValueType::Map => "map",
-        ValueType::Secret => "secret",
     }
 }

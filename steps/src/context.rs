@@ -298,18 +298,30 @@ impl<'a> StepContext<'a> {
 
     /// Whether the resource `id` of `kind` was made by this step in this run and not removed by it since.
     pub fn made(&self, kind: &str, id: &str) -> bool {
-        self.history.iter().rev().find_map(|record| match record {
-            Record::ResourceRecorded { kind: k, id: i, origin, .. } if k == kind && i == id => {
-                Some(*origin == Origin::Made)
+        self.made_ids(kind).contains(&id)
+    }
+
+    /// The resources of `kind` that this step made in this run and has not removed since, in the order they were made.
+    pub fn made_ids(&self, kind: &str) -> Vec<&str> {
+        let mut made: Vec<&str> = Vec::new();
+        for record in &self.history {
+            match record {
+                Record::ResourceRecorded { kind: k, id, origin, .. } if k == kind => {
+                    made.retain(|other| other != id);
+                    if *origin == Origin::Made {
+                        made.push(id);
+                    }
+                }
+                Record::ResourceRemoved { kind: k, id } if k == kind => made.retain(|other| other != id),
+                Record::ResourceRecorded { .. }
+                | Record::ResourceRemoved { .. }
+                | Record::CallIntended(_)
+                | Record::CallSettled { .. }
+                | Record::ChildStarted { .. }
+                | Record::ChildEnded { .. } => {}
             }
-            Record::ResourceRemoved { kind: k, id: i } if k == kind && i == id => Some(false),
-            Record::ResourceRecorded { .. }
-            | Record::ResourceRemoved { .. }
-            | Record::CallIntended(_)
-            | Record::CallSettled { .. }
-            | Record::ChildStarted { .. }
-            | Record::ChildEnded { .. } => None,
-        }) == Some(true)
+        }
+        made
     }
 
     /// The tags that say whose a resource is; written when it is created, never later.

@@ -252,16 +252,7 @@ async fn settle_creation(cx: &mut StepContext<'_>) -> Result<(), StepError> {
 
 /// No stack is there, so those of this step that the record knows are gone.
 async fn record_as_gone(cx: &mut StepContext<'_>) -> Result<(), StepError> {
-    let made = |record: &Record| match record {
-        Record::ResourceRecorded { kind, id, .. } if kind == KIND && cx.made(KIND, id) => Some(id.clone()),
-        Record::ResourceRecorded { .. }
-        | Record::ResourceRemoved { .. }
-        | Record::CallIntended(_)
-        | Record::CallSettled { .. }
-        | Record::ChildStarted { .. }
-        | Record::ChildEnded { .. } => None,
-    };
-    let gone: Vec<String> = cx.history().iter().filter_map(made).collect();
+    let gone: Vec<String> = cx.made_ids(KIND).into_iter().map(str::to_owned).collect();
     for id in gone {
         cx.record(Record::ResourceRemoved { kind: KIND.to_owned(), id }).await?;
     }

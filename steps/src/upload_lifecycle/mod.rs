@@ -211,20 +211,9 @@ impl UploadLifecycle {
         scripts: &[Script],
     ) -> Result<(), StepError> {
         let start = format!("s3://{}/", self.bucket);
-        let ours = |record: &Record| match record {
-            Record::ResourceRecorded { kind, id, .. } if kind == KIND && cx.made(KIND, id) => {
-                id.strip_prefix(&start).map(str::to_owned)
-            }
-            Record::ResourceRecorded { .. }
-            | Record::ResourceRemoved { .. }
-            | Record::CallIntended(_)
-            | Record::CallSettled { .. }
-            | Record::ChildStarted { .. }
-            | Record::ChildEnded { .. } => None,
-        };
-        let mut extra: Vec<String> = cx.history().iter().filter_map(ours).collect();
-        extra.retain(|key| !scripts.iter().any(|script| script.key == *key));
-        extra.dedup();
+        let ours = cx.made_ids(KIND).into_iter().filter_map(|id| id.strip_prefix(&start));
+        let extra: Vec<String> =
+            ours.filter(|key| !scripts.iter().any(|script| script.key == *key)).map(str::to_owned).collect();
         for key in extra {
             let id = uri(&self.bucket, &key);
             let intent = Intent { op: "delete", kind: KIND, name: &id, existed: true, request: &json!({ "id": id }) };

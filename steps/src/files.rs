@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::partial::Place;
+use crate::partial::{Partial, Place};
 
 /// Most a single file may hold, in bytes: everything a step reads is kept in memory.
 pub const LARGEST_FILE: u64 = 256 * 1024 * 1024;
@@ -22,6 +22,14 @@ pub struct FileInput {
     pub kind: FileKind,
     /// Where the inputs name it.
     pub place: Place,
+}
+
+impl FileInput {
+    /// What the input `name` names, where its text is known.
+    pub fn named(inputs: &Partial, name: &str, kind: FileKind) -> Option<Self> {
+        let input = inputs.get(name)?;
+        Some(Self { path: input.as_str()?.to_owned(), kind, place: input.place() })
+    }
 }
 
 /// What a [`FileInput`] names.

@@ -85,9 +85,7 @@ impl Step for CreateCluster {
     }
 
     fn files(inputs: &Partial) -> Vec<FileInput> {
-        let Some(config) = inputs.get("config") else { return Vec::new() };
-        let Some(path) = config.as_str() else { return Vec::new() };
-        vec![FileInput { path: path.to_owned(), kind: FileKind::File, place: config.place() }]
+        FileInput::named(inputs, "config", FileKind::File).into_iter().collect()
     }
 
     fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {

@@ -155,9 +155,7 @@ impl Step for DeployStack {
     type Outputs = StackOutputs;
 
     fn files(inputs: &Partial) -> Vec<FileInput> {
-        let Some(template) = inputs.get("template") else { return Vec::new() };
-        let file = |path: &str| FileInput { path: path.to_owned(), kind: FileKind::File, place: template.place() };
-        template.as_str().map(file).into_iter().collect()
+        FileInput::named(inputs, "template", FileKind::File).into_iter().collect()
     }
 
     fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {

@@ -100,9 +100,7 @@ impl Step for RenderConfig {
     }
 
     fn files(inputs: &Partial) -> Vec<FileInput> {
-        let template = inputs.get("template");
-        let file = template.and_then(|t| Some((t.as_str()?.to_owned(), t.place())));
-        file.map(|(path, place)| FileInput { path, kind: FileKind::File, place }).into_iter().collect()
+        FileInput::named(inputs, "template", FileKind::File).into_iter().collect()
     }
 
     fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {

@@ -85,9 +85,7 @@ impl Step for UploadLifecycle {
     type Outputs = Uploaded;
 
     fn files(inputs: &Partial) -> Vec<FileInput> {
-        let Some(from) = inputs.get("from") else { return Vec::new() };
-        let folder = |path: &str| FileInput { path: path.to_owned(), kind: FileKind::Folder, place: from.place() };
-        from.as_str().map(folder).into_iter().collect()
+        FileInput::named(inputs, "from", FileKind::Folder).into_iter().collect()
     }
 
     fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {

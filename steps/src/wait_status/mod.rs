@@ -157,9 +157,7 @@ impl Step for WaitStatus {
     }
 
     fn files(inputs: &Partial) -> Vec<FileInput> {
-        let Some(kubeconfig) = inputs.get("kubeconfig") else { return Vec::new() };
-        let Some(path) = kubeconfig.as_str() else { return Vec::new() };
-        vec![FileInput { path: path.to_owned(), kind: FileKind::File, place: kubeconfig.place() }]
+        FileInput::named(inputs, "kubeconfig", FileKind::File).into_iter().collect()
     }
 
     fn check(inputs: &Partial, _: &Files) -> Vec<Finding> {

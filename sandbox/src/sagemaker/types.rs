@@ -1,4 +1,4 @@
-//! The instance types of HyperPod: a table of facts (`instance_types.txt`), and the account's limits on them.
+//! The instance types of HyperPod: a table (`instance_types.txt`, which says what of it is sure), and the account's limits on them.
 //! Must not know clusters.
 
 use std::sync::OnceLock;

@@ -16,7 +16,7 @@ use crate::error::{ErrorClass, StepError};
 use crate::files::{FileInput, FileKind, Files};
 use crate::hyperpod;
 use crate::partial::{Finding, Partial};
-use crate::step::Step;
+use crate::step::{Health, Step};
 use rule::{Goal, Group, Look, Memory, Seen};
 
 /// How long what was just made may stay unseen, or an access entry unknown.
@@ -154,6 +154,16 @@ impl Step for WaitStatus {
             cx.sleep(Duration::from_secs_f64(pause * (0.9 + 0.2 * fastrand::f64()))).await?;
             pause = (pause * 1.2).min(60.0);
         }
+    }
+
+    /// Looks once: what was waited for may be another one by now, made again by a step before this one.
+    async fn probe(self, _: &serde_json::Value, cx: &mut StepContext<'_>) -> Result<Health, StepError> {
+        let mut subject = Subject::of(&self, cx.files).await?;
+        Ok(match subject.look(cx, true).await? {
+            Look::Ready { .. } => Health::Good,
+            Look::Busy(what) => Health::Lost(what),
+            Look::Failed(why) => Health::Lost(why),
+        })
     }
 
     fn files(inputs: &Partial) -> Vec<FileInput> {

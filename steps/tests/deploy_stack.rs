@@ -255,3 +255,71 @@ async fn a_creation_that_failed_while_nobody_looked_is_made_again() {
     resumed.result.unwrap_or_else(|e| panic!("{e:?}"));
     assert_eq!((count(&bench, "CreateStack"), count(&bench, "DeleteStack")), (2, 1));
 }
+
+fn with_retention(days: u32) -> String {
+    TEMPLATE.replace("RetentionInDays: 7", &format!("RetentionInDays: {days}"))
+}
+
+async fn change_sets(bench: &Bench) -> usize {
+    let call = bench.clients.cloudformation().list_change_sets().stack_name("hyperpod-eks-full-stack");
+    let answer = call.send().await.expect("it answers");
+    let open = |s: &&aws_sdk_cloudformation::types::ChangeSetSummary| {
+        s.execution_status().is_some_and(|e| e.as_str() == "AVAILABLE")
+    };
+    answer.summaries().iter().filter(open).count()
+}
+
+#[tokio::test]
+async fn an_update_that_dies_after_any_record_is_made_once_and_leaves_no_change_set() {
+    for records in 0..5 {
+        let bench = bench().await;
+        let first = bench.run::<DeployStack>(inputs()).await;
+        bench.file("templates/hyperpod-eks.yaml", with_retention(30));
+        let how = Try { history: first.records.clone(), records_until_death: Some(records), ..Try::default() };
+        let died = bench.attempt::<DeployStack>(inputs(), how).await;
+        // Mended once more before it goes on: what the crash left behind is of no use any more.
+        let executed = count(&bench, "ExecuteChangeSet");
+        bench.file("templates/hyperpod-eks.yaml", with_retention(90));
+        let resumed = bench.run_with_history::<DeployStack>(inputs(), &died.records).await;
+        resumed.result.unwrap_or_else(|e| panic!("dying after {records} records: {e:?}"));
+        assert_eq!(count(&bench, "ExecuteChangeSet"), executed + 1, "dying after {records} records");
+        assert_eq!(change_sets(&bench).await, 0, "dying after {records} records");
+    }
+}
+
+#[tokio::test]
+async fn an_update_whose_answers_are_lost_is_made_once() {
+    for operation in ["CreateChangeSet", "ExecuteChangeSet", "DeleteChangeSet"] {
+        let rule = json!({ "service": "cloudformation", "operation": operation, "times": 1, "fault": "lose-answer" });
+        let bench = bench_with(json!({ "calls": [rule] }), TEMPLATE).await;
+        let first = bench.run::<DeployStack>(inputs()).await;
+        bench.file("templates/hyperpod-eks.yaml", with_retention(30));
+        let changed = bench.run_with_history::<DeployStack>(inputs(), &first.records).await;
+        changed.result.unwrap_or_else(|e| panic!("{operation}: {e:?}"));
+        let done = |e: &&hprun_sandbox::Entry| e.status == 200;
+        let sent = bench.effects("ExecuteChangeSet");
+        assert!(sent.iter().filter(done).count() <= 1, "{operation}: {sent:?}");
+        assert_eq!(change_sets(&bench).await, 0, "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_changes_after_a_crash_is_the_one_that_is_used() {
+    let bench = bench().await;
+    let with = |secret: &str| {
+        let mut inputs = Value::from_json(&inputs());
+        if let Value::Map(map) = &mut inputs {
+            let parameters = [("Password".to_owned(), Value::Secret(Secret::new("password", secret)))];
+            map.insert("parameters".to_owned(), Value::Map(parameters.into_iter().collect()));
+        }
+        inputs
+    };
+    let first = bench.attempt_value::<DeployStack>(with("old-secret-1"), Try::default()).await;
+    bench.file("templates/hyperpod-eks.yaml", with_retention(30));
+    let how = Try { history: first.records.clone(), records_until_death: Some(1), ..Try::default() };
+    let died = bench.attempt_value::<DeployStack>(with("old-secret-1"), how).await;
+    assert_eq!((count(&bench, "CreateChangeSet"), count(&bench, "ExecuteChangeSet")), (1, 0), "{:?}", died.result);
+    let how = Try { history: died.records, ..Try::default() };
+    bench.attempt_value::<DeployStack>(with("new-secret-2"), how).await.result.expect("it goes on");
+    assert_eq!((count(&bench, "CreateChangeSet"), count(&bench, "ExecuteChangeSet")), (2, 1), "with the new secret");
+}

@@ -37,6 +37,8 @@ use standing::{Move, Standing, Whose, next_move, standing};
 const KIND: &str = cause::STACK;
 /// Most times one attempt looks at the stack and acts: far more than any path through the states needs.
 const MOST_LOOKS: usize = 24;
+/// Pause before another look after a call that did not say what became of it.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// A stack of this name that the run did not make is refused; one that it made and that failed is deleted and made
 /// again. An update goes through a change set; one without changes is a success.
@@ -269,7 +271,10 @@ async fn create(cx: &mut StepContext<'_>, wanted: &Wanted) -> Result<Option<Stac
     let id = match cx.settle(&token, result).await {
         Ok(id) => id,
         // Ours from before a crash, or somebody was faster: its tags will tell.
-        Err(e) if e.has_code("AlreadyExistsException") || e.has_code("TokenAlreadyExistsException") => return Ok(None),
+        Err(e) if e.has_code("AlreadyExistsException") || is_spent(&e) => {
+            cx.progress(format!("looking again: {}", e.message));
+            return cx.sleep(LOOK_AGAIN_AFTER).await.map(|()| None);
+        }
         Err(e) => return look_again_if_unknown(cx, e).await.map(|()| None),
     };
     cx.resource(KIND, &id, name, Origin::Made).await?;
@@ -309,8 +314,10 @@ async fn remove(cx: &mut StepContext<'_>, stack: &Stack) -> Result<(), StepError
         Intent { op: "delete-stack", kind: KIND, name, existed: true, request: &serde_json::json!({ "id": id }) };
     let token = cx.intend(intent).await?;
     let result = calls::delete(cx, id, &sent(&token)).await;
-    if let Err(e) = cx.settle(&token, result).await {
-        return look_again_if_unknown(cx, e).await;
+    match cx.settle(&token, result).await {
+        Ok(()) => {}
+        Err(e) if is_spent(&e) => return cx.sleep(LOOK_AGAIN_AFTER).await,
+        Err(e) => return look_again_if_unknown(cx, e).await,
     }
     let gone = wait::until_settled(cx, id, Some(&sent(&token)), None).await?;
     settle_removal(cx, &gone, &sent(&token)).await
@@ -332,8 +339,11 @@ async fn continue_rollback(cx: &mut StepContext<'_>, wanted: &Wanted, id: &str) 
     let intent = Intent { op: "continue-rollback", kind: KIND, name, existed: true, request: &request };
     let token = cx.intend(intent).await?;
     let result = calls::continue_rollback(cx, id, &sent(&token)).await;
-    if let Err(e) = cx.settle(&token, result).await {
-        return look_again_if_unknown(cx, e).await;
+    match cx.settle(&token, result).await {
+        Ok(()) => {}
+        // Also when the SDK sent it twice, because the first answer was lost.
+        Err(e) if is_spent(&e) || e.message.contains("_IN_PROGRESS") => return cx.sleep(LOOK_AGAIN_AFTER).await,
+        Err(e) => return look_again_if_unknown(cx, e).await,
     }
     let stack = wait::until_settled(cx, id, Some(&sent(&token)), None).await?;
     match standing(Some(status_of(&stack))) {
@@ -367,7 +377,7 @@ async fn look_again_if_unknown(cx: &StepContext<'_>, error: StepError) -> Result
     match error.class {
         ErrorClass::Unknown | ErrorClass::Transient => {
             cx.progress(format!("looking again: {}", error.message));
-            cx.sleep(Duration::from_secs(5)).await
+            cx.sleep(LOOK_AGAIN_AFTER).await
         }
         ErrorClass::Invalid
         | ErrorClass::Refused
@@ -375,6 +385,12 @@ async fn look_again_if_unknown(cx: &StepContext<'_>, error: StepError) -> Result
         | ErrorClass::Login
         | ErrorClass::Interrupted => Err(error),
     }
+}
+
+/// Whether the token was used by an operation that is over: what that came to is seen by looking, and the next call
+/// has a new token.
+fn is_spent(error: &StepError) -> bool {
+    error.has_code("TokenAlreadyExistsException")
 }
 
 /// Whose the stack is: our record or our tags make it ours, and nothing else.

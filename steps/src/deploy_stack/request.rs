@@ -72,6 +72,11 @@ impl Wanted {
         tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
     }
 
+    /// Whether it holds a parameter that is not shown: its value is in no record.
+    pub fn has_hidden(&self) -> bool {
+        self.inputs.parameters.keys().any(|name| self.template.parameters.get(name).is_some_and(|p| p.no_echo))
+    }
+
     /// What makes this request this one, without secrets and without their digests.
     pub fn record(&self, op: &str) -> serde_json::Value {
         let shown = |(name, value): (&String, &Value)| {

@@ -12,7 +12,7 @@ use aws_sdk_cloudformation::types::{
 use super::calls::{capabilities, sent, with_advice};
 use super::failure::failure;
 use super::request::Wanted;
-use super::{look_again_if_unknown, standing, status_of, wait};
+use super::{LOOK_AGAIN_AFTER, is_spent, look_again_if_unknown, standing, status_of, wait};
 use crate::aws_error::explain;
 use crate::context::{Intent, StepContext};
 use crate::error::StepError;
@@ -28,6 +28,11 @@ pub async fn update(cx: &mut StepContext<'_>, wanted: &Wanted, stack: &Stack) ->
     let mut request = wanted.record(OP);
     request["stack"] = id.clone().into();
     let name = &wanted.inputs.name;
+    if wanted.has_hidden() {
+        // What is hidden is not in the record, so nobody can tell whether a change set from before a crash holds the
+        // same: it is made anew.
+        remove_leftovers(cx, &id, "").await?;
+    }
     let token = cx.intend(Intent { op: OP, kind: KIND, name, existed: true, request: &request }).await?;
     remove_leftovers(cx, &id, &token).await?;
     cx.progress("comparing the stack with the template");
@@ -76,8 +81,13 @@ async fn execute(
     let call = cx.clients.cloudformation().execute_change_set().stack_name(id).change_set_name(sent(change_set));
     let result = call.client_request_token(sent(&token)).send().await.map(drop);
     let result = result.map_err(|e| explain(&format!("update the stack {name}"), e));
-    if let Err(e) = cx.settle(&token, result).await {
-        return look_again_if_unknown(cx, e).await.map(|()| None);
+    match cx.settle(&token, result).await {
+        Ok(()) => {}
+        // Executed already (the SDK sends a call again whose answer was lost), or out of date: the next look tells.
+        Err(e) if e.has_code("InvalidChangeSetStatus") || e.has_code("ChangeSetNotFound") || is_spent(&e) => {
+            return cx.sleep(LOOK_AGAIN_AFTER).await.map(|()| None);
+        }
+        Err(e) => return look_again_if_unknown(cx, e).await.map(|()| None),
     }
     cx.settle(change_set, Ok(())).await?;
     let stack = wait::until_settled(cx, id, Some(&sent(&token)), Some(changes)).await?;

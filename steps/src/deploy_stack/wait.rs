@@ -18,8 +18,11 @@ use crate::pace::Pace;
 /// Most stacks that may be nested in each other when a cause is looked for.
 const DEEPEST: usize = 8;
 
+/// How long what was just begun may stay unseen: answers of CloudFormation may be older than what it took a moment ago.
+const SEEN_WITHIN: Duration = Duration::from_secs(60);
+
 /// Waits until no operation is going on; the stack as it then stands. `token`, as sent, picks the events of our
-/// operation; `total` is how many resources it is about.
+/// operation, and its end counts only when there are some; `total` is how many resources it is about.
 pub async fn until_settled(
     cx: &StepContext<'_>,
     id: &str,
@@ -28,17 +31,57 @@ pub async fn until_settled(
 ) -> Result<Stack, StepError> {
     let mut pace = Pace::new(Duration::from_secs(3), Duration::from_secs(20));
     let mut seen = Seen::default();
+    let began = cx.clock.elapsed();
     loop {
         let stack = calls::find(cx, id).await?;
-        let stack = stack.ok_or_else(|| StepError::failed(format!("the stack {id} is gone")))?;
-        if standing(Some(status_of(&stack))) != Standing::Busy {
-            return Ok(stack);
+        let standing = stack.as_ref().map(|stack| standing(Some(status_of(stack))));
+        if stack.is_some() {
+            seen.read(cx, id, token).await?;
         }
-        seen.read(cx, id, token).await?;
-        if let Some(line) = progress_line(&seen.resources, status_of(&stack), total) {
-            cx.progress(line);
+        let is_new = cx.clock.elapsed().saturating_sub(began) < SEEN_WITHIN;
+        let has_begun = token.is_none() || !seen.ids.is_empty();
+        match (turn(standing, has_begun, is_new), stack) {
+            (Turn::Gone, _) => return Err(StepError::failed(format!("the stack {id} is gone"))),
+            (Turn::Ended, Some(stack)) => return Ok(stack),
+            (Turn::Ended | Turn::Wait, stack) => {
+                let status = stack.as_ref().map(status_of).unwrap_or_default();
+                if let Some(line) = progress_line(&seen.resources, status, total) {
+                    cx.progress(line);
+                }
+            }
         }
         pace.pause(cx).await?;
+    }
+}
+
+/// What one look at a stack with an operation of ours means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Look again after a pause.
+    Wait,
+    /// The operation has ended.
+    Ended,
+    /// There is no such stack.
+    Gone,
+}
+
+/// A stack that is at rest before our operation shows in its events is one of which an old picture was given. `is_new`
+/// says that the operation began so short a time ago that this can be.
+fn turn(standing: Option<Standing>, has_begun: bool, is_new: bool) -> Turn {
+    match standing {
+        Some(Standing::Busy) => Turn::Wait,
+        None if is_new => Turn::Wait,
+        None => Turn::Gone,
+        Some(_) if is_new && !has_begun => Turn::Wait,
+        Some(
+            Standing::Absent
+            | Standing::Shell
+            | Standing::Good
+            | Standing::NeverCreated
+            | Standing::RollbackStuck
+            | Standing::DeleteStuck
+            | Standing::Unknown,
+        ) => Turn::Ended,
     }
 }
 
@@ -138,6 +181,24 @@ fn progress_line(resources: &IndexMap<String, String>, status: &str, total: Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stack_at_rest_ends_a_wait_only_when_our_operation_shows_in_its_events() {
+        // standing, our events are there, began a moment ago
+        let table = [
+            (Some(Standing::Good), false, true, Turn::Wait),
+            (Some(Standing::NeverCreated), false, true, Turn::Wait),
+            (Some(Standing::Good), true, true, Turn::Ended),
+            (Some(Standing::Good), false, false, Turn::Ended),
+            (Some(Standing::Absent), true, true, Turn::Ended),
+            (Some(Standing::Busy), true, false, Turn::Wait),
+            (None, false, true, Turn::Wait),
+            (None, false, false, Turn::Gone),
+        ];
+        for (standing, has_begun, is_new, expected) in table {
+            assert_eq!(turn(standing, has_begun, is_new), expected, "{standing:?} {has_begun} {is_new}");
+        }
+    }
 
     #[test]
     fn the_line_counts_and_names_what_is_waited_for() {

@@ -323,3 +323,30 @@ async fn a_secret_that_changes_after_a_crash_is_the_one_that_is_used() {
     bench.attempt_value::<DeployStack>(with("new-secret-2"), how).await.result.expect("it goes on");
     assert_eq!((count(&bench, "CreateChangeSet"), count(&bench, "ExecuteChangeSet")), (2, 1), "with the new secret");
 }
+
+#[tokio::test]
+async fn a_deletion_that_gets_stuck_says_what_holds_it_and_goes_on_when_that_is_gone() {
+    let template = TEMPLATE.replace(
+        "  Gateway:\n    Type: AWS::EC2::InternetGateway\n",
+        "  Bucket:\n    Type: AWS::S3::Bucket\n    Properties: { BucketName: held-by-an-object }\n  Gateway:\n    Type: AWS::EC2::InternetGateway\n    DependsOn: Bucket\n",
+    );
+    let fault = json!({ "kind": "AWS::EC2::InternetGateway", "reason": "no more", "times": 1, "after": "10m" });
+    let bench = bench_with(json!({ "resources": [fault] }), &template).await;
+    let how = Try { records_until_death: Some(1), ..Try::default() };
+    let died = bench.attempt::<DeployStack>(inputs(), how).await;
+    bench.advance(std::time::Duration::from_secs(300));
+    let s3 = bench.clients.s3();
+    let put = s3.put_object().bucket("held-by-an-object").key("kept").body(b"x".to_vec().into());
+    put.send().await.expect("the bucket is made before the gateway");
+    bench.advance(std::time::Duration::from_secs(3600));
+    let stuck = bench.run_with_history::<DeployStack>(inputs(), &died.records).await;
+    let error = stuck.result.expect_err("the bucket is not empty");
+    assert!(error.message.contains("Bucket (AWS::S3::Bucket)"), "{error:?}");
+    assert_eq!(error.causes, ["the stack is in DELETE_FAILED"]);
+    let still = bench.run_with_history::<DeployStack>(inputs(), &stuck.records).await;
+    assert!(still.result.is_err(), "nothing was mended");
+    s3.delete_object().bucket("held-by-an-object").key("kept").send().await.expect("it can be deleted");
+    let resumed = bench.run_with_history::<DeployStack>(inputs(), &still.records).await;
+    resumed.result.unwrap_or_else(|e| panic!("{e:?}"));
+    assert_eq!(bench.clients.cloudformation().describe_stacks().send().await.expect("it answers").stacks().len(), 1);
+}

@@ -95,6 +95,52 @@ async fn somebody_elses_object_is_refused_unless_adopted() {
 }
 
 #[tokio::test]
+async fn an_object_of_another_run_is_refused_unless_adopted() {
+    let mut bench = bench().await;
+    bench.run::<UploadLifecycle>(inputs()).await.result.expect("it succeeds");
+    bench.run.id = "02other".to_owned();
+    let same = bench.run::<UploadLifecycle>(inputs()).await;
+    same.result.expect("the same contents harm nobody");
+    let made = |r: &Record| matches!(r, Record::ResourceRecorded { .. });
+    assert!(!same.records.iter().any(made), "and are not taken for ours: {:?}", same.records);
+    bench.file("lifecycle/base-config/on_create_main.sh", "#!/bin/bash\nmended\n");
+    let error = bench.run::<UploadLifecycle>(inputs()).await.result.expect_err("it is refused");
+    assert_eq!(error.class, ErrorClass::Refused);
+    let key = "LifecycleScripts/base-config/on_create_main.sh";
+    assert_eq!(
+        error.message,
+        format!("s3://{BUCKET}/{key} has other contents, and the run {} uploaded it", support::RUN)
+    );
+    assert_eq!(text(&bench, key).await, "#!/bin/bash\ntrue\n");
+}
+
+#[tokio::test]
+async fn what_was_taken_over_or_replaced_since_is_never_removed() {
+    let bench = bench().await;
+    let key = |name: &str| format!("LifecycleScripts/base-config/{name}");
+    let put = async |name: &str, body: &str| {
+        let put = bench.clients.s3().put_object().bucket(BUCKET).key(key(name)).body(body.as_bytes().to_vec().into());
+        put.send().await.expect("it can be put");
+    };
+    put("lib/data.json", "theirs before").await;
+    let mut with = inputs();
+    with["adopt"] = json!(true);
+    with["delete-extra"] = json!(true);
+    let first = bench.run::<UploadLifecycle>(with.clone()).await;
+    first.result.expect("it is adopted");
+    // A crash after the objects were put, before they were recorded, does not make the adopted one ours.
+    let again = bench.run_with_history::<UploadLifecycle>(with.clone(), &first.records).await;
+    put("on_create_main.sh", "theirs since").await;
+    for name in ["lib/data.json", "on_create_main.sh"] {
+        std::fs::remove_file(bench.base.join("lifecycle/base-config").join(name)).expect("it is there");
+    }
+    let removed = bench.run_with_history::<UploadLifecycle>(with, &again.records).await;
+    removed.result.expect("it succeeds");
+    assert_eq!(text(&bench, &key("on_create_main.sh")).await, "theirs since");
+    assert_eq!(text(&bench, &key("lib/data.json")).await, "{}", "it was somebody else's before");
+}
+
+#[tokio::test]
 async fn only_what_this_run_uploaded_is_ever_removed() {
     let bench = bench().await;
     let foreign = "LifecycleScripts/base-config/theirs.txt";

@@ -91,13 +91,14 @@ impl Attempt {
         let (records, progress) = self.channels();
         let mut cx = self.context(&prepared, records, progress);
         let spec = &self.world.plan.steps[self.step].spec;
+        let timer = self.timer();
         let result = {
             let mut running = (spec.step_type.run)(prepared.inputs.clone(), &mut cx);
             match spec.timeout {
                 None => running.await,
                 Some(timeout) => tokio::select! {
                     result = &mut running => result,
-                    () = self.timer().sleep(timeout) => {
+                    () = timer.sleep(timeout) => {
                         self.cancel.cancel();
                         let late = tokio::time::timeout(GRACE, running).await;
                         match late {

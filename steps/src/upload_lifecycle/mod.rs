@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::context::{Intent, Origin, Record, StepContext};
+use crate::context::{CallOutcome, Intent, Origin, Record, StepContext};
 use crate::error::StepError;
 use crate::files::{FileInput, FileKind, Files};
 use crate::partial::{Finding, Partial, Severity};
@@ -43,7 +43,7 @@ pub struct UploadLifecycle {
     /// Remove objects that this run uploaded earlier and that the folder no longer holds. Default: false.
     #[serde(default)]
     pub delete_extra: bool,
-    /// Write over objects with other contents that hprun did not upload. Default: false, they are refused.
+    /// Write over objects with other contents that this run did not upload. Default: false, they are refused.
     #[serde(default)]
     pub adopt: bool,
 }
@@ -97,16 +97,23 @@ impl Step for UploadLifecycle {
         let bucket = Bucket::new(cx, &self.bucket);
         let found = look(cx, &bucket, &scripts).await?;
         let missing: Vec<Script> = changed(&scripts, &found).cloned().collect();
+        let foreign: Vec<&Found> =
+            missing.iter().map(|s| found_of(&found, s)).filter(|f| f.is_foreign(&cx.run.id)).collect();
         if !self.adopt {
-            refuse_foreign(&self.bucket, &scripts, &found)?;
+            refuse_foreign(&self.bucket, &foreign)?;
+        }
+        for object in foreign {
+            // Recorded before it is written over: afterwards it looks like one of ours.
+            cx.resource(KIND, &uri(&self.bucket, &object.key), &object.key, Origin::Adopted).await?;
         }
         if !missing.is_empty() {
             self.upload(cx, &bucket, &missing, &found).await?;
         }
         for script in &scripts {
+            let id = uri(&self.bucket, &script.key);
             let ours = missing.iter().any(|m| m.key == script.key) || found_of(&found, script).is_by(&cx.run.id);
-            if ours {
-                cx.resource(KIND, &uri(&self.bucket, &script.key), &script.name, Origin::Made).await?;
+            if ours && !is_adopted(cx, &id) {
+                cx.resource(KIND, &id, &script.name, Origin::Made).await?;
             }
         }
         if self.delete_extra {
@@ -156,7 +163,7 @@ impl UploadLifecycle {
         missing: &[Script],
         found: &[Found],
     ) -> Result<(), StepError> {
-        let unfinished = cx.intents().any(|i| i.op == "upload" && cx.outcome_of(&i.token).is_none());
+        let unfinished = cx.intents().any(|i| i.op == "upload" && cx.outcome_of(&i.token) != Some(CallOutcome::Done));
         let request = json!({ "bucket": self.bucket, "objects": missing.iter().map(|s| (&s.key, &s.sha256)).collect::<Vec<_>>() });
         let existed = missing.iter().any(|script| found.iter().any(|f| f.key == script.key && f.size.is_some()));
         let name = uri(&self.bucket, &self.clean_prefix());
@@ -214,6 +221,10 @@ impl UploadLifecycle {
             ours.filter(|key| !scripts.iter().any(|script| script.key == *key)).map(str::to_owned).collect();
         for key in extra {
             let id = uri(&self.bucket, &key);
+            if bucket.head(&key).await?.is_foreign(&cx.run.id) {
+                cx.progress(format!("{id} is somebody else's by now: it stays"));
+                continue;
+            }
             let intent = Intent { op: "delete", kind: KIND, name: &id, existed: true, request: &json!({ "id": id }) };
             let token = cx.intend(intent).await?;
             let result = bucket.delete(&key).await;
@@ -262,19 +273,28 @@ fn changed<'a>(scripts: &'a [Script], found: &'a [Found]) -> impl Iterator<Item 
     scripts.iter().filter(|script| !found_of(found, script).is(script))
 }
 
-/// Objects of other contents that hprun did not put there.
-fn refuse_foreign(bucket: &str, scripts: &[Script], found: &[Found]) -> Result<(), StepError> {
-    let foreign: Vec<&Found> =
-        changed(scripts, found).map(|script| found_of(found, script)).filter(|f| f.is_foreign()).collect();
+/// Whether the object was somebody else's when this step took it over.
+fn is_adopted(cx: &StepContext<'_>, object: &str) -> bool {
+    cx.history().iter().any(|record| match record {
+        Record::ResourceRecorded { kind, id, origin: Origin::Adopted, .. } => kind == KIND && id == object,
+        Record::ResourceRecorded { origin: Origin::Made, .. }
+        | Record::ResourceRemoved { .. }
+        | Record::CallIntended(_)
+        | Record::CallSettled { .. }
+        | Record::ChildStarted { .. }
+        | Record::ChildEnded { .. } => false,
+    })
+}
+
+/// Refuses objects of other contents that this run did not put there.
+fn refuse_foreign(bucket: &str, foreign: &[&Found]) -> Result<(), StepError> {
     let Some(first) = foreign.first() else { return Ok(()) };
-    let others = if foreign.len() > 1 { format!(" and {} more", foreign.len() - 1) } else { String::new() };
+    let others = if foreign.len() > 1 { format!(" (and {} more)", foreign.len() - 1) } else { String::new() };
     let age = first.changed.as_deref().unwrap_or("an unknown time");
-    Err(StepError::refused(format!(
-        "{}{others} has other contents, and hprun did not upload it",
-        uri(bucket, &first.key)
-    ))
-    .because(format!("last changed at {age}"))
-    .help("choose another `prefix`, or say `adopt: true` to write over it"))
+    let id = uri(bucket, &first.key);
+    Err(StepError::refused(format!("{id}{others} has other contents, and {}", first.owner()))
+        .because(format!("last changed at {age}"))
+        .help("choose another `prefix`, or say `adopt: true` to write over it"))
 }
 
 fn uri(bucket: &str, key: &str) -> String {

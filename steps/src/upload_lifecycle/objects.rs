@@ -48,9 +48,16 @@ impl Found {
         self.run.as_deref() == Some(run)
     }
 
-    /// Whether it is there and hprun did not put it there.
-    pub fn is_foreign(&self) -> bool {
-        self.size.is_some() && self.run.is_none()
+    /// Whether it is there and `run` did not put it there.
+    pub fn is_foreign(&self, run: &str) -> bool {
+        self.size.is_some() && !self.is_by(run)
+    }
+
+    /// Who put it there, to show.
+    pub fn owner(&self) -> String {
+        self.run
+            .as_ref()
+            .map_or_else(|| "hprun did not upload it".to_owned(), |run| format!("the run {run} uploaded it"))
     }
 }
 

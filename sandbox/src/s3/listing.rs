@@ -112,6 +112,23 @@ fn prefixes(found: &[String], encode: &dyn Fn(&str) -> String) -> Option<Vec<Com
     (!list.is_empty()).then_some(list)
 }
 
+/// A page of a bucket's keys, with what a listing says of each.
+fn contents(
+    service: &Service,
+    bucket: &str,
+    wanted: &Wanted<'_>,
+    encode: &dyn Fn(&str) -> String,
+    with_owner: bool,
+) -> S3Result<(Page, Vec<Object>)> {
+    let read = service.world.read(&service.region, |state, cx| {
+        let bucket = state.s3.bucket(bucket, cx.region)?;
+        let page = page(present(bucket), wanted);
+        let contents = page.keys.iter().map(|key| listed(bucket, key, encode, with_owner)).collect();
+        Ok((page, contents))
+    });
+    read.map_err(failed)
+}
+
 pub(super) fn v2(service: &Service, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
     let encode = encoder(input.encoding_type.as_ref())?;
     let most = most(input.max_keys)?;
@@ -119,16 +136,8 @@ pub(super) fn v2(service: &Service, input: ListObjectsV2Input) -> S3Result<ListO
     let after = token.or_else(|| input.start_after.clone()).unwrap_or_default();
     let prefix = input.prefix.clone().unwrap_or_default();
     let delimiter = input.delimiter.clone().unwrap_or_default();
-    let (page, contents) = service
-        .world
-        .read(&service.region, |state, cx| {
-            let bucket = state.s3.bucket(&input.bucket, cx.region)?;
-            let page = page(present(bucket), &Wanted { prefix: &prefix, delimiter: &delimiter, after: &after, most });
-            let owner = input.fetch_owner == Some(true);
-            let contents: Vec<Object> = page.keys.iter().map(|key| listed(bucket, key, &encode, owner)).collect();
-            Ok((page, contents))
-        })
-        .map_err(failed)?;
+    let wanted = Wanted { prefix: &prefix, delimiter: &delimiter, after: &after, most };
+    let (page, contents) = contents(service, &input.bucket, &wanted, &encode, input.fetch_owner == Some(true))?;
     Ok(ListObjectsV2Output {
         name: Some(input.bucket),
         prefix: Some(encode(&prefix)),
@@ -157,15 +166,8 @@ pub(super) fn v1(service: &Service, input: ListObjectsInput) -> S3Result<ListObj
     let after = input.marker.clone().unwrap_or_default();
     let prefix = input.prefix.clone().unwrap_or_default();
     let delimiter = input.delimiter.clone().unwrap_or_default();
-    let (page, contents) = service
-        .world
-        .read(&service.region, |state, cx| {
-            let bucket = state.s3.bucket(&input.bucket, cx.region)?;
-            let page = page(present(bucket), &Wanted { prefix: &prefix, delimiter: &delimiter, after: &after, most });
-            let contents: Vec<Object> = page.keys.iter().map(|key| listed(bucket, key, &encode, true)).collect();
-            Ok((page, contents))
-        })
-        .map_err(failed)?;
+    let wanted = Wanted { prefix: &prefix, delimiter: &delimiter, after: &after, most };
+    let (page, contents) = contents(service, &input.bucket, &wanted, &encode, true)?;
     Ok(ListObjectsOutput {
         name: Some(input.bucket),
         prefix: Some(encode(&prefix)),

@@ -1,5 +1,6 @@
 //! A small AWS client for the tests: signs with SigV4, sends over HTTP, gives status, headers and body.
 //! Must not use the crate's own wire code, so that both sides do not make the same mistake.
+#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its own part of this")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,9 +19,14 @@ pub const KEY: &str = "AKIAHPRUNSANDBOX0000";
 
 pub async fn open(dir: &Path, faults: Option<&str>) -> (Sandbox, Arc<AtomicI64>) {
     let now = Arc::new(AtomicI64::new(1_800_000_000_000_000));
+    (open_at(dir, &now, faults).await, now)
+}
+
+/// Opens a world whose clock is `now`, in microseconds since the epoch.
+pub async fn open_at(dir: &Path, now: &Arc<AtomicI64>, faults: Option<&str>) -> Sandbox {
     let script = faults.map(|text| serde_yaml::from_str::<FaultScript>(text).expect("the script of the test is right"));
-    let options = Options { world: dir.to_path_buf(), clock: ClockKind::Manual(Arc::clone(&now)), faults: script };
-    (Sandbox::open(options).await.expect("the world opens"), now)
+    let options = Options { world: dir.to_path_buf(), clock: ClockKind::Manual(Arc::clone(now)), faults: script };
+    Sandbox::open(options).await.expect("the world opens")
 }
 
 #[derive(Debug)]

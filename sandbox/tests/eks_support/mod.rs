@@ -1,15 +1,14 @@
 //! A world with a stepped clock, and a client that speaks EC2's and IAM's forms and EKS's JSON to it.
 //! Knows the wire only, nothing of the sandbox's inside but its public door.
 
+#[path = "../common/mod.rs"]
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use hprun_sandbox::{ClockKind, Options, Sandbox};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use common::{Ask, ask, open_at};
+use hprun_sandbox::Sandbox;
 use serde_json::{Value, json};
 
 /// 2026-08-01T00:00:00Z
@@ -19,7 +18,6 @@ pub const REGION: &str = "us-west-2";
 pub struct Bench {
     pub sandbox: Sandbox,
     now: Arc<AtomicI64>,
-    client: Client<HttpConnector, Full<Bytes>>,
     dir: tempfile::TempDir,
 }
 
@@ -45,22 +43,17 @@ impl Answer {
 pub async fn bench() -> Bench {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let now = Arc::new(AtomicI64::new(START));
-    let sandbox = open(&dir, &now).await;
-    Bench { sandbox, now, client: Client::builder(TokioExecutor::new()).build_http(), dir }
-}
-
-async fn open(dir: &tempfile::TempDir, now: &Arc<AtomicI64>) -> Sandbox {
-    let options = Options { world: dir.path().to_path_buf(), clock: ClockKind::Manual(Arc::clone(now)), faults: None };
-    Sandbox::open(options).await.expect("the world opens")
+    let sandbox = open_at(dir.path(), &now, None).await;
+    Bench { sandbox, now, dir }
 }
 
 impl Bench {
     /// Stops the server and opens the same world again.
     pub async fn reopen(self) -> Bench {
-        let Bench { sandbox, now, client, dir } = self;
+        let Bench { sandbox, now, dir } = self;
         sandbox.stop().await;
-        let sandbox = open(&dir, &now).await;
-        Bench { sandbox, now, client, dir }
+        let sandbox = open_at(dir.path(), &now, None).await;
+        Bench { sandbox, now, dir }
     }
 
     /// Lets this many seconds of sandbox time pass.
@@ -97,19 +90,10 @@ impl Bench {
     }
 
     async fn send(&self, service: &str, method: &str, path: &str, kind: &str, body: String) -> Answer {
-        let credential = format!("AKIAHPRUNSANDBOX0000/20260801/{REGION}/{service}/aws4_request");
-        let signed = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0");
-        let request = http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.sandbox.endpoint()))
-            .header("content-type", kind)
-            .header("authorization", signed)
-            .body(Full::new(Bytes::from(body)))
-            .expect("a request");
-        let answer = self.client.request(request).await.expect("an answer");
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.expect("a whole body").to_bytes();
-        Answer { status, body: String::from_utf8_lossy(&body).into_owned() }
+        let headers = [("content-type", kind)];
+        let call = Ask { service, method, path, headers: &headers, body: body.as_bytes(), ..Ask::default() };
+        let answer = ask(&self.sandbox, call).await.expect("an answer");
+        Answer { status: answer.status, body: answer.text() }
     }
 
     /// A VPC with two subnets in different zones: their ids.

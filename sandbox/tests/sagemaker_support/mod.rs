@@ -1,18 +1,15 @@
 //! A world with a stepped clock and a client that speaks raw JSON to it.
 //! Knows the wire only, nothing of the sandbox's inside but its public door.
 
-use std::path::Path;
+#[path = "../common/mod.rs"]
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use hprun_sandbox::{ClockKind, FaultScript, Options, Sandbox};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use common::{Ask, ask, open_at};
+use hprun_sandbox::Sandbox;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 /// 2026-08-01T00:00:00Z
 const START: i64 = 1_785_542_400_000_000;
@@ -25,7 +22,6 @@ pub struct Bench {
     pub sandbox: Sandbox,
     pub now: Arc<AtomicI64>,
     pub vpc: Value,
-    client: Client<HttpConnector, Full<Bytes>>,
 }
 
 /// A world with everything that a cluster needs.
@@ -39,31 +35,16 @@ pub async fn bench(faults: &str) -> Bench {
 pub async fn closed_bench(faults: &str) -> Bench {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let now = Arc::new(AtomicI64::new(START));
-    let faults: Option<FaultScript> =
-        (!faults.is_empty()).then(|| serde_yaml::from_str(faults).expect("a fault script"));
-    let sandbox = open(dir.path(), &now, faults).await;
-    let client = Client::builder(TokioExecutor::new()).build_http();
+    let sandbox = open_at(dir.path(), &now, (!faults.is_empty()).then_some(faults)).await;
     let vpc = json!({ "SecurityGroupIds": ["sg-0123456789abcdef0"], "Subnets": ["subnet-0123456789abcdef0"] });
     let mut bench = Bench {
         dir,
         sandbox,
         now,
         vpc,
-        client,
     };
     bench.furnish().await;
     bench
-}
-
-async fn open(dir: &Path, now: &Arc<AtomicI64>, faults: Option<FaultScript>) -> Sandbox {
-    let clock = ClockKind::Manual(Arc::clone(now));
-    Sandbox::open(Options {
-        world: dir.to_path_buf(),
-        clock,
-        faults,
-    })
-    .await
-    .expect("the world opens")
 }
 
 impl Bench {
@@ -190,11 +171,11 @@ impl Bench {
     /// Stops the server and opens the same world again.
     pub async fn reopen(&mut self) {
         let next = tempfile::tempdir().expect("a temporary folder");
-        let placeholder = open(next.path(), &self.now, None).await;
+        let placeholder = open_at(next.path(), &self.now, None).await;
         std::mem::replace(&mut self.sandbox, placeholder)
             .stop()
             .await;
-        self.sandbox = open(self.dir.path(), &self.now, None).await;
+        self.sandbox = open_at(self.dir.path(), &self.now, None).await;
     }
 
     /// Lets this many seconds of sandbox time pass.
@@ -302,89 +283,24 @@ impl Bench {
         (status, serde_json::from_str(&answer).expect("JSON"))
     }
 
-    async fn send(
-        &self,
-        service: &str,
-        path: &str,
-        content_type: &str,
-        target: &str,
-        body: String,
-    ) -> (u16, String) {
-        let credential = format!("AKIAHPRUNSANDBOX0000/20260801/us-west-2/{service}/aws4_request");
-        let request = http::Request::post(format!("{}{path}", self.sandbox.endpoint()))
-            .header("x-amz-target", target)
-            .header("content-type", content_type)
-            .header(
-                "authorization",
-                format!(
-                    "AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"
-                ),
-            )
-            .body(Full::new(Bytes::from(body)))
-            .expect("a request");
-        let answer = self.client.request(request).await.expect("an answer");
-        let status = answer.status().as_u16();
-        let body = answer
-            .into_body()
-            .collect()
-            .await
-            .expect("a whole body")
-            .to_bytes();
-        (status, String::from_utf8(body.to_vec()).expect("text"))
+    async fn send(&self, service: &str, path: &str, content_type: &str, target: &str, body: String) -> (u16, String) {
+        let headers = [("content-type", content_type), ("x-amz-target", target)];
+        let call = Ask { service, method: "POST", path, headers: &headers, body: body.as_bytes(), ..Ask::default() };
+        let answer = ask(&self.sandbox, call).await.expect("an answer");
+        (answer.status, answer.text())
     }
 
-    /// Puts an object, or makes the bucket when the key is empty; S3 checks signatures, so this one is signed.
+    /// Puts an object, or makes the bucket when the key is empty.
     pub async fn put(&self, key: &str, body: &str) {
-        // S3 compares it with the wall clock.
-        let date = jiff::Timestamp::now()
-            .strftime("%Y%m%dT%H%M%SZ")
-            .to_string();
-        let day = &date[..8];
-        let endpoint = self.sandbox.endpoint();
-        let host = endpoint.trim_start_matches("http://");
         let path = format!("/{BUCKET}{key}");
         let body = if key.is_empty() {
             "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>us-west-2</LocationConstraint></CreateBucketConfiguration>"
         } else {
             body
         };
-        let digest = hex::encode(Sha256::digest(body));
-        let names = "host;x-amz-content-sha256;x-amz-date";
-        let canonical = format!(
-            "PUT\n{path}\n\nhost:{host}\nx-amz-content-sha256:{digest}\nx-amz-date:{date}\n\n{names}\n{digest}"
-        );
-        let scope = format!("{day}/us-west-2/s3/aws4_request");
-        let to_sign = format!(
-            "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
-            hex::encode(Sha256::digest(canonical))
-        );
-        let secret = b"AWS4hprun-sandbox-secret".to_vec();
-        let key = [day, "us-west-2", "s3", "aws4_request"]
-            .iter()
-            .fold(secret, |key, part| hmac(&key, part));
-        let signature = hex::encode(hmac(&key, &to_sign));
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential=AKIAHPRUNSANDBOX0000/{scope}, SignedHeaders={names}, Signature={signature}"
-        );
-        let request = http::Request::put(format!("{endpoint}{path}"))
-            .header("x-amz-date", &date)
-            .header("x-amz-content-sha256", &digest)
-            .header("authorization", authorization)
-            .body(Full::new(Bytes::from(body.to_owned())))
-            .expect("a request");
-        let answer = self.client.request(request).await.expect("an answer");
-        let status = answer.status();
-        let body = answer
-            .into_body()
-            .collect()
-            .await
-            .expect("a whole body")
-            .to_bytes();
-        assert!(
-            status.is_success(),
-            "PUT {path}: {}",
-            String::from_utf8_lossy(&body)
-        );
+        let call = Ask { method: "PUT", path: &path, body: body.as_bytes(), ..Ask::default() };
+        let answer = ask(&self.sandbox, call).await.expect("an answer");
+        assert_eq!(answer.status, 200, "PUT {path}: {}", answer.text());
     }
 
     /// A CreateCluster request with one group of general nodes and one of accelerated ones, changed as asked.
@@ -425,20 +341,4 @@ pub fn with(mut group: Value, changes: Value) -> Value {
 
 pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
-}
-
-/// HMAC-SHA256 (RFC 2104), for signatures.
-fn hmac(key: &[u8], text: &str) -> Vec<u8> {
-    let mut block = [0_u8; 64];
-    block[..key.len()].copy_from_slice(key);
-    let pad = |with: u8| block.map(|byte| byte ^ with);
-    let inner = Sha256::new()
-        .chain_update(pad(0x36))
-        .chain_update(text)
-        .finalize();
-    Sha256::new()
-        .chain_update(pad(0x5c))
-        .chain_update(inner)
-        .finalize()
-        .to_vec()
 }

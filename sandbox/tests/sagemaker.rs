@@ -506,98 +506,60 @@ async fn lists_are_paged_and_filtered() {
     );
 }
 
-#[tokio::test]
-async fn batches_of_nodes_succeed_and_fail_in_part() {
+/// A continuous cluster whose nodes are all in service.
+async fn continuous() -> Bench {
     let bench = bench("").await;
-    bench
-        .ok(
-            "CreateCluster",
-            bench.request(json!({ "NodeProvisioningMode": "Continuous" })),
-        )
-        .await;
+    bench.ok("CreateCluster", bench.request(json!({ "NodeProvisioningMode": "Continuous" }))).await;
     bench.pass(12 * 60);
+    bench
+}
+
+/// The instance ids of the general nodes.
+async fn general_nodes(bench: &Bench) -> Vec<Value> {
+    let asked = json!({ "ClusterName": "train", "InstanceGroupNameContains": "general" });
+    let nodes = bench.ok("ListClusterNodes", asked).await;
+    nodes["ClusterNodeSummaries"].as_array().expect("a list").iter().map(|node| node["InstanceId"].clone()).collect()
+}
+
+#[tokio::test]
+async fn nodes_are_added_once_for_a_token_and_unknown_groups_are_named() {
+    let bench = continuous().await;
     let add = json!({ "ClusterName": "train", "ClientToken": "one", "NodesToAdd": [
         { "InstanceGroupName": "general", "IncrementTargetCountBy": 2 }, { "InstanceGroupName": "none", "IncrementTargetCountBy": 1 },
     ] });
     let added = bench.ok("BatchAddClusterNodes", add.clone()).await;
     assert_eq!(
-        (
-            added["Successful"].as_array().map(Vec::len),
-            &added["Failed"][0]["ErrorCode"]
-        ),
+        (added["Successful"].as_array().map(Vec::len), &added["Failed"][0]["ErrorCode"]),
         (Some(2), &json!("InstanceGroupNotFound"))
     );
-    assert_eq!(
-        bench.ok("BatchAddClusterNodes", add).await,
-        added,
-        "the same token gives the same answer"
-    );
+    assert_eq!(bench.ok("BatchAddClusterNodes", add).await, added, "the same token gives the same answer");
     bench.pass(9 * 60);
-    assert_eq!(
-        bench.look().await,
-        "InService: accel InService 2/2, general InService 3/3"
-    );
-    let nodes = bench
-        .ok(
-            "ListClusterNodes",
-            json!({ "ClusterName": "train", "InstanceGroupNameContains": "general" }),
-        )
-        .await;
-    let id = &nodes["ClusterNodeSummaries"][0]["InstanceId"];
-    let replaced = bench
-        .ok(
-            "BatchReplaceClusterNodes",
-            json!({ "ClusterName": "train", "NodeIds": [id, "i-00000000"] }),
-        )
-        .await;
+    assert_eq!(bench.look().await, "InService: accel InService 2/2, general InService 3/3");
+}
+
+#[tokio::test]
+async fn nodes_are_replaced_rebooted_and_deleted_and_unknown_ones_are_named() {
+    let bench = continuous().await;
+    let id = general_nodes(&bench).await.remove(0);
+    let replaced =
+        bench.ok("BatchReplaceClusterNodes", json!({ "ClusterName": "train", "NodeIds": [id, "i-00000000"] })).await;
     assert_eq!(
         (&replaced["Successful"], &replaced["Failed"][0]["ErrorCode"]),
         (&json!([id]), &json!("InstanceIdNotFound"))
     );
     bench.pass(9 * 60);
-    assert_eq!(
-        bench.look().await,
-        "InService: accel InService 2/2, general InService 3/3"
-    );
-    let nodes = bench
-        .ok(
-            "ListClusterNodes",
-            json!({ "ClusterName": "train", "InstanceGroupNameContains": "general" }),
-        )
-        .await;
-    let ids: Vec<&Value> = nodes["ClusterNodeSummaries"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|node| &node["InstanceId"])
-        .collect();
+    assert_eq!(bench.look().await, "InService: accel InService 2/2, general InService 1/1");
+    let ids = general_nodes(&bench).await;
     assert!(!ids.contains(&id), "{id} was replaced");
-    bench
-        .ok(
-            "BatchRebootClusterNodes",
-            json!({ "ClusterName": "train", "NodeIds": [ids[0]] }),
-        )
-        .await;
-    assert_eq!(
-        bench
-            .nodes()
-            .await
-            .iter()
-            .filter(|status| *status == "Pending")
-            .count(),
-        1
-    );
-    bench
-        .ok(
-            "BatchDeleteClusterNodes",
-            json!({ "ClusterName": "train", "NodeIds": [ids[1]] }),
-        )
-        .await;
+    bench.ok("BatchRebootClusterNodes", json!({ "ClusterName": "train", "NodeIds": [ids[0]] })).await;
+    let pending = bench.nodes().await.into_iter().filter(|status| status == "Pending").count();
+    assert_eq!(pending, 1);
+    bench.pass(9 * 60);
+    let deleted =
+        bench.ok("BatchDeleteClusterNodes", json!({ "ClusterName": "train", "NodeIds": [ids[0], "i-00000000"] })).await;
+    assert_eq!((&deleted["Successful"], &deleted["Failed"][0]["Code"]), (&json!(ids), &json!("NodeIdNotFound")));
     bench.pass(4 * 60);
-    assert_eq!(
-        bench.look().await,
-        "InService: accel InService 2/2, general InService 2/2"
-    );
+    assert_eq!(bench.look().await, "InService: accel InService 2/2, general InService 0/0");
 }
 
 /// Runs an eventful hour: a continuous cluster without capacity at first, an update, a software update.

@@ -1,6 +1,9 @@
 //! What is recorded of a run: every event, in words that outlive the program.
 //! Pure: knows no clock, file, environment or network; who stores or shows events is no concern of theirs.
 
+#[cfg(test)]
+pub mod testing;
+
 use std::collections::BTreeMap;
 
 use hprun_steps::ErrorClass;

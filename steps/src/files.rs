@@ -27,7 +27,11 @@ pub struct FileInput {
 impl FileInput {
     /// What the input `name` names, where its text is known.
     pub fn named(inputs: &Partial, name: &str, kind: FileKind) -> Option<Self> {
-        let input = inputs.get(name)?;
+        Self::of(inputs.get(name)?, kind)
+    }
+
+    /// What `input` names, where its text is known.
+    pub fn of(input: &Partial, kind: FileKind) -> Option<Self> {
         Some(Self { path: input.as_str()?.to_owned(), kind, place: input.place() })
     }
 }

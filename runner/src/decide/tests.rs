@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{LONGEST_DELAY, Limits, Move, SETBACKS_ALLOWED, changes, next, retry_delay};
-use crate::event::{Entry, Event, FORMAT, Failure, Outcome, PassStarted, RunStarted, Target};
+use crate::event::testing::{pass_over, run_started};
+use crate::event::{Entry, Event, Failure, Outcome};
 use crate::params::Params;
 use crate::pipeline::Retry;
 use crate::pipeline::testing::{load, with_head};
@@ -57,9 +58,9 @@ impl<'a> Simulation<'a> {
         let now = state.last.unwrap_or(Timestamp::UNIX_EPOCH);
         let mut simulation = Self { plan, fates, max_parallel, log: log.to_vec(), state, now };
         if log.is_empty() {
-            simulation.push(run_started());
+            simulation.push(Event::RunStarted(Box::new(run_started())));
         }
-        simulation.push(pass_started(plan));
+        simulation.push(pass_over(plan));
         simulation
     }
 
@@ -160,36 +161,6 @@ impl<'a> Simulation<'a> {
 fn failure(class: ErrorClass) -> Failure {
     let (causes, help, code, request_id) = (Vec::new(), None, None, None);
     Failure { message: "no".to_owned(), causes, help, class, code, request_id }
-}
-
-fn run_started() -> Event {
-    Event::RunStarted(Box::new(RunStarted {
-        format: FORMAT,
-        version: "0.0.0".to_owned(),
-        pipeline: "p".to_owned(),
-        path: "/p.yaml".to_owned(),
-        text: String::new(),
-        target: Target::Aws { profile: None },
-        partition: "aws".to_owned(),
-        account: "111122223333".to_owned(),
-        region: "us-west-2".to_owned(),
-        caller: "arn".to_owned(),
-        params: indexmap::IndexMap::new(),
-    }))
-}
-
-fn pass_started(plan: &Plan) -> Event {
-    let steps = plan.steps.iter().map(|s| (s.spec.id.to_string(), s.spec.step_type.name.to_owned())).collect();
-    Event::PassStarted(Box::new(PassStarted {
-        pid: 1,
-        host: "h".to_owned(),
-        params: indexmap::IndexMap::new(),
-        text: None,
-        orphaned: Vec::new(),
-        notes: Vec::new(),
-        usual: BTreeMap::new(),
-        steps,
-    }))
 }
 
 /// Runs the steps with these fates (`Works` where none is named): the log as one line an event, then the end.

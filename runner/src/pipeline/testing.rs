@@ -68,9 +68,7 @@ impl Step for Make {
     }
 
     fn files(inputs: &Partial) -> Vec<FileInput> {
-        let template = inputs.get("template");
-        let named = template.and_then(|t| Some((t.as_str()?.to_owned(), t.place())));
-        named.into_iter().map(|(path, place)| FileInput { path, kind: FileKind::File, place }).collect()
+        FileInput::named(inputs, "template", FileKind::File).into_iter().collect()
     }
 
     fn check(inputs: &Partial, _: &Files) -> Vec<Finding> {

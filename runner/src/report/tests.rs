@@ -9,16 +9,17 @@ use std::time::Duration;
 use hprun_steps::ErrorClass;
 use hprun_steps::clock::Clock;
 use hprun_steps::context::Record;
-use indexmap::IndexMap;
 use indicatif::{ProgressDrawTarget, TermLike};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::json;
 
 use super::{Human, Json, Plain, Reporter, duration};
-use crate::event::{Entry, Event, FORMAT, Failure, Outcome, PassStarted, RunStarted, Target};
+use crate::event::{Entry, Event, Failure, Outcome, PassStarted, RunStarted, testing};
 use crate::state::RunState;
 
 const BASE: i64 = 1_767_000_000;
+const STACK_ARN: &str = "arn:aws:cloudformation:us-west-2:111122223333:stack/hyperpod/1";
+const CLUSTER_ARN: &str = "arn:aws:sagemaker:us-west-2:111122223333:cluster/abcdef";
 
 /// What a reporter is told.
 enum Told {
@@ -29,74 +30,13 @@ enum Told {
 
 /// A run that fails, is mended, resumed, interrupted, and resumed to its end; with seconds since its start.
 fn script() -> Vec<(i64, Told)> {
-    let event = |at: i64, event: Event| (at, Told::Event(event));
-    let id = str::to_owned;
-    let steps = [
-        ("stack", "deploy-stack"),
-        ("infra", "fetch-outputs"),
-        ("cluster", "create-cluster"),
-        ("extra", "run-command"),
-        ("wait", "wait-status"),
-    ];
-    let pass = |orphaned: Vec<String>, notes: Vec<String>| {
-        Event::PassStarted(Box::new(PassStarted {
-            pid: 1,
-            host: "laptop".to_owned(),
-            params: IndexMap::new(),
-            text: None,
-            orphaned,
-            notes,
-            usual: BTreeMap::from([(id("stack"), 1080.0), (id("cluster"), 720.0)]),
-            steps: steps.iter().map(|(step, kind)| (id(step), id(kind))).collect(),
-        }))
-    };
-    let begun = |step: &str, attempt: u32, because: &[&str]| Event::AttemptStarted {
-        step: id(step),
-        attempt,
-        inputs: json!({"name": "x"}),
-        files: Vec::new(),
-        because: because.iter().map(|why| id(why)).collect(),
-    };
-    let done = |step: &str, attempt: u32, outputs| Event::StepSucceeded {
-        step: id(step),
-        attempt,
-        outputs,
-        files: Vec::new(),
-    };
-    let failure = |message: &str, causes: &[&str], help: Option<&str>, class| Failure {
-        message: id(message),
-        causes: causes.iter().map(|cause| id(cause)).collect(),
-        help: help.map(id),
-        class,
-        code: Some(id("Throttling")),
-        request_id: Some(id("2f1c-77")),
-    };
-    let failed = |step: &str, attempt: u32, failure, retry_at: Option<i64>| Event::AttemptFailed {
-        step: id(step),
-        attempt,
-        failure,
-        retry_at: retry_at.map(at),
-    };
-    let stack_arn = "arn:aws:cloudformation:us-west-2:111122223333:stack/hyperpod/1";
-    let cluster_arn = "arn:aws:sagemaker:us-west-2:111122223333:cluster/abcdef";
+    [the_run_fails(), it_is_mended_and_interrupted(), it_ends()].into_iter().flatten().collect()
+}
+
+fn the_run_fails() -> Vec<(i64, Told)> {
     vec![
-        event(
-            0,
-            Event::RunStarted(Box::new(RunStarted {
-                format: FORMAT,
-                version: id("0.1.0"),
-                pipeline: id("full-deployment"),
-                path: id("/p/full-deployment.yaml"),
-                text: String::new(),
-                target: Target::Aws { profile: None },
-                partition: id("aws"),
-                account: id("111122223333"),
-                region: id("us-west-2"),
-                caller: id("arn:aws:sts::111122223333:assumed-role/Admin/me"),
-                params: IndexMap::new(),
-            })),
-        ),
-        event(0, pass(vec![], vec![])),
+        event(0, run_started()),
+        event(0, pass(&[], &[])),
         event(0, begun("stack", 1, &[])),
         (60, Told::Progress("stack", "3/41 resources, now NatGateway1")),
         (70, Told::Progress("stack", "3/41 resources, now NatGateway1")),
@@ -108,7 +48,7 @@ fn script() -> Vec<(i64, Told)> {
                 "34/41 resources, now EKSCluster, which waits for its control plane in three zones",
             ),
         ),
-        event(1083, done("stack", 1, json!({"name": "hyperpod", "id": stack_arn}))),
+        event(1083, done("stack", 1, json!({"name": "hyperpod", "id": STACK_ARN}))),
         event(1083, begun("infra", 1, &[])),
         event(
             1084,
@@ -143,7 +83,12 @@ fn script() -> Vec<(i64, Told)> {
             ),
         ),
         event(1833, Event::PassEnded { outcome: Outcome::Failed }),
-        event(3600, pass(vec![id("scripts")], vec![id("$AWS_REGION is now eu-west-1, the run keeps us-west-2")])),
+    ]
+}
+
+fn it_is_mended_and_interrupted() -> Vec<(i64, Told)> {
+    vec![
+        event(3600, pass(&["scripts"], &["$AWS_REGION is now eu-west-1, the run keeps us-west-2"])),
         event(3601, Event::StepReused { step: id("stack"), reason: id("same inputs, same files, still there") }),
         event(3601, begun("infra", 3, &["stack: \"a\" → \"b\"", "file map.yaml changed"])),
         event(3602, done("infra", 3, json!({}))),
@@ -152,22 +97,87 @@ fn script() -> Vec<(i64, Told)> {
         (3710, Told::Stopping),
         event(3711, Event::AttemptInterrupted { step: id("cluster"), attempt: 2 }),
         event(3711, Event::PassEnded { outcome: Outcome::Interrupted }),
-        event(4000, pass(vec![], vec![])),
+        event(4000, pass(&[], &[])),
         event(
             4000,
             failed("stack", 0, failure("the inputs of this step are wrong", &[], None, ErrorClass::Invalid), None),
         ),
         event(4000, Event::PassEnded { outcome: Outcome::Failed }),
-        event(5000, pass(vec![], vec![])),
+    ]
+}
+
+fn it_ends() -> Vec<(i64, Told)> {
+    vec![
+        event(5000, pass(&[], &[])),
         event(5001, Event::StepReused { step: id("stack"), reason: id("same inputs, same files, still there") }),
         event(5001, Event::StepReused { step: id("infra"), reason: id("same inputs, same files, still there") }),
         event(5001, begun("cluster", 3, &[])),
         event(5001, Event::StepSkipped { step: id("extra"), reason: id("gt params.extra 0 (params.extra = 0)") }),
-        event(5721, done("cluster", 3, json!({"cluster_arn": cluster_arn}))),
+        event(5721, done("cluster", 3, json!({"cluster_arn": CLUSTER_ARN}))),
         event(5721, begun("wait", 1, &[])),
         event(5722, done("wait", 1, json!({"status": "InService"}))),
         event(5722, Event::PassEnded { outcome: Outcome::Succeeded }),
     ]
+}
+
+fn event(at: i64, event: Event) -> (i64, Told) {
+    (at, Told::Event(event))
+}
+
+fn id(text: &str) -> String {
+    text.to_owned()
+}
+
+fn run_started() -> Event {
+    Event::RunStarted(Box::new(RunStarted {
+        version: id("0.1.0"),
+        pipeline: id("full-deployment"),
+        path: id("/p/full-deployment.yaml"),
+        caller: id("arn:aws:sts::111122223333:assumed-role/Admin/me"),
+        ..testing::run_started()
+    }))
+}
+
+fn pass(orphaned: &[&str], notes: &[&str]) -> Event {
+    let steps = [
+        ("stack", "deploy-stack"),
+        ("infra", "fetch-outputs"),
+        ("cluster", "create-cluster"),
+        ("extra", "run-command"),
+        ("wait", "wait-status"),
+    ];
+    Event::PassStarted(Box::new(PassStarted {
+        host: id("laptop"),
+        orphaned: orphaned.iter().map(|step| id(step)).collect(),
+        notes: notes.iter().map(|note| id(note)).collect(),
+        usual: BTreeMap::from([(id("stack"), 1080.0), (id("cluster"), 720.0)]),
+        steps: steps.iter().map(|(step, kind)| (id(step), id(kind))).collect(),
+        ..testing::pass_started()
+    }))
+}
+
+fn begun(step: &str, attempt: u32, because: &[&str]) -> Event {
+    let because = because.iter().map(|why| id(why)).collect();
+    Event::AttemptStarted { step: id(step), attempt, inputs: json!({"name": "x"}), files: Vec::new(), because }
+}
+
+fn done(step: &str, attempt: u32, outputs: serde_json::Value) -> Event {
+    Event::StepSucceeded { step: id(step), attempt, outputs, files: Vec::new() }
+}
+
+fn failed(step: &str, attempt: u32, failure: Failure, retry_at: Option<i64>) -> Event {
+    Event::AttemptFailed { step: id(step), attempt, failure, retry_at: retry_at.map(at) }
+}
+
+fn failure(message: &str, causes: &[&str], help: Option<&str>, class: ErrorClass) -> Failure {
+    Failure {
+        message: id(message),
+        causes: causes.iter().map(|cause| id(cause)).collect(),
+        help: help.map(id),
+        class,
+        code: Some(id("Throttling")),
+        request_id: Some(id("2f1c-77")),
+    }
 }
 
 fn at(seconds: i64) -> Timestamp {

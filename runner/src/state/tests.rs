@@ -2,40 +2,20 @@
 
 use hprun_steps::ErrorClass;
 use hprun_steps::context::Record;
-use indexmap::IndexMap;
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 
 use super::{RunState, Status};
-use crate::event::{Entry, Event, FORMAT, Failure, Outcome, PassStarted, RunStarted, Target};
+use crate::event::{Entry, Event, Failure, Outcome, PassStarted, RunStarted, Target, testing};
 
 fn run_started() -> Event {
-    Event::RunStarted(Box::new(RunStarted {
-        format: FORMAT,
-        version: "0.0.0".to_owned(),
-        pipeline: "p".to_owned(),
-        path: "/p.yaml".to_owned(),
-        text: String::new(),
-        target: Target::Sandbox { world: "/w".to_owned() },
-        partition: "aws".to_owned(),
-        account: "111122223333".to_owned(),
-        region: "us-west-2".to_owned(),
-        caller: "arn".to_owned(),
-        params: IndexMap::new(),
-    }))
+    let target = Target::Sandbox { world: "/w".to_owned() };
+    Event::RunStarted(Box::new(RunStarted { target, ..testing::run_started() }))
 }
 
 fn pass_started() -> Event {
-    Event::PassStarted(Box::new(PassStarted {
-        pid: 1,
-        host: "h".to_owned(),
-        params: IndexMap::new(),
-        text: None,
-        orphaned: Vec::new(),
-        notes: Vec::new(),
-        usual: std::collections::BTreeMap::new(),
-        steps: [("a".to_owned(), "use-thing".to_owned())].into_iter().collect(),
-    }))
+    let steps = [("a".to_owned(), "use-thing".to_owned())].into_iter().collect();
+    Event::PassStarted(Box::new(PassStarted { steps, ..testing::pass_started() }))
 }
 
 fn begun(attempt: u32) -> Event {

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use rusqlite::ffi;
 use serde_json::json;
 
 use super::{Log, StateFolder, Store, StoreError, explain, new_run_id, prepare};
-use crate::event::{Entry, Event, FORMAT, Outcome, RunStarted, Target};
+use crate::event::{Entry, Event, Outcome, RunStarted, Target, testing};
 
 struct Bench(tempfile::TempDir);
 
@@ -67,17 +66,11 @@ fn at(seconds: i64) -> Timestamp {
 
 fn started_in(pipeline: &str, target: Target, region: &str) -> Event {
     Event::RunStarted(Box::new(RunStarted {
-        format: FORMAT,
-        version: "0.0.0".to_owned(),
         pipeline: pipeline.to_owned(),
-        path: "/p.yaml".to_owned(),
         text: "text".to_owned(),
         target,
-        partition: "aws".to_owned(),
-        account: "111122223333".to_owned(),
         region: region.to_owned(),
-        caller: "arn".to_owned(),
-        params: IndexMap::new(),
+        ..testing::run_started()
     }))
 }
 

@@ -12,21 +12,17 @@ const SOURCES: &str = "path, archive, repository, oci, git";
 /// The files that the inputs name.
 pub fn files(inputs: &Partial) -> Vec<FileInput> {
     let chart = inputs.get("chart");
-    let one = |at: Option<&Partial>, kind| {
-        let at = at?;
-        Some(FileInput { path: at.as_str()?.to_owned(), kind, place: at.place() })
-    };
     let values = match inputs.get("values-files") {
         Some(Partial::List(items, _)) => items.iter().collect(),
         Some(Partial::Known(..) | Partial::Unknown(..) | Partial::Map(..)) | None => Vec::new(),
     };
     [
-        one(chart.and_then(|c| c.get("path")), FileKind::Folder),
-        one(chart.and_then(|c| c.get("archive")), FileKind::File),
-        one(inputs.get("sandbox-chart"), FileKind::Either),
+        chart.and_then(|chart| FileInput::named(chart, "path", FileKind::Folder)),
+        chart.and_then(|chart| FileInput::named(chart, "archive", FileKind::File)),
+        FileInput::named(inputs, "sandbox-chart", FileKind::Either),
     ]
     .into_iter()
-    .chain(values.into_iter().map(|item| one(Some(item), FileKind::File)))
+    .chain(values.into_iter().map(|item| FileInput::of(item, FileKind::File)))
     .flatten()
     .collect()
 }

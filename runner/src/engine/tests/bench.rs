@@ -1,7 +1,7 @@
 //! What the tests of the engine run on: a step type that does what it is told, and a run in a folder of its own.
 //! Checks nothing itself but that what is in memory is what is on disk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -20,7 +20,8 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Engine, EngineError, Setup, World};
-use crate::event::{Entry, Event, FORMAT, Outcome, PassStarted, RunStarted, Target};
+use crate::event::testing::{pass_over, run_started};
+use crate::event::{Entry, Event, Outcome};
 use crate::params::Params;
 use crate::pipeline::testing::files_in;
 use crate::pipeline::{KnownParams, check, read};
@@ -78,10 +79,8 @@ impl Step for Play {
     type Outputs = Played;
 
     fn files(inputs: &Partial) -> Vec<FileInput> {
-        let file = inputs.get("file");
-        assert_ne!(file.and_then(Partial::as_str), Some("panic"), "no such file can be named");
-        let named = file.and_then(|f| Some((f.as_str()?.to_owned(), f.place())));
-        named.into_iter().map(|(path, place)| FileInput { path, kind: FileKind::File, place }).collect()
+        assert_ne!(inputs.str_at("file"), Some("panic"), "no such file can be named");
+        FileInput::named(inputs, "file", FileKind::File).into_iter().collect()
     }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<Played, StepError> {
@@ -208,9 +207,9 @@ impl Bench {
         let mut state = RunState::replay(&store.events(RUN)?).expect("a legal log");
         let log = Log::open(store.folder(), RUN, lock, state.seq)?;
         let plan = self.plan(steps);
-        let first = (state.seq == 0).then(run_started);
+        let first = (state.seq == 0).then(|| Event::RunStarted(Box::new(run_started())));
         let now = Timestamp::now();
-        let events = first.into_iter().chain([pass_started(&plan)]).map(|event| (now, event)).collect();
+        let events = first.into_iter().chain([pass_over(&plan)]).map(|event| (now, event)).collect();
         for entry in log.handle().append(events).await? {
             state.apply(&entry)?;
         }
@@ -312,33 +311,4 @@ fn line(event: &Event) -> String {
         Event::StepReused { step, .. } => format!("{step} is reused"),
         Event::PassEnded { outcome } => format!("pass ends: {outcome:?}"),
     }
-}
-
-fn run_started() -> Event {
-    Event::RunStarted(Box::new(RunStarted {
-        format: FORMAT,
-        version: "0.0.0".to_owned(),
-        pipeline: "p".to_owned(),
-        path: "/p.yaml".to_owned(),
-        text: String::new(),
-        target: Target::Aws { profile: None },
-        partition: "aws".to_owned(),
-        account: "111122223333".to_owned(),
-        region: "us-west-2".to_owned(),
-        caller: "arn".to_owned(),
-        params: IndexMap::new(),
-    }))
-}
-
-fn pass_started(plan: &Plan) -> Event {
-    Event::PassStarted(Box::new(PassStarted {
-        pid: 1,
-        host: "h".to_owned(),
-        params: IndexMap::new(),
-        text: None,
-        orphaned: Vec::new(),
-        notes: Vec::new(),
-        usual: BTreeMap::new(),
-        steps: plan.steps.iter().map(|s| (s.spec.id.to_string(), s.spec.step_type.name.to_owned())).collect(),
-    }))
 }

@@ -38,6 +38,9 @@ const LOGIN: [&str; 11] = [
     "MissingAuthenticationToken",
 ];
 
+/// Codes of status 400 that mean that the service waited in vain for the rest of a request (AWS SDK retry guide).
+const TIMED_OUT: [&str; 2] = ["RequestTimeout", "RequestTimeoutException"];
+
 /// `doing` in the infinitive, such as `describe the stack hyperpod`: the message is "could not … : the service's words".
 pub fn explain<E>(doing: &str, error: SdkError<E, HttpResponse>) -> StepError
 where
@@ -91,6 +94,7 @@ fn classify(code: Option<&str>, status: u16) -> ErrorClass {
     match code {
         Some(code) if THROTTLED.contains(&code) => ErrorClass::Transient,
         Some(code) if LOGIN.contains(&code) => ErrorClass::Login,
+        Some(code) if TIMED_OUT.contains(&code) => ErrorClass::Unknown,
         _ if status == 429 => ErrorClass::Transient,
         // A server's error says nothing of what was done before it.
         _ if status >= 500 => ErrorClass::Unknown,
@@ -127,4 +131,29 @@ fn chain(error: &dyn Error) -> String {
         next = cause.source();
     }
     if parts.is_empty() { error.to_string() } else { parts.join(": ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_class_follows_from_the_code_and_the_status() {
+        let table = [
+            (Some("ThrottlingException"), 400, ErrorClass::Transient),
+            (Some("SlowDown"), 503, ErrorClass::Transient),
+            (None, 429, ErrorClass::Transient),
+            (Some("ExpiredToken"), 403, ErrorClass::Login),
+            (Some("ExpiredTokenException"), 400, ErrorClass::Login),
+            (Some("UnrecognizedClientException"), 403, ErrorClass::Login),
+            (Some("RequestTimeout"), 400, ErrorClass::Unknown),
+            (Some("InternalFailure"), 500, ErrorClass::Unknown),
+            (None, 503, ErrorClass::Unknown),
+            (Some("ValidationError"), 400, ErrorClass::Failed),
+            (None, 403, ErrorClass::Failed),
+        ];
+        for (code, status, expected) in table {
+            assert_eq!(classify(code, status), expected, "{code:?} {status}");
+        }
+    }
 }

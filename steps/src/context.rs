@@ -347,6 +347,15 @@ impl<'a> StepContext<'a> {
         }
     }
 
+    /// What `asked` gives, or an error as soon as the run is told to stop. For calls that change nothing: one that is
+    /// given up half-way would leave it unknown what it did.
+    pub async fn unless_stopped<T>(&self, asked: impl Future<Output = T>) -> Result<T, StepError> {
+        tokio::select! {
+            () = self.cancelled.cancelled() => Err(StepError::interrupted()),
+            answer = asked => Ok(answer),
+        }
+    }
+
     /// An error when the run is told to stop; to be asked at safe points.
     pub fn stop_here(&self) -> Result<(), StepError> {
         if self.cancelled.is_cancelled() { Err(StepError::interrupted()) } else { Ok(()) }

@@ -350,3 +350,37 @@ async fn a_deletion_that_gets_stuck_says_what_holds_it_and_goes_on_when_that_is_
     resumed.result.unwrap_or_else(|e| panic!("{e:?}"));
     assert_eq!(bench.clients.cloudformation().describe_stacks().send().await.expect("it answers").stacks().len(), 1);
 }
+
+#[tokio::test]
+async fn a_call_that_hangs_does_not_hold_up_a_stop() {
+    let rule = json!({ "service": "cloudformation", "operation": "DescribeStacks", "fault": "delay", "delay": "1h" });
+    let bench = bench_with(json!({ "calls": [rule] }), TEMPLATE).await;
+    let how = Try::default();
+    let cancelled = how.cancelled.clone();
+    let began = std::time::Instant::now();
+    let stop = async {
+        while bench.journal().is_empty() && began.elapsed().as_millis() < 500 {
+            tokio::task::yield_now().await;
+        }
+        cancelled.cancel();
+    };
+    let (stopped, ()) = tokio::join!(bench.attempt::<DeployStack>(inputs(), how), stop);
+    assert_eq!(stopped.result.expect_err("it was stopped").class, ErrorClass::Interrupted);
+    assert!(began.elapsed().as_secs() < 20, "it did not wait for the call's own time limit");
+}
+
+#[tokio::test]
+async fn expired_credentials_end_the_attempt_with_the_command_to_log_in_and_nothing_is_lost() {
+    let rule = json!({ "service": "cloudformation", "after": 6, "times": 3, "fault": "expired-credentials" });
+    let bench = bench_with(json!({ "calls": [rule] }), TEMPLATE).await;
+    let ended = bench.run::<DeployStack>(inputs()).await;
+    let error = ended.result.expect_err("nobody is logged in");
+    assert_eq!(error.class, ErrorClass::Login);
+    assert!(error.help.as_deref().is_some_and(|help| help.contains("aws sso login")), "{error:?}");
+    for _ in 0..3 {
+        drop(bench.clients.cloudformation().describe_stacks().send().await);
+    }
+    let resumed = bench.run_with_history::<DeployStack>(inputs(), &ended.records).await;
+    resumed.result.expect("it goes on");
+    assert_eq!(count(&bench, "CreateStack"), 1);
+}

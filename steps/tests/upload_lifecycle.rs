@@ -12,7 +12,11 @@ use support::{Bench, Try, example};
 const BUCKET: &str = "sagemaker-hyperpod-test";
 
 async fn bench() -> Bench {
-    let bench = Bench::new().await;
+    bench_with(Json::Null).await
+}
+
+async fn bench_with(faults: Json) -> Bench {
+    let bench = Bench::with_faults(serde_json::from_value(faults).expect("a fault script")).await;
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(support::REGION.into());
     let call = bench.clients.s3().create_bucket().bucket(BUCKET).create_bucket_configuration(place.build());
     call.send().await.expect("a bucket can be made");
@@ -236,4 +240,19 @@ async fn allowed_exceptions_and_wrong_targets() {
     let gone = bench.run::<UploadLifecycle>(with).await;
     let error = gone.result.expect_err("there is no such bucket");
     assert!(error.message.contains("NoSuchBucket"), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_passes_by_itself_ends_no_look_and_expired_credentials_say_so() {
+    let rule = json!({ "service": "s3", "operation": "HeadObject", "times": 12, "fault": "server-error" });
+    let bench = bench_with(json!({ "calls": [rule] })).await;
+    bench.run::<UploadLifecycle>(inputs()).await.result.expect("it goes on asking");
+    let rules = json!([
+        { "service": "s3", "operation": "HeadObject", "fault": "expired-credentials" },
+        { "service": "sts", "fault": "expired-credentials" },
+    ]);
+    let bench = bench_with(json!({ "calls": rules })).await;
+    let error = bench.run::<UploadLifecycle>(inputs()).await.result.expect_err("nobody is logged in");
+    assert_eq!(error.class, ErrorClass::Login);
+    assert!(error.help.as_deref().is_some_and(|help| help.contains("aws sso login")), "{error:?}");
 }

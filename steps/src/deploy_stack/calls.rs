@@ -27,8 +27,8 @@ pub fn sent(token: &str) -> String {
 pub async fn find(cx: &StepContext<'_>, name_or_id: &str) -> Result<Option<Stack>, StepError> {
     let mut pace = Pace::default();
     loop {
-        let answer = cx.clients.cloudformation().describe_stacks().stack_name(name_or_id).send().await;
-        let error = match answer {
+        let asked = cx.clients.cloudformation().describe_stacks().stack_name(name_or_id).send();
+        let error = match cx.unless_stopped(asked).await? {
             Ok(answer) => return Ok(answer.stacks.unwrap_or_default().into_iter().next()),
             Err(e) => explain(&format!("describe the stack {name_or_id}"), e),
         };
@@ -49,7 +49,7 @@ pub async fn events(
     let mut pace = Pace::default();
     loop {
         let call = cx.clients.cloudformation().describe_stack_events().stack_name(id).set_next_token(page.clone());
-        match call.send().await {
+        match cx.unless_stopped(call.send()).await? {
             Ok(answer) => {
                 let next = answer.next_token().map(str::to_owned);
                 return Ok((answer.stack_events().iter().map(event).collect(), next));

@@ -140,7 +140,7 @@ async fn until_ready(
     let mut page = None;
     loop {
         let call = cx.clients.cloudformation().describe_change_set().stack_name(id).change_set_name(name);
-        let answer = match call.set_next_token(page.clone()).send().await {
+        let answer = match cx.unless_stopped(call.set_next_token(page.clone()).send()).await? {
             Ok(answer) => answer,
             Err(e) => {
                 pace.after(cx, explain("read the change set", e)).await?;

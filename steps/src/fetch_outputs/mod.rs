@@ -12,6 +12,7 @@ use crate::aws_error::explain;
 use crate::context::{FileMode, StepContext};
 use crate::error::StepError;
 use crate::files::Files;
+use crate::pace::Pace;
 use crate::partial::{Finding, Partial, ValueType, nearest};
 use crate::step::{DeclaredOutput, DeclaredOutputs, Health, Step, declared_outputs};
 use crate::value::Value;
@@ -248,8 +249,14 @@ impl Step for FetchOutputs {
 /// The stack's outputs and its status, by one DescribeStacks.
 async fn describe(cx: &StepContext<'_>, name: &str) -> Result<(IndexMap<String, String>, String), StepError> {
     let doing = format!("describe the stack {name}");
-    let answer = cx.clients.cloudformation().describe_stacks().stack_name(name).send().await;
-    let answer = answer.map_err(|e| explain(&doing, e))?;
+    let mut pace = Pace::default();
+    let answer = loop {
+        let asked = cx.clients.cloudformation().describe_stacks().stack_name(name).send();
+        match cx.unless_stopped(asked).await? {
+            Ok(answer) => break answer,
+            Err(e) => pace.after(cx, explain(&doing, e)).await?,
+        }
+    };
     let stack = answer.stacks().first().ok_or_else(|| StepError::failed(format!("there is no stack {name}")))?;
     let output = |o: &aws_sdk_cloudformation::types::Output| {
         Some((o.output_key()?.to_owned(), o.output_value().unwrap_or_default().to_owned()))

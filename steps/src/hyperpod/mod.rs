@@ -15,7 +15,7 @@ pub const KIND: &str = "AWS::SageMaker::Cluster";
 
 /// The cluster of this name, or none (AWS API reference: `ResourceNotFound`).
 pub async fn describe(cx: &StepContext<'_>, name: &str) -> Result<Option<DescribeClusterOutput>, StepError> {
-    match cx.clients.sagemaker().describe_cluster().cluster_name(name).send().await {
+    match cx.unless_stopped(cx.clients.sagemaker().describe_cluster().cluster_name(name).send()).await? {
         Ok(found) => Ok(Some(found)),
         Err(e) => match explain(&format!("describe the cluster {name}"), e) {
             missing if is_missing(&missing) => Ok(None),

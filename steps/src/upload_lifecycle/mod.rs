@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::context::{CallOutcome, Intent, Origin, Record, StepContext};
-use crate::error::StepError;
+use crate::error::{ErrorClass, StepError};
 use crate::files::{FileInput, FileKind, Files};
+use crate::pace::Pace;
 use crate::partial::{Finding, Partial, Severity};
 use crate::step::{Health, Step};
 
@@ -256,13 +257,24 @@ impl UploadLifecycle {
 /// What is in the bucket under each script's key.
 async fn look(cx: &StepContext<'_>, bucket: &Bucket, scripts: &[Script]) -> Result<Vec<Found>, StepError> {
     cx.progress(format!("looking at {} objects", scripts.len()));
-    let looks = scripts.iter().map(|script| {
-        let (bucket, key) = (bucket.clone(), script.key.clone());
-        async move { bucket.head(&key).await }
-    });
-    // Collected first: a stream of borrowing futures would not be `Send`.
-    let looks: Vec<_> = looks.collect();
-    futures::stream::iter(looks).buffered(AT_ONCE).try_collect().await
+    let mut pace = Pace::default();
+    loop {
+        let looks = scripts.iter().map(|script| {
+            let (bucket, key) = (bucket.clone(), script.key.clone());
+            async move { bucket.head(&key).await }
+        });
+        // Collected first: a stream of borrowing futures would not be `Send`.
+        let looks: Vec<_> = looks.collect();
+        match cx.unless_stopped(futures::stream::iter(looks).buffered(AT_ONCE).try_collect()).await? {
+            Ok(found) => return Ok(found),
+            // An answer to HEAD has no body, so it does not say whether the credentials are the reason.
+            Err(e) if e.code.is_none() && e.class == ErrorClass::Failed => {
+                let login = cx.clients.caller().await.err().filter(|e| e.class == ErrorClass::Login);
+                return Err(login.unwrap_or(e));
+            }
+            Err(e) => pace.after(cx, e).await?,
+        }
+    }
 }
 
 fn found_of<'a>(found: &'a [Found], script: &Script) -> &'a Found {

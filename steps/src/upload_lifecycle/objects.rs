@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUploa
 use super::folder::Script;
 use crate::aws_error::explain;
 use crate::context::StepContext;
-use crate::error::StepError;
+use crate::error::{ErrorClass, StepError};
 
 /// Metadata: digest of the contents.
 const SHA256: &str = "hprun-sha256";
@@ -76,7 +76,15 @@ impl Bucket {
             }
             Err(e) => {
                 let error = explain(&format!("look at s3://{}/{key}", self.name), e);
-                return Err(error.help("the caller needs s3:GetObject and s3:ListBucket on this bucket"));
+                return Err(match error.class {
+                    ErrorClass::Failed => error.help("the caller needs s3:GetObject and s3:ListBucket on this bucket"),
+                    ErrorClass::Invalid
+                    | ErrorClass::Refused
+                    | ErrorClass::Transient
+                    | ErrorClass::Unknown
+                    | ErrorClass::Login
+                    | ErrorClass::Interrupted => error,
+                });
             }
         };
         let meta = |name: &str| answer.metadata().and_then(|all| all.get(name)).cloned();

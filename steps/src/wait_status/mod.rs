@@ -138,7 +138,7 @@ impl Step for WaitStatus {
         loop {
             cx.stop_here()?;
             let waited = cx.clock.elapsed().saturating_sub(started);
-            match subject.look(cx, waited < SETTLES_WITHIN).await {
+            match cx.unless_stopped(subject.look(cx, waited < SETTLES_WITHIN)).await? {
                 Ok(Look::Ready { status, nodes }) => {
                     return Ok(WaitStatusOutputs { status, nodes, waited: waited.as_secs() });
                 }

@@ -68,6 +68,8 @@ pub fn check(
     checker.inputs(&checker.partials(&output_type), &loaded, &mut problems);
 
     problems.sort_by_key(|problem| (problem.place.start, problem.place.end));
+    // A file that cannot be read is found by whoever wants to read it: said once.
+    problems.dedup_by(|later, first| later.place == first.place && later.message == first.message);
     if problems.iter().any(Diagnostic::is_error) {
         return Err(problems);
     }

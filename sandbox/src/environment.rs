@@ -10,6 +10,8 @@ pub(crate) fn variables(world: &World) -> Vec<(String, String)> {
 }
 
 pub(crate) fn variables_of(world: &Path, endpoint: &str) -> Vec<(String, String)> {
+    // Programs that get these may work in another folder.
+    let world = std::path::absolute(world).unwrap_or_else(|_| world.to_path_buf());
     let file = |name: &str| world.join(name).display().to_string();
     let region = std::env::var("AWS_REGION").ok().filter(|it| !it.is_empty()).unwrap_or_else(|| "us-west-2".to_owned());
     [

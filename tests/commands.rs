@@ -26,6 +26,8 @@ fn what_cannot_be_run_says_so_with_its_exit_code() {
     desk.write("empty.yaml", "");
     desk.write("faults.yaml", "calls:\n  - { fault: explode }\n");
     desk.write("good.yaml", GOOD);
+    desk.write("hello.txt.hbs", "hello\n");
+    desk.write("no-template.yaml", &GOOD.replace("hello.txt", "hollo.txt"));
     let commands: &[&[&str]] = &[
         &["run", "pipelines/not-there.yaml"],
         &["pipelines/not-there.yaml"],
@@ -40,6 +42,7 @@ fn what_cannot_be_run_says_so_with_its_exit_code() {
         &["run", "pipelines/good.yaml", "--params-file", "none.yaml"],
         &["run", "--sandbox", "pipelines/minimal-deployment.yaml"],
         &["check", "pipelines/good.yaml"],
+        &["check", "pipelines/no-template.yaml"],
         &["runs"],
         &["show"],
         &["show", "abc"],
@@ -121,6 +124,17 @@ fn runs_are_listed_with_what_became_of_them() {
     assert_eq!(states(), ["full-deployment killed", "bad failed", "good done"]);
     let table = succeed(desk.command(&["runs"])).stdout;
     assert_eq!(table.lines().count(), 4, "{table}");
+}
+
+#[test]
+fn the_sandbox_tells_other_programs_how_to_reach_it() {
+    let desk = Desk::with_sandbox();
+    let value = |name: &str| desk.environment().iter().find(|(n, _)| n == name).map(|(_, value)| value.clone()).unwrap();
+    for name in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+        let path = value(name);
+        assert!(path.starts_with('/') && std::fs::read_to_string(&path).unwrap().is_empty(), "{name}={path}");
+    }
+    assert!(value("AWS_ENDPOINT_URL").starts_with("http://127.0.0.1:"));
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl Desk {
         let mut desk = Self::new();
         let (out, err) = (desk.path("sandbox.out"), desk.path("sandbox.err"));
         let mut command = desk.command(&["sandbox", "--speed", &SPEED.to_string(), "--world"]);
-        command.arg(desk.path("world")).stdin(Stdio::null());
+        command.arg("world").stdin(Stdio::null());
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let mut child = command.spawn().unwrap();
         until("the sandbox serves", || {

@@ -14,6 +14,7 @@ pub fn run(_: &Global, args: &FileArgs) -> Result<(), CliError> {
         Err(problems) => (problems.known, problems.wrong),
     };
     let pipeline = source.check(&known.values, wrong)?;
-    eprintln!("{}: {} steps, no errors", source.shown, pipeline.steps.len());
+    let (count, plural) = (pipeline.steps.len(), if pipeline.steps.len() == 1 { "" } else { "s" });
+    eprintln!("{}: {count} step{plural}, no errors", source.shown);
     Ok(())
 }

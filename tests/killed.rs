@@ -152,6 +152,50 @@ fn between_two_steps() {
     check(&Moment::Event { what: "the stack step is done", fits: |e| is_event(e, "step-succeeded", "stack") });
 }
 
+/// helm is killed with hprun (nothing of a machine that loses its power goes on), after it has begun the release.
+#[test]
+fn with_helm_pending_install() {
+    let desk = Desk::with_sandbox();
+    let file = up_to_helm(&desk);
+    let mut running = start(desk.sandboxed(&file, &[]));
+    let pending = |entry: &Value| text(&entry["request"]).starts_with("POST") && text(&entry["request"]).contains("/namespaces/kube-system/secrets");
+    running.until("the release is recorded as pending", || desk.journal().iter().find(|entry| pending(entry)).map(|_| ()));
+    running.kill();
+    let children = desk.events().into_iter().filter(|e| e["record"]["record"] == "child-started");
+    let last = children.last().unwrap()["record"]["pid"].as_i64().unwrap();
+    kill_child(last);
+    succeed(desk.resume(&[]));
+    let charts = &desk.outputs()["charts"];
+    assert_eq!((text(&charts["status"]), text(&charts["release"])), ("deployed", "hyperpod-dependencies"), "{charts:#}");
+    assert_eq!(desk.effects()["CreateStack hyperpod-eks-full-stack"], 1);
+}
+
+/// The same, but helm outlives hprun: resume ends or awaits it first.
+#[test]
+fn with_helm_left_running() {
+    let desk = Desk::with_sandbox();
+    let file = up_to_helm(&desk);
+    let mut running = start(desk.sandboxed(&file, &[]));
+    running.until_event("helm installs", |e| text(&e["progress"]).starts_with("installing "));
+    running.kill();
+    succeed(desk.resume(&[]));
+    assert_eq!(text(&desk.outputs()["charts"]["status"]), "deployed");
+    let left: Vec<Value> = desk.events().into_iter().filter(|e| e["event"] == "attempt-failed").collect();
+    assert_eq!(left, [Value::Null; 0], "nothing failed on the way");
+}
+
+/// Only so much of the full deployment as Helm needs.
+fn up_to_helm(desk: &Desk) -> String {
+    let shipped = std::fs::read_to_string(desk.shipped("full-deployment.yaml")).unwrap();
+    desk.write("helm.yaml", shipped.split("\n  - id: scripts").next().unwrap())
+}
+
+fn kill_child(pid: i64) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    // It may have ended by itself meanwhile.
+    let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
+
 #[test]
 fn killed_again_and_again() {
     let desk = Desk::with_sandbox();

@@ -1,9 +1,11 @@
 //! The shipped pipelines, each from nothing to working nodes, with real helm; and all of them checked and planned.
 //! Must know nothing of hprun's insides.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
-use crate::support::{Desk, End, finish, repository, succeed, text, until, wire};
+use crate::support::{Desk, End, finish, repository, succeed, text, tool, until, wire};
 
 /// The cluster is InService, all its nodes run, and each is a Ready node of Kubernetes.
 fn assert_works(desk: &Desk, name: &str, nodes: usize) {
@@ -16,17 +18,18 @@ fn assert_works(desk: &Desk, name: &str, nodes: usize) {
     assert!(listed.iter().all(|node| node["InstanceStatus"]["Status"] == "Running"), "{listed:#?}");
     let outputs = desk.outputs();
     assert_eq!(outputs["nodes"]["status"], "InService");
-    // Every Kubernetes node that the run's last step saw was Ready; here they are asked again, in its last answer.
-    let answers = desk.journal().into_iter().filter(|entry| {
-        entry["service"] == "kubernetes" && text(&entry["request"]).contains("/api/v1/nodes") && entry["status"] == 200
-    });
-    let last: Value = serde_json::from_str(text(&answers.last().expect("the nodes were listed")["answer"])).unwrap();
-    let items = last["items"].as_array().expect("a list of nodes");
+    // Kubernetes is asked by the real kubectl, with the kubeconfig that the run wrote.
+    let mut kubectl = Command::new(tool("kubectl"));
+    kubectl.args(["get", "nodes", "-o", "json", "--kubeconfig", text(&outputs["kubeconfig"]["path"])]);
+    let answer = kubectl.env("HOME", desk.path("home")).output().unwrap();
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+    let answer: Value = serde_json::from_slice(&answer.stdout).unwrap();
     let is_ready = |node: &&Value| {
         let conditions = node["status"]["conditions"].as_array().unwrap();
         conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
     };
-    assert!(items.iter().filter(is_ready).count() >= nodes, "{last:#}");
+    let ready = answer["items"].as_array().unwrap().iter().filter(is_ready).count();
+    assert_eq!(ready, nodes, "{answer:#}");
 }
 
 fn assert_releases(end: &End, desk: &Desk) {
@@ -50,7 +53,11 @@ fn all_three_deployments_end_with_working_nodes() {
     let subnet = format!("subnet_id={subnet}");
     let minimal = ["-p", &cluster, "-p", &subnet, "-p", &group, "-p", "cluster_name=minimal", "-p", "gen_count=2"];
     remove_cluster(&desk, "ml-cluster");
-    let end = succeed(desk.sandboxed(&desk.shipped("minimal-deployment.yaml"), &minimal));
+    let end = finish(desk.sandboxed(&desk.shipped("minimal-deployment.yaml"), &minimal));
+    assert_eq!(end.code, Some(1), "{}", end.stderr);
+    assert!(end.stdout.contains("the release kube-system/hyperpod-dependencies is there and is not of this run"), "{}", end.stdout);
+    uninstall(&desk);
+    let end = succeed(desk.resume(&[]));
     assert_works(&desk, "minimal", 3);
     assert_releases(&end, &desk);
 
@@ -59,6 +66,7 @@ fn all_three_deployments_end_with_working_nodes() {
     let mut integrative = vec!["-p", &cluster, "-p", &vpc, "-p", &gateway, "-p", &group];
     integrative.extend(["-p", "private_subnet_cidr=10.2.0.0/16", "-p", "cluster_name=integrative"]);
     remove_cluster(&desk, "minimal");
+    uninstall(&desk);
     let end = succeed(desk.sandboxed(&desk.shipped("integrative-deployment.yaml"), &integrative));
     assert_works(&desk, "integrative", 2);
     assert_releases(&end, &desk);
@@ -73,6 +81,15 @@ fn remove_cluster(desk: &Desk, name: &str) {
     });
 }
 
+/// The release of the run before is taken away by the real helm: hprun takes over no other run's release.
+fn uninstall(desk: &Desk) {
+    let mut helm = Command::new(tool("helm4"));
+    helm.args(["uninstall", "hyperpod-dependencies", "--namespace", "kube-system", "--kubeconfig"]);
+    helm.arg(text(&desk.outputs()["kubeconfig"]["path"])).env("HOME", desk.path("home"));
+    let answer = helm.output().unwrap();
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+}
+
 fn physical_id(desk: &Desk, logical: &str) -> String {
     let form = "Action=ListStackResources&Version=2010-05-15&StackName=hyperpod-eks-full-stack";
     let (_, xml) = wire::query(desk.endpoint(), "cloudformation", form);
@@ -81,7 +98,7 @@ fn physical_id(desk: &Desk, logical: &str) -> String {
 }
 
 const INTEGRATIVE: &[&str] = &[
-    "-p", "eks_cluster_name=mine", "-p", "vpc_id=vpc-0a1", "-p", "nat_gateway_id=nat-0a1", "-p", "security_group_id=sg-0a1",
+    "-p", "eks_cluster_name=mine", "-p", "vpc_id=vpc-0a1b2c3d4e", "-p", "nat_gateway_id=nat-0a1b2c3d4e", "-p", "security_group_id=sg-0a1b2c3d4e",
 ];
 
 #[test]
@@ -90,7 +107,7 @@ fn every_shipped_pipeline_is_checked_and_planned_without_a_finding() {
     let params: [(&str, &[&str]); 3] = [
         ("full-deployment.yaml", &[]),
         ("integrative-deployment.yaml", INTEGRATIVE),
-        ("minimal-deployment.yaml", &["-p", "eks_cluster_name=mine", "-p", "subnet_id=subnet-0a1", "-p", "security_group_id=sg-0a1"]),
+        ("minimal-deployment.yaml", &["-p", "eks_cluster_name=mine", "-p", "subnet_id=subnet-0a1b2c3d4e", "-p", "security_group_id=sg-0a1b2c3d4e"]),
     ];
     let shipped = std::fs::read_dir(repository().join("pipelines")).unwrap().map(|entry| entry.unwrap().path());
     assert_eq!(shipped.filter(|path| path.extension().is_some_and(|e| e == "yaml")).count(), params.len());

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -333,19 +333,23 @@ pub fn is_event(event: &Value, kind: &str, step: &str) -> bool {
     event["event"] == kind && event["step"] == step
 }
 
-/// Real helm: HPRUN_HELM4 if it is set (scripts/test sets it), else what tests/tools.py fetches.
-pub fn helm() -> &'static str {
+/// A real tool: what its variable names (scripts/test sets HPRUN_HELM4 and HPRUN_KUBECTL), else what tests/tools.py fetches.
+pub fn tool(name: &str) -> String {
+    static LOCK: Mutex<()> = Mutex::new(());
+    if let Ok(path) = std::env::var(format!("HPRUN_{}", name.to_uppercase())) {
+        return path;
+    }
+    let _one_at_a_time = LOCK.lock();
+    let tools = repository().join("tests/tools.py");
+    let output = Command::new("python3").arg(tools).arg(name).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "tests/tools.py fetches no {name}");
+    let line = String::from_utf8(output.stdout).unwrap();
+    line.trim().split_once('=').expect("tools.py prints NAME=PATH").1.to_owned()
+}
+
+fn helm() -> &'static str {
     static HELM: OnceLock<String> = OnceLock::new();
-    HELM.get_or_init(|| {
-        if let Ok(helm) = std::env::var("HPRUN_HELM4") {
-            return helm;
-        }
-        let tools = repository().join("tests/tools.py");
-        let output = Command::new("python3").arg(tools).arg("helm4").stderr(Stdio::inherit()).output().unwrap();
-        assert!(output.status.success(), "tests/tools.py fetches no helm");
-        let line = String::from_utf8(output.stdout).unwrap();
-        line.trim().split_once('=').expect("tools.py prints NAME=PATH").1.to_owned()
-    })
+    HELM.get_or_init(|| tool("helm4"))
 }
 
 /// The variables that the shipped pipelines read for their params: the caller's own must not decide a test.

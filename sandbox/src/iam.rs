@@ -33,7 +33,11 @@ pub fn advance(_state: &mut world::State, _cx: &Moment<'_>) -> bool {
 /// # Errors
 /// IAM's own, and the sandbox's for what is not part of it.
 pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
-    world.with(&call.region, |state, cx| requests::answer(state, cx, call))
+    world.with(&call.region, |state, cx| {
+        // What is refused changes nothing, also when the fault is found late, such as a parameter that nothing took.
+        let before = state.iam.clone();
+        requests::answer(state, cx, call).inspect_err(|_| state.iam = before)
+    })
 }
 
 /// Whether a service such as `sagemaker.amazonaws.com` can assume a role now.

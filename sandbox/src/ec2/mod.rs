@@ -49,7 +49,11 @@ pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
         let net = network(state, cx);
         match describe::answer(net, cx, call)? {
             Some(reply) => Ok(reply),
-            None => requests::answer(net, cx, call),
+            None => {
+                // What is refused changes nothing, also when the fault is found late, such as a parameter that nothing took.
+                let before = net.clone();
+                requests::answer(net, cx, call).inspect_err(|_| *net = before)
+            }
         }
     })
 }

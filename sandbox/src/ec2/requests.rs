@@ -49,9 +49,17 @@ fn plain(net: &mut State, call: &Call, mut form: Form) -> Result<Reply, ServiceE
         "DeleteRoute" => net.remove_route(&form.need("RouteTableId")?, &form.need("DestinationCidrBlock")?)?,
         "DisassociateRouteTable" => net.disassociate(&form.need("AssociationId")?)?,
         "DeleteNetworkInterface" => {
+            // Nobody but a service makes interfaces here, so each is in use as long as it is there.
             let id = form.need("NetworkInterfaceId")?;
+            form.finish()?;
             let text = format!("Network interface '{id}' is currently in use.");
-            return Err(fault("InvalidNetworkInterface.InUse", text));
+            return match net.interfaces.contains_key(&id) {
+                true => Err(fault("InvalidNetworkInterface.InUse", text)),
+                false => {
+                    let text = format!("The networkInterface ID '{id}' does not exist");
+                    Err(fault("InvalidNetworkInterfaceID.NotFound", text))
+                }
+            };
         }
         _ => return Err(call.not_part()),
     }

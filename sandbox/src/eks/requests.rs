@@ -15,6 +15,7 @@ pub(super) type Answer = Result<Value, ServiceError>;
 /// Answers a call.
 pub(super) fn answer(state: &mut State, cx: &Moment<'_>, call: &Call) -> Result<Reply, ServiceError> {
     let (operation, values) = routes::find(&call.method, &call.path).ok_or_else(|| call.not_part())?;
+    refuse_unknown(call, operation)?;
     let values: Vec<&str> = values.iter().map(String::as_str).collect();
     let body = match (operation, values.as_slice()) {
         (_, []) => without_name(state, cx, call, operation),
@@ -34,6 +35,25 @@ pub(super) fn answer(state: &mut State, cx: &Moment<'_>, call: &Call) -> Result<
         (_, [name, rest @ ..]) => other_lists(state, call, operation, name, rest.first().copied()),
     };
     body.map(|body| Reply::rest_json(&body))
+}
+
+/// Refuses query parameters that an operation does not have, and a body where it has none.
+fn refuse_unknown(call: &Call, operation: &str) -> Result<(), ServiceError> {
+    let known: &[&str] = match operation {
+        // Listings know theirs, see `list`.
+        "DescribeAddonVersions" => return Ok(()),
+        _ if operation.starts_with("List") && operation != "ListTagsForResource" => return Ok(()),
+        "DescribeUpdate" => &["addonName"],
+        "UntagResource" => &["tagKeys"],
+        _ => &[],
+    };
+    let unknown = call.query.iter().find(|(key, _)| !known.contains(&key.as_str()));
+    match unknown {
+        Some((unknown, _)) => {
+            Err(ServiceError::not_part(format!("parameter {unknown} of operation {operation} of service eks")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn without_name(state: &mut State, cx: &Moment<'_>, call: &Call, operation: &str) -> Answer {

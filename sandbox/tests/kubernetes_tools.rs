@@ -97,11 +97,16 @@ async fn kubectl_does_what_the_guide_and_an_operator_do() {
         ("create secret generic s -n demo --from-literal=a=b", "secret/s created"),
         ("scale deploy web -n demo --replicas=0", "scaled"),
         ("delete deploy web -n demo", "deleted"),
-        ("delete ns demo", "deleted"),
     ] {
         let shown = run(words).await.good();
         assert!(shown.contains(shows), "kubectl {words}: {shown}");
     }
+    std::fs::write(file, web("web:1").replace("replicas:", "replica:")).expect("written");
+    for words in ["create -f FILE --validate=warn -n demo", "apply --server-side -f FILE -n demo"] {
+        let refused = run(words).await.bad();
+        assert!(refused.contains("unknown field \"spec.replica\""), "{refused}");
+    }
+    assert!(run("delete ns demo").await.good().contains("deleted"));
     let refused = run("get widgets").await.bad();
     assert!(refused.contains("the server doesn't have a resource type \"widgets\""), "{refused}");
 }

@@ -29,6 +29,7 @@ mod server;
 mod status;
 mod store;
 mod table;
+mod unknown;
 mod watch;
 mod workloads;
 mod write;

@@ -19,6 +19,7 @@ use super::rules;
 use super::status::Refusal;
 
 use super::store::{Cluster, items, name, namespace, stamp, text};
+use super::unknown;
 
 /// Creates an object from the body.
 ///
@@ -257,6 +258,7 @@ fn finish(
     now: Timestamp,
 ) -> Result<Value, Refusal> {
     let resource = &target.resource;
+    unknown::refuse(resource, request, &object)?;
     defaults::fill(resource, &mut object, now);
     rules::validate(resource, &object, Some(live).filter(|live| !live.is_null()))?;
     if !live.is_null() {

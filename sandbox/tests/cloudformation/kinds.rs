@@ -99,3 +99,60 @@ async fn every_type_can_be_made_and_deleted_and_gives_its_attributes() {
     let id = first(&body, "StackId");
     assert_eq!(aws.status(&id).await, "DELETE_COMPLETE", "{}", aws.events(&id).await);
 }
+
+#[tokio::test]
+async fn an_unknown_type_is_refused_and_an_unknown_property_fails_its_resource_by_name() {
+    let aws = Aws::new().await;
+    let template = "{Resources: {It: {Type: 'AWS::EC2::Instance'}}}";
+    let body = aws.refused("CreateStack", &[("StackName", "t"), ("TemplateBody", template)]).await;
+    assert!(body.contains("AWS::EC2::Instance"), "{body}");
+    for (number, kind) in TYPES.iter().enumerate() {
+        let name = format!("s{number}");
+        let template = format!("{{Resources: {{It: {{Type: '{}', Properties: {{NoSuchThing: 1}}}}}}}}", kind.name);
+        let parameters = [
+            ("StackName", name.as_str()),
+            ("TemplateBody", &template),
+            ("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
+        ];
+        aws.ok("CreateStack", &parameters).await;
+        aws.pass(600);
+        let events = aws.events(&name).await;
+        assert!(events.contains("NoSuchThing"), "{}: {events}", kind.name);
+    }
+}
+
+/// Members inside properties, each unknown.
+const INSIDE: [(&str, &str); 10] = [
+    ("AWS::EC2::VPC", "CidrBlock: 10.0.0.0/16, Tags: [{Key: a, Value: b, NoSuchThing: 1}]"),
+    ("AWS::EC2::SecurityGroup", "GroupDescription: d, SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 1, ToPort: 1, CidrIp: 10.0.0.0/8, NoSuchThing: 1}]"),
+    ("AWS::IAM::Role", "AssumeRolePolicyDocument: {Version: 2012-10-17, Statement: []}, Policies: [{PolicyName: a, PolicyDocument: {Version: 2012-10-17, Statement: []}, NoSuchThing: 1}]"),
+    ("AWS::EKS::Cluster", "RoleArn: 'arn:aws:iam::111122223333:role/r', ResourcesVpcConfig: {SubnetIds: [a, b], NoSuchThing: 1}"),
+    ("AWS::EKS::Cluster", "RoleArn: 'arn:aws:iam::111122223333:role/r', ResourcesVpcConfig: {SubnetIds: [a, b]}, AccessConfig: {NoSuchThing: 1}"),
+    ("AWS::EKS::AccessEntry", "ClusterName: c, PrincipalArn: 'arn:aws:iam::111122223333:role/r', AccessPolicies: [{PolicyArn: a, AccessScope: {Type: cluster}, NoSuchThing: 1}]"),
+    ("AWS::S3::Bucket", "PublicAccessBlockConfiguration: {NoSuchThing: true}"),
+    ("AWS::S3::Bucket", "VersioningConfiguration: {Status: Enabled, NoSuchThing: 1}"),
+    ("AWS::S3::Bucket", "BucketEncryption: {ServerSideEncryptionConfiguration: [{ServerSideEncryptionByDefault: {SSEAlgorithm: AES256, NoSuchThing: 1}}]}"),
+    ("AWS::S3::Bucket", "OwnershipControls: {Rules: [{ObjectOwnership: BucketOwnerEnforced, NoSuchThing: 1}]}"),
+];
+
+#[tokio::test]
+async fn an_unknown_member_inside_a_property_fails_its_resource_by_name() {
+    let aws = Aws::new().await;
+    let mut missed = Vec::new();
+    for (number, (kind, properties)) in INSIDE.iter().enumerate() {
+        let name = format!("s{number}");
+        let template = format!("{{Resources: {{It: {{Type: '{kind}', Properties: {{{properties}}}}}}}}}");
+        let parameters = [
+            ("StackName", name.as_str()),
+            ("TemplateBody", &template),
+            ("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
+        ];
+        aws.ok("CreateStack", &parameters).await;
+        aws.pass(1200);
+        let events = aws.events(&name).await;
+        if !events.contains("NoSuchThing") {
+            missed.push(format!("{kind} {properties}: {events}"));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}

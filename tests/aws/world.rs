@@ -52,9 +52,14 @@ impl Served {
         self.folder.path().join("work")
     }
 
+    /// The folder that keeps the world.
+    pub fn world(&self) -> PathBuf {
+        self.folder.path().join("world")
+    }
+
     /// The file with every request and answer.
     pub fn journal_file(&self) -> PathBuf {
-        self.folder.path().join("world/journal.ndjson")
+        self.world().join("journal.ndjson")
     }
 
     /// Every request and answer so far, oldest first.

@@ -134,7 +134,7 @@ pub fn create_vpc_gateway_attachment(
     let given = Properties::of(properties, &["VpcId", "InternetGatewayId"])?;
     let vpc = given.need("VpcId")?;
     network(state, cx).attach(&given.need("InternetGatewayId")?, &vpc)?;
-    Ok(Made::new(&format!("IGW|{vpc}"), json!({ "AttachmentType": "IGW" })))
+    Ok(Made::new(format!("IGW|{vpc}"), json!({ "AttachmentType": "IGW" })))
 }
 
 /// Deletes `AWS::EC2::VPCGatewayAttachment`.
@@ -237,7 +237,7 @@ fn put_route(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, replace:
         return Err(invalid("Exactly one of GatewayId, NatGatewayId and NetworkInterfaceId must be given."));
     };
     network(state, cx).add_route(&table, &destination, target, replace)?;
-    Ok(Made::new(&format!("{table}|{destination}"), json!({ "CidrBlock": destination })))
+    Ok(Made::new(format!("{table}|{destination}"), json!({ "CidrBlock": destination })))
 }
 
 /// Deletes `AWS::EC2::Route`.

@@ -166,7 +166,7 @@ pub fn create_addon(state: &mut State, cx: &Moment<'_>, properties: Given<'_>, t
     let name = new.name.clone();
     addons::create(state, cx, &cluster, new)?;
     let arn = addons::find(cluster::find(state, &cluster)?, &name)?.arn.clone();
-    Ok(Made::new(&format!("{cluster}|{name}"), json!({ "Arn": arn })))
+    Ok(Made::new(format!("{cluster}|{name}"), json!({ "Arn": arn })))
 }
 
 /// Changes the version, role and configuration of `AWS::EKS::Addon`.
@@ -212,7 +212,7 @@ pub fn create_access_entry(state: &mut State, cx: &Moment<'_>, properties: Given
         return Err(error);
     }
     let arn = access::find(cluster::find(state, &cluster)?, &principal)?.arn.clone();
-    Ok(Made::new(&format!("{principal}|{cluster}"), json!({ "AccessEntryArn": arn })))
+    Ok(Made::new(format!("{principal}|{cluster}"), json!({ "AccessEntryArn": arn })))
 }
 
 /// Changes the policies and groups of `AWS::EKS::AccessEntry`.

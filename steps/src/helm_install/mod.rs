@@ -26,7 +26,8 @@ use chart::Chart;
 use helm::Helm;
 use release::{KIND, Place, UPGRADE};
 
-/// Installs or upgrades a Helm chart with the real helm, version 3.8 or newer, or 4.
+/// Needs helm 3.8 or newer, or helm 4. The chart's dependencies are built first, then it is linted, tried as a dry run and
+/// installed. A release that an interrupted attempt of this run left pending is cleared away; another's is refused.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HelmInstall {
@@ -145,7 +146,7 @@ pub struct Installed {
 
 impl Step for HelmInstall {
     const TYPE: &'static str = "helm-install";
-    const SUMMARY: &'static str = "install or upgrade a Helm chart";
+    const SUMMARY: &'static str = "Install or upgrade a Helm chart";
     const EXAMPLE: &'static str = r#"- id: charts
   type: helm-install
   with:

@@ -16,7 +16,8 @@ use crate::error::StepError;
 use crate::step::{Health, Step};
 use file::Entry;
 
-/// Writes a kubeconfig for an EKS cluster and checks that its API answers.
+/// The kubeconfig belongs to the run unless a path is given, and gets its tokens from `hprun eks-token`. Where the cluster lets
+/// the caller not in, the step ends with the commands that would.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct UpdateKubeconfig {
@@ -54,7 +55,7 @@ pub struct Connection {
 
 impl Step for UpdateKubeconfig {
     const TYPE: &'static str = "update-kubeconfig";
-    const SUMMARY: &'static str = "write a kubeconfig for an EKS cluster and check that its API answers";
+    const SUMMARY: &'static str = "Write a kubeconfig for an EKS cluster and check that its API answers";
     const EXAMPLE: &'static str = r#"- id: kubeconfig
   type: update-kubeconfig
   with:

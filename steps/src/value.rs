@@ -66,6 +66,17 @@ impl Value {
         }
     }
 
+    /// The value as JSON with its secrets in clear: only for a file or a request whose input is marked for secrets, and for
+    /// the inside of another secret.
+    pub fn reveal(&self) -> serde_json::Value {
+        match self {
+            Self::Secret(secret) => secret.reveal().into(),
+            Self::List(items) => items.iter().map(Self::reveal).collect(),
+            Self::Map(entries) => entries.iter().map(|(key, value)| (key.clone(), value.reveal())).collect(),
+            Self::Null | Self::Bool(_) | Self::Integer(_) | Self::Float(_) | Self::String(_) => self.to_record(),
+        }
+    }
+
     /// A value from JSON that holds no secret, such as the recorded outputs of a step.
     pub fn from_json(json: &serde_json::Value) -> Self {
         match json {

@@ -235,19 +235,9 @@ pub(super) fn descend<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
 /// The value as JSON text; a secret if one is inside.
 fn json(value: &Value, place: Place) -> Result<Value, ExprError> {
     let secrets = value.secrets();
-    let text = serde_json::to_string(&revealed(value))
+    let text = serde_json::to_string(&value.reveal())
         .map_err(|e| ExprError::new(place, format!("this has no JSON form: {e}")))?;
     Ok(if secrets.is_empty() { Value::String(text) } else { Value::Secret(Secret::new(joined_names(secrets), text)) })
-}
-
-/// The value as JSON with its secrets in clear: only ever the inside of a new secret.
-fn revealed(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Secret(secret) => secret.reveal().into(),
-        Value::List(items) => items.iter().map(revealed).collect(),
-        Value::Map(entries) => entries.iter().map(|(key, value)| (key.clone(), revealed(value))).collect(),
-        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) => value.to_record(),
-    }
 }
 
 fn join(items: &Value, separator: &Value, place: Place) -> Result<Value, ExprError> {

@@ -259,7 +259,7 @@ impl HelmInstall {
         for path in &self.values_files {
             values.add(work, &cx.files.get(path).map_err(StepError::invalid)?.bytes)?;
         }
-        let own: serde_json::Map<String, Json> = self.values.iter().map(|(k, v)| (k.clone(), revealed(v))).collect();
+        let own: serde_json::Map<String, Json> = self.values.iter().map(|(k, v)| (k.clone(), v.reveal())).collect();
         let own =
             serde_yaml::to_string(&own).map_err(|e| StepError::invalid(format!("`values` cannot be written: {e}")))?;
         values.add(work, own.as_bytes())?;
@@ -370,16 +370,6 @@ impl Values {
 
     fn words(&self) -> Vec<String> {
         self.files.iter().flat_map(|file| ["--values".to_owned(), text(file.path())]).collect()
-    }
-}
-
-/// The value as it is, secrets included: for the values file and nothing else.
-fn revealed(value: &Value) -> Json {
-    match value {
-        Value::Secret(secret) => secret.reveal().into(),
-        Value::List(items) => items.iter().map(revealed).collect(),
-        Value::Map(entries) => Json::Object(entries.iter().map(|(k, v)| (k.clone(), revealed(v))).collect()),
-        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) => value.to_record(),
     }
 }
 

@@ -82,7 +82,7 @@ impl Step for RenderConfig {
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<RenderConfigOutputs, StepError> {
         let source = cx.files.text(&self.template).map_err(StepError::invalid)?.to_owned();
-        let values: serde_json::Map<_, _> = self.values.iter().map(|(k, v)| (k.clone(), revealed(v))).collect();
+        let values: serde_json::Map<_, _> = self.values.iter().map(|(k, v)| (k.clone(), v.reveal())).collect();
         let target = Target { format: self.format_or_by_name(), schema: self.schema };
         let (text, findings) = examine(&source, &Json::Object(values), target);
         let errors: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Error).collect();
@@ -264,16 +264,6 @@ fn examine_yaml(rendered: &Rendered, issues: &mut Vec<Issue>) {
         let message = format!("the result is not YAML: {e}");
         let first = message.lines().next().unwrap_or_default().to_owned();
         issues.push(Issue { severity: Severity::Error, span: 0..0, message: first, help: None });
-    }
-}
-
-/// The value as JSON, secrets in clear: for the rendered file only.
-fn revealed(value: &Value) -> Json {
-    match value {
-        Value::Secret(secret) => secret.reveal().into(),
-        Value::List(items) => items.iter().map(revealed).collect(),
-        Value::Map(entries) => Json::Object(entries.iter().map(|(k, v)| (k.clone(), revealed(v))).collect()),
-        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) => value.to_record(),
     }
 }
 

@@ -30,7 +30,7 @@ pub struct RenderConfig {
     /// What the template sees, by name. Secrets are allowed: the file is then readable by this user only.
     #[serde(default)]
     pub values: IndexMap<String, Value>,
-    /// Where to write the result. Default: the name of the template without `.hbs`, in the run's own folder.
+    /// Where to write the result. Default: the name of the template without `.hbs`, in a folder of this run and step.
     pub to: Option<String>,
     /// What the result must be. Default: by the name (`.json`, `.yaml`, `.yml`), else text.
     pub format: Option<Format>,
@@ -84,16 +84,21 @@ impl Step for RenderConfig {
         let source = cx.files.text(&self.template).map_err(StepError::invalid)?.to_owned();
         let values: serde_json::Map<_, _> = self.values.iter().map(|(k, v)| (k.clone(), v.reveal())).collect();
         let target = Target { format: self.format_or_by_name(), schema: self.schema };
+        let secret = self.values.values().any(|v| !v.secrets().is_empty());
         let (text, findings) = examine(&source, &Json::Object(values), target);
         let errors: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Error).collect();
         if !errors.is_empty() {
             let count = errors.len();
             let message = format!("{} gives {count} error{}", self.template, if count == 1 { "" } else { "s" });
-            let lines = errors.iter().map(|f| f.line(&self.template, &source));
-            return Err(lines.fold(StepError::invalid(message), StepError::because));
+            // What is said of a text may quote it, in part or escaped: nobody would know the secret in it again.
+            let lines = errors
+                .iter()
+                .map(|f| if secret { f.place(&self.template, &source) } else { f.line(&self.template, &source) });
+            let error = lines.fold(StepError::invalid(message), StepError::because);
+            let help = "only the places are told, because the values hold a secret: `hprun check` says what is wrong without it";
+            return Err(if secret { error.help(help) } else { error });
         }
-        let secret = self.values.values().any(|v| !v.secrets().is_empty());
-        let path = self.target(&cx.run.folder);
+        let path = self.target(&cx.run.folder, cx.step);
         let mode = if secret { FileMode::Private } else { FileMode::Shared };
         let path = cx.write_file(&path, text.as_bytes(), mode)?;
         Ok(RenderConfigOutputs { path: path.to_string_lossy().into_owned(), sha256: sha256(text.as_bytes()) })
@@ -145,12 +150,13 @@ impl RenderConfig {
         self.format.unwrap_or_else(|| by_name(self.to.as_deref().unwrap_or(&self.template)))
     }
 
-    fn target(&self, folder: &Path) -> PathBuf {
+    fn target(&self, folder: &Path, step: &str) -> PathBuf {
         match &self.to {
             Some(to) => PathBuf::from(to),
             None => {
                 let name = Path::new(&self.template).file_name().unwrap_or("rendered".as_ref()).to_string_lossy();
-                folder.join(name.strip_suffix(".hbs").unwrap_or(&name))
+                // A folder of its own: another step may render a template of that name, and the run has files of its own.
+                folder.join("rendered").join(step).join(name.strip_suffix(".hbs").unwrap_or(&name))
             }
         }
     }
@@ -190,11 +196,16 @@ impl Issue {
 
     /// `file:line:column message (help)`.
     fn line(&self, path: &str, source: &str) -> String {
+        let help = self.help.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
+        format!("{} {}{help}", self.place(path, source), self.message)
+    }
+
+    /// `file:line:column`.
+    fn place(&self, path: &str, source: &str) -> String {
         let before = source.get(..self.span.start).unwrap_or(source);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        let help = self.help.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
-        format!("{path}:{line}:{column} {}{help}", self.message)
+        format!("{path}:{line}:{column}")
     }
 }
 

@@ -207,6 +207,40 @@ async fn a_finished_wait_does_not_stand_for_a_cluster_that_was_made_again() {
 }
 
 #[tokio::test]
+async fn a_failed_cluster_whose_deletion_got_no_answer_is_recorded_as_gone() {
+    let faults = json!({ "calls": [{ "service": "sagemaker", "operation": "DeleteCluster", "times": 1, "fault": "lose-answer" }] });
+    let bench = bench(Some(serde_json::from_value(faults).expect("a fault script"))).await;
+    let made = bench.run::<CreateCluster>(json!({ "cluster": bench.config("bad") })).await;
+    let first = made.result.expect("it is made");
+    bench.run::<WaitStatus>(json!({ "cluster": "ml" })).await.result.expect_err("the script fails");
+    let again =
+        bench.run_with_history::<CreateCluster>(json!({ "cluster": bench.config("good") }), &made.records).await;
+    again.result.expect("it is made again");
+    let gone = |r: &&Record| matches!(r, Record::ResourceRemoved { id, .. } if *id == first["cluster_arn"]);
+    assert_eq!(again.records.iter().filter(gone).count(), 1, "{:?}", again.records);
+    assert_eq!(bench.effects("CreateCluster").len(), 2);
+}
+
+#[tokio::test]
+async fn a_role_that_was_made_a_moment_ago_is_waited_for_and_a_wrong_one_is_told() {
+    let bench = bench(None).await;
+    let start = SURROUNDINGS.find("  Execution:").expect("it is there");
+    let end = SURROUNDINGS.find("  EksCluster:").expect("it is there");
+    let role = SURROUNDINGS[start..end].replace("!Ref Role", "fresh-role");
+    bench.file("role.yaml", format!("Resources:\n{role}"));
+    let mut config = bench.config("good");
+    config["InstanceGroups"][0]["ExecutionRole"] = json!("arn:aws:iam::111122223333:role/fresh-role");
+    let error = bench.run::<CreateCluster>(json!({ "cluster": config })).await.result.expect_err("no such role");
+    assert!(error.message.contains("assume role"), "{error:?}");
+    assert!(error.help.as_deref().is_some_and(|help| help.contains("trusts sagemaker.amazonaws.com")), "{error:?}");
+    let before = bench.effects("CreateCluster").len();
+    let made = bench.run::<DeployStack>(json!({ "name": "role", "template": "role.yaml" })).await;
+    made.result.expect("the role is made");
+    bench.run::<CreateCluster>(json!({ "cluster": config })).await.result.expect("it becomes assumable");
+    assert_eq!((before, bench.effects("CreateCluster").len()), (0, 1));
+}
+
+#[tokio::test]
 async fn a_foreign_cluster_is_refused_unless_adopted() {
     let mut bench = bench(None).await;
     bench.run::<CreateCluster>(json!({ "cluster": bench.config("good") })).await.result.expect("it is made");

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use crate::aws_error::explain;
 use crate::cluster_config::{self, Node, request};
-use crate::context::{Intent, Origin, StepContext, TAG_RUN, TAG_STEP, canonical};
+use crate::context::{CallIntended, Intent, Origin, Record, StepContext, TAG_RUN, TAG_STEP, canonical};
 use crate::error::{ErrorClass, StepError};
 use crate::files::{FileInput, FileKind, Files, sha256};
 use crate::hyperpod::{self, KIND};
@@ -239,6 +239,7 @@ impl Work {
         if doubt.is_made_and_unseen(cx) {
             return Ok(Turn::Wait(format!("the cluster {} is made and not yet seen", self.name)));
         }
+        settle_deletion(cx).await?;
         let mut config = self.wanted.clone();
         let own = cx.tags().map(|(key, value)| json!({ "Key": key, "Value": value }));
         let tags = config.as_object_mut().map(|map| map.entry("Tags").or_insert_with(|| json!([])));
@@ -354,18 +355,27 @@ impl Work {
             Err(e) if hyperpod::is_missing(&e) => cx.settle(&token, Ok(())).await?,
             result => drop(cx.settle(&token, result).await?),
         }
-        let gone = crate::context::Record::ResourceRemoved { kind: KIND.to_owned(), id: arn.to_owned() };
+        let gone = Record::ResourceRemoved { kind: KIND.to_owned(), id: arn.to_owned() };
         self.wait_until_gone(cx, arn).await?;
         cx.record(gone).await?;
         Ok(Turn::Again)
     }
 
     async fn wait_until_gone(&self, cx: &StepContext<'_>, arn: &str) -> Result<(), StepError> {
+        let began = cx.clock.elapsed();
         loop {
             match hyperpod::describe(cx, &self.name).await {
                 Ok(None) => return Ok(()),
                 Ok(Some(other)) if other.cluster_arn() != Some(arn) => return Ok(()),
-                Ok(Some(_)) => cx.progress(format!("the failed cluster {} is being deleted", self.name)),
+                Ok(Some(still)) => {
+                    let is_new = cx.clock.elapsed().saturating_sub(began) < SETTLES_WITHIN;
+                    if still.cluster_status() == Some(&ClusterStatus::Failed) && !is_new {
+                        let why = still.failure_message().unwrap_or("SageMaker gives no reason");
+                        let message = format!("the failed cluster {} does not go away: {why}", self.name);
+                        return Err(StepError::failed(message).help("remove what holds it, then resume"));
+                    }
+                    cx.progress(format!("the failed cluster {} is being deleted", self.name));
+                }
                 Err(e) if hyperpod::is_passing(&e) => cx.progress(e.message),
                 Err(e) => return Err(e),
             }
@@ -427,6 +437,32 @@ impl Work {
             i.digest == digest && cx.outcome_of(&i.token) != Some(crate::context::CallOutcome::Refused)
         })
     }
+}
+
+/// No cluster is there, so a DeleteCluster of ours whose answer was lost has happened.
+async fn settle_deletion(cx: &mut StepContext<'_>) -> Result<(), StepError> {
+    let open = |i: &&CallIntended| i.op == "delete-cluster" && cx.outcome_of(&i.token).is_none();
+    let tokens: Vec<String> = cx.intents().filter(open).map(|i| i.token.clone()).collect();
+    let made = |record: &Record| match record {
+        Record::ResourceRecorded { kind, id, .. } if kind == KIND && cx.made(KIND, id) => Some(id.clone()),
+        Record::ResourceRecorded { .. }
+        | Record::ResourceRemoved { .. }
+        | Record::CallIntended(_)
+        | Record::CallSettled { .. }
+        | Record::ChildStarted { .. }
+        | Record::ChildEnded { .. } => None,
+    };
+    let gone: Vec<String> = cx.history().iter().filter_map(made).collect();
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    for id in gone {
+        cx.record(Record::ResourceRemoved { kind: KIND.to_owned(), id }).await?;
+    }
+    for token in tokens {
+        cx.settle(&token, Ok(())).await?;
+    }
+    Ok(())
 }
 
 /// What is still unsure about a creation, and since when.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hprun_steps::clock::Clock;
 use hprun_steps::context::{Parts, Record, RecordRequest, StepContext};
 use hprun_steps::files::FileDigest;
+use hprun_steps::pace::Pace;
 use hprun_steps::value::Secret;
 use hprun_steps::{ErrorClass, StepError};
 use tokio::sync::{mpsc, watch};
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::prepare::Prepared;
 use super::{Engine, Message, World};
+use crate::decide::SETBACKS_ALLOWED;
 
 /// A step that is told to stop because its time ran out gets this long (by the wall) to reach a safe point.
 const GRACE: Duration = Duration::from_secs(15);
@@ -82,7 +84,20 @@ impl Attempt {
             let (records, progress) = self.channels();
             let mut cx = self.context(&prepared, records, progress);
             let probe = self.world.plan.steps[step].spec.step_type.probe;
-            IN_STEP.scope((), probe(inputs, &outputs, &mut cx)).await
+            let mut pace = Pace::default();
+            let mut pauses_left = SETBACKS_ALLOWED;
+            loop {
+                match IN_STEP.scope((), probe(inputs.clone(), &outputs, &mut cx)).await {
+                    // Throttled, or a lost connection: that says nothing of what an earlier pass made.
+                    Err(error) if pauses_left > 0 => {
+                        pauses_left -= 1;
+                        if let Err(end) = pace.after(&cx, error).await {
+                            break Err(end);
+                        }
+                    }
+                    health => break health,
+                }
+            }
         };
         drop(outbox.send(Message::Verified { step, prepared, health }).await);
     }

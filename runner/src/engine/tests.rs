@@ -165,6 +165,20 @@ fn a_panic_before_a_try_or_in_a_look_at_an_earlier_result_ends_the_step_too() {
 }
 
 #[test]
+fn a_look_at_an_earlier_result_goes_on_through_what_passes_by_itself() {
+    check_time(async {
+        let bench = Bench::new();
+        let a = step("a", "", "");
+        bench.pass(&a).await;
+        bench.write("probe-a", "throttle once");
+        assert!(bench.pass(&a).await.starts_with("a is reused"));
+        bench.write("probe-a", "throttle");
+        let told = bench.pass(&a).await;
+        assert!(told.contains("a has failed: Transient: not now [while looking at"), "{told}");
+    });
+}
+
+#[test]
 fn a_store_that_cannot_be_written_stops_the_run_where_it_stands() {
     check_time(async {
         for (kind, last) in [("step-succeeded", "a records"), ("recorded", "a begins 1"), ("attempt-started", "")] {

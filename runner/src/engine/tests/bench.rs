@@ -126,6 +126,11 @@ impl Step for Play {
         match std::fs::read_to_string(cx.run.base.join(format!("probe-{}", cx.step))).as_deref() {
             Ok("panic") => panic!("the look fell over"),
             Ok("fail") => Err(StepError::failed("cannot look")),
+            Ok("throttle") => Err(StepError::new(ErrorClass::Transient, "not now")),
+            Ok("throttle once") => {
+                std::fs::remove_file(cx.run.base.join(format!("probe-{}", cx.step))).expect("it was read");
+                Err(StepError::new(ErrorClass::Unknown, "no answer"))
+            }
             Ok("wait") => {
                 cx.cancelled.cancelled().await;
                 Ok(Health::Lost("found after the stop".to_owned()))

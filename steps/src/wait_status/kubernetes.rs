@@ -43,24 +43,30 @@ pub async fn workload(client: &Client, workload: &Workload) -> Result<Look, Step
     match workload.kind {
         WorkloadKind::Deployment => {
             let found = Api::<Deployment>::namespaced(client.clone(), namespace).get_opt(name).await.map_err(failed)?;
+            let seen =
+                found.as_ref().map(|d| (d.metadata.generation, d.status.as_ref().and_then(|s| s.observed_generation)));
             let counts = found.map(|d| {
                 let wanted = d.spec.replicas.unwrap_or(1);
                 (d.status.and_then(|s| s.available_replicas).unwrap_or(0), wanted)
             });
-            Ok(pods(counts))
+            Ok(pods(counts, seen))
         }
         WorkloadKind::StatefulSet => {
             let found =
                 Api::<StatefulSet>::namespaced(client.clone(), namespace).get_opt(name).await.map_err(failed)?;
+            let seen =
+                found.as_ref().map(|d| (d.metadata.generation, d.status.as_ref().and_then(|s| s.observed_generation)));
             let counts = found.map(|d| {
                 let wanted = d.spec.replicas.unwrap_or(1);
                 (d.status.and_then(|s| s.ready_replicas).unwrap_or(0), wanted)
             });
-            Ok(pods(counts))
+            Ok(pods(counts, seen))
         }
         WorkloadKind::DaemonSet => {
             let found = Api::<DaemonSet>::namespaced(client.clone(), namespace).get_opt(name).await.map_err(failed)?;
-            Ok(pods(found.and_then(|d| d.status).map(|s| (s.number_ready, s.desired_number_scheduled))))
+            let seen =
+                found.as_ref().map(|d| (d.metadata.generation, d.status.as_ref().and_then(|s| s.observed_generation)));
+            Ok(pods(found.and_then(|d| d.status).map(|s| (s.number_ready, s.desired_number_scheduled)), seen))
         }
         WorkloadKind::Job => {
             let found = Api::<Job>::namespaced(client.clone(), namespace).get_opt(name).await.map_err(failed)?;
@@ -80,7 +86,14 @@ fn job(found: Option<Job>) -> Look {
     reached(i64::from(status.succeeded.unwrap_or(0)), i64::from(wanted), "pods", "done")
 }
 
-fn pods(counts: Option<(i32, i32)>) -> Look {
+/// `seen` is the generation that is wanted and the one that the counts are about: a workload that was changed a moment
+/// ago still shows the pods of before.
+fn pods(counts: Option<(i32, i32)>, seen: Option<(Option<i64>, Option<i64>)>) -> Look {
+    if let Some((Some(wanted), observed)) = seen
+        && observed.unwrap_or(0) < wanted
+    {
+        return Look::Busy("its newest change is not yet seen".to_owned());
+    }
     match counts {
         Some((ready, wanted)) => reached(i64::from(ready), i64::from(wanted), "pods", "ready"),
         None => Look::Busy("not there yet".to_owned()),
@@ -115,5 +128,23 @@ fn explain(doing: &str, error: &kube::Error) -> StepError {
             StepError::new(ErrorClass::Login, format!("{could_not}: no token")).because(e.to_string())
         }
         other => StepError::new(ErrorClass::Transient, format!("{could_not}: no answer")).because(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_before_a_change_are_not_believed() {
+        let check = |counts, seen| match pods(counts, seen) {
+            Look::Ready { nodes, .. } => format!("ready with {nodes}"),
+            Look::Busy(what) | Look::Failed(what) => what,
+        };
+        assert_eq!(check(Some((2, 2)), Some((Some(1), Some(1)))), "ready with 2");
+        assert_eq!(check(Some((2, 2)), Some((Some(2), Some(1)))), "its newest change is not yet seen");
+        assert_eq!(check(Some((2, 2)), Some((Some(1), None))), "its newest change is not yet seen");
+        assert_eq!(check(Some((1, 2)), Some((None, None))), "pods 1/2 ready");
+        assert_eq!(check(None, None), "not there yet");
     }
 }

@@ -126,22 +126,34 @@ fn settings(properties: Given<'_>, tags: Tags<'_>) -> Result<Settings, ServiceEr
     ];
     known(properties, &KNOWN, "AWS::S3::Bucket")?;
     let versioning = properties.get("VersioningConfiguration").and_then(Value::as_object);
+    if let Some(versioning) = versioning {
+        known(versioning, &["Status"], "AWS::S3::Bucket VersioningConfiguration")?;
+    }
     let block = properties.get("PublicAccessBlockConfiguration").and_then(Value::as_object);
     const FLAGS: [&str; 4] = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
     if let Some(block) = block {
         known(block, &FLAGS, "AWS::S3::Bucket PublicAccessBlockConfiguration")?;
     }
-    let ownership = properties
-        .get("OwnershipControls")
-        .and_then(|it| it.pointer("/Rules/0/ObjectOwnership"))
-        .and_then(Value::as_str);
+    let ownership = ownership(properties)?;
     Ok(Settings {
         versioning: versioning.and_then(|it| text(it, "Status")),
         encryption: encryption(properties)?,
         public_access: Some(block.map_or([true; 4], |block| FLAGS.map(|flag| is_true(block.get(flag))))),
-        ownership: Some(ownership.unwrap_or("BucketOwnerEnforced").to_owned()),
+        ownership: Some(ownership.unwrap_or_else(|| "BucketOwnerEnforced".to_owned())),
         tags: tags.to_vec(),
     })
+}
+
+fn ownership(properties: Given<'_>) -> Result<Option<String>, ServiceError> {
+    let Some(controls) = properties.get("OwnershipControls").and_then(Value::as_object) else {
+        return Ok(None);
+    };
+    known(controls, &["Rules"], "AWS::S3::Bucket OwnershipControls")?;
+    let Some(rule) = controls.get("Rules").and_then(|rules| rules.pointer("/0")).and_then(Value::as_object) else {
+        return Ok(None);
+    };
+    known(rule, &["ObjectOwnership"], "AWS::S3::Bucket OwnershipControls rule")?;
+    Ok(text(rule, "ObjectOwnership"))
 }
 
 fn encryption(properties: Given<'_>) -> Result<Encryption, ServiceError> {
@@ -151,6 +163,9 @@ fn encryption(properties: Given<'_>) -> Result<Encryption, ServiceError> {
     known(asked, &["ServerSideEncryptionConfiguration"], "AWS::S3::Bucket BucketEncryption")?;
     let rule =
         asked.get("ServerSideEncryptionConfiguration").and_then(|it| it.pointer("/0")).cloned().unwrap_or_default();
+    if let Some(rule) = rule.as_object() {
+        known(rule, &["ServerSideEncryptionByDefault", "BucketKeyEnabled"], "AWS::S3::Bucket BucketEncryption rule")?;
+    }
     let by = rule.get("ServerSideEncryptionByDefault").and_then(Value::as_object).cloned().unwrap_or_default();
     known(&by, &["SSEAlgorithm", "KMSMasterKeyID"], "AWS::S3::Bucket ServerSideEncryptionByDefault")?;
     let algorithm = text(&by, "SSEAlgorithm").unwrap_or_else(|| "AES256".to_owned());

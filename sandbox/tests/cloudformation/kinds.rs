@@ -103,12 +103,12 @@ async fn every_type_can_be_made_and_deleted_and_gives_its_attributes() {
 #[tokio::test]
 async fn an_unknown_type_is_refused_and_an_unknown_property_fails_its_resource_by_name() {
     let aws = Aws::new().await;
-    let template = "{Resources: {It: {Type: 'AWS::EC2::Instance'}}}";
+    let template = "Resources: {It: {Type: 'AWS::EC2::Instance'}}";
     let body = aws.refused("CreateStack", &[("StackName", "t"), ("TemplateBody", template)]).await;
     assert!(body.contains("AWS::EC2::Instance"), "{body}");
     for (number, kind) in TYPES.iter().enumerate() {
         let name = format!("s{number}");
-        let template = format!("{{Resources: {{It: {{Type: '{}', Properties: {{NoSuchThing: 1}}}}}}}}", kind.name);
+        let template = format!("Resources: {{It: {{Type: '{}', Properties: {{NoSuchThing: 1}}}}}}", kind.name);
         let parameters = [
             ("StackName", name.as_str()),
             ("TemplateBody", &template),
@@ -122,16 +122,30 @@ async fn an_unknown_type_is_refused_and_an_unknown_property_fails_its_resource_b
 }
 
 /// Members inside properties, each unknown.
-const INSIDE: [(&str, &str); 10] = [
+const INSIDE: [(&str, &str); 9] = [
     ("AWS::EC2::VPC", "CidrBlock: 10.0.0.0/16, Tags: [{Key: a, Value: b, NoSuchThing: 1}]"),
-    ("AWS::EC2::SecurityGroup", "GroupDescription: d, SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 1, ToPort: 1, CidrIp: 10.0.0.0/8, NoSuchThing: 1}]"),
-    ("AWS::IAM::Role", "AssumeRolePolicyDocument: {Version: 2012-10-17, Statement: []}, Policies: [{PolicyName: a, PolicyDocument: {Version: 2012-10-17, Statement: []}, NoSuchThing: 1}]"),
-    ("AWS::EKS::Cluster", "RoleArn: 'arn:aws:iam::111122223333:role/r', ResourcesVpcConfig: {SubnetIds: [a, b], NoSuchThing: 1}"),
-    ("AWS::EKS::Cluster", "RoleArn: 'arn:aws:iam::111122223333:role/r', ResourcesVpcConfig: {SubnetIds: [a, b]}, AccessConfig: {NoSuchThing: 1}"),
-    ("AWS::EKS::AccessEntry", "ClusterName: c, PrincipalArn: 'arn:aws:iam::111122223333:role/r', AccessPolicies: [{PolicyArn: a, AccessScope: {Type: cluster}, NoSuchThing: 1}]"),
+    (
+        "AWS::EC2::SecurityGroup",
+        "GroupDescription: d, VpcId: !Ref Vpc, SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 1, ToPort: 1, CidrIp: 10.0.0.0/8, NoSuchThing: 1}]",
+    ),
+    (
+        "AWS::IAM::Role",
+        "AssumeRolePolicyDocument: {Version: 2012-10-17, Statement: [{Effect: Allow, Principal: {Service: eks.amazonaws.com}, Action: 'sts:AssumeRole'}]}, Policies: [{PolicyName: a, PolicyDocument: {Version: 2012-10-17, Statement: [{Effect: Allow, Action: 's3:GetObject', Resource: '*'}]}, NoSuchThing: 1}]",
+    ),
+    (
+        "AWS::EKS::Cluster",
+        "RoleArn: 'arn:aws:iam::111122223333:role/r', ResourcesVpcConfig: {SubnetIds: [a, b], NoSuchThing: 1}",
+    ),
+    (
+        "AWS::EKS::Cluster",
+        "RoleArn: 'arn:aws:iam::111122223333:role/r', ResourcesVpcConfig: {SubnetIds: [a, b]}, AccessConfig: {NoSuchThing: 1}",
+    ),
     ("AWS::S3::Bucket", "PublicAccessBlockConfiguration: {NoSuchThing: true}"),
     ("AWS::S3::Bucket", "VersioningConfiguration: {Status: Enabled, NoSuchThing: 1}"),
-    ("AWS::S3::Bucket", "BucketEncryption: {ServerSideEncryptionConfiguration: [{ServerSideEncryptionByDefault: {SSEAlgorithm: AES256, NoSuchThing: 1}}]}"),
+    (
+        "AWS::S3::Bucket",
+        "BucketEncryption: {ServerSideEncryptionConfiguration: [{ServerSideEncryptionByDefault: {SSEAlgorithm: AES256, NoSuchThing: 1}}]}",
+    ),
     ("AWS::S3::Bucket", "OwnershipControls: {Rules: [{ObjectOwnership: BucketOwnerEnforced, NoSuchThing: 1}]}"),
 ];
 
@@ -141,7 +155,9 @@ async fn an_unknown_member_inside_a_property_fails_its_resource_by_name() {
     let mut missed = Vec::new();
     for (number, (kind, properties)) in INSIDE.iter().enumerate() {
         let name = format!("s{number}");
-        let template = format!("{{Resources: {{It: {{Type: '{kind}', Properties: {{{properties}}}}}}}}}");
+        let template = format!(
+            "Resources: {{Vpc: {{Type: 'AWS::EC2::VPC', Properties: {{CidrBlock: 10.0.0.0/16}}}}, It: {{Type: '{kind}', Properties: {{{properties}}}}}}}"
+        );
         let parameters = [
             ("StackName", name.as_str()),
             ("TemplateBody", &template),

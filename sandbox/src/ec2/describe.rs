@@ -263,7 +263,7 @@ fn availability_zones(net: &State, call: &Call) -> Result<Reply, ServiceError> {
     dry_run(&mut form)?;
     let (names, ids) = (form.texts("ZoneName"), form.texts("ZoneId"));
     let _opted_in_or_not = form.flag("AllAvailabilityZones")?;
-    let filters = Filter::take(&mut form);
+    let filters = Filter::take(&mut form)?;
     form.finish()?;
     for wanted in names.iter().chain(&ids) {
         if zones::find(&net.region, wanted).is_none() {
@@ -305,7 +305,7 @@ fn regions(call: &Call) -> Result<Reply, ServiceError> {
     dry_run(&mut form)?;
     let names = form.texts("RegionName");
     let _all = form.flag("AllRegions")?;
-    let filters = Filter::take(&mut form);
+    let filters = Filter::take(&mut form)?;
     form.finish()?;
     if let Some(unknown) = names.iter().find(|name| zones::zones(name).is_empty()) {
         return Err(fault("InvalidParameterValue", format!("Invalid value '{unknown}' for RegionName.")));

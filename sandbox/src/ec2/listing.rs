@@ -37,7 +37,7 @@ impl<T> Listing<T> {
         for id in &ids {
             (self.exists)(net, id)?;
         }
-        let filters = Filter::take(&mut form);
+        let filters = Filter::take(&mut form)?;
         let page = Page::take(&mut form)?;
         form.finish()?;
         let mut found = Vec::new();
@@ -62,9 +62,11 @@ pub(super) struct Filter {
 
 impl Filter {
     /// The filters of a call.
-    pub fn take(form: &mut Form) -> Vec<Filter> {
-        let filter =
-            |mut item: Form| Filter { name: item.take("Name").unwrap_or_default(), values: item.texts("Value") };
+    pub fn take(form: &mut Form) -> Result<Vec<Filter>, ServiceError> {
+        let filter = |mut item: Form| {
+            let filter = Filter { name: item.take("Name").unwrap_or_default(), values: item.texts("Value") };
+            item.finish().map(|()| filter)
+        };
         form.list("Filter").into_iter().map(filter).collect()
     }
 }

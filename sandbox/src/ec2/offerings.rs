@@ -44,7 +44,7 @@ pub(super) fn answer(net: &State, call: &Call) -> Result<Reply, ServiceError> {
     let mut form = call.form();
     dry_run(&mut form)?;
     let location = form.take("LocationType").unwrap_or_else(|| "region".into());
-    let filters = Filter::take(&mut form);
+    let filters = Filter::take(&mut form)?;
     let page = Page::take(&mut form)?;
     form.finish()?;
     let mut found = Vec::new();

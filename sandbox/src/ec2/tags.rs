@@ -78,7 +78,7 @@ pub(super) fn delete(net: &mut State, call: &Call) -> Result<Reply, ServiceError
 pub(super) fn describe(net: &State, call: &Call) -> Result<Reply, ServiceError> {
     let mut form = call.form();
     dry_run(&mut form)?;
-    let filters = Filter::take(&mut form);
+    let filters = Filter::take(&mut form)?;
     let page = Page::take(&mut form)?;
     form.finish()?;
     let mut found = Vec::new();

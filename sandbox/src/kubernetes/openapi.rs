@@ -1,5 +1,5 @@
 //! OpenAPI v3 documents: the paths with the kinds behind them and the query parameters that clients look for before they use them.
-//! Must not claim schemas: the sandbox does not check fields, so a client has nothing to check them against either.
+//! Must not claim schemas: fields are checked by the server (`unknown`), so a client has nothing to check them against.
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};

@@ -37,7 +37,8 @@ fn run_hprun(world: &Served, cluster: &str) -> String {
     let pipeline = json!({ "apiVersion": "hprun/v1", "name": name, "version": "1.0.0", "aws": { "region": "us-west-2" }, "steps": [step] });
     std::fs::write(world.work().join("pipeline.yaml"), pipeline.to_string()).unwrap();
     let mut command = world.command(env!("CARGO_BIN_EXE_hprun"));
-    let output = command.args(["run", "--sandbox", "--sandbox-world"]).arg(world.world()).arg("pipeline.yaml").output().unwrap();
+    let output =
+        command.args(["run", "--sandbox", "--sandbox-world"]).arg(world.world()).arg("pipeline.yaml").output().unwrap();
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 

@@ -67,7 +67,8 @@ fn every_command_of_the_guide_works_as_written() {
 
 /// 2.4: the stack, from our template, in full mode.
 fn deploy_the_stack(world: &Served) {
-    std::fs::copy(root().join("pipelines/templates/hyperpod-eks.yaml"), world.work().join("hyperpod-eks.yaml")).unwrap();
+    std::fs::copy(root().join("pipelines/templates/hyperpod-eks.yaml"), world.work().join("hyperpod-eks.yaml"))
+        .unwrap();
     world
         .shell(
             "aws cloudformation create-stack --stack-name hyperpod-eks-full-stack --template-body file://hyperpod-eks.yaml \
@@ -76,7 +77,8 @@ fn deploy_the_stack(world: &Served) {
         .good();
     let status = "aws cloudformation describe-stacks --stack-name hyperpod-eks-full-stack --query 'Stacks[0].StackStatus' --output text";
     world.advance_until("20m", "CREATE_COMPLETE", status);
-    let events = "aws cloudformation describe-stack-events --stack-name hyperpod-eks-full-stack --query 'length(StackEvents)'";
+    let events =
+        "aws cloudformation describe-stack-events --stack-name hyperpod-eks-full-stack --query 'length(StackEvents)'";
     assert!(world.shell(events).good().trim().parse::<usize>().unwrap() > 80);
     world.shell(STACK_VARIABLES).good();
 }
@@ -84,7 +86,10 @@ fn deploy_the_stack(world: &Served) {
 /// 2.5.
 fn connect(world: &Served) {
     let said = world.shell("source env_vars; aws eks update-kubeconfig --name $EKS_CLUSTER_NAME").good();
-    assert!(said.starts_with("Added new context arn:aws:eks:us-west-2:111122223333:cluster/hyperpod-eks-cluster"), "{said}");
+    assert!(
+        said.starts_with("Added new context arn:aws:eks:us-west-2:111122223333:cluster/hyperpod-eks-cluster"),
+        "{said}"
+    );
     let context = world.shell("kubectl config current-context").good();
     assert_eq!(context.trim(), "arn:aws:eks:us-west-2:111122223333:cluster/hyperpod-eks-cluster");
     let services = world.shell("kubectl get svc").good();
@@ -125,14 +130,17 @@ fn upload_the_scripts(world: &Served) {
     assert_eq!(names, ["on_create.sh", "on_create_main.sh"]);
 }
 
-const CREATE: &str = "aws sagemaker create-cluster \\\n    --cli-input-json file://cluster-config.json \\\n    --region $AWS_REGION\n";
+const CREATE: &str =
+    "aws sagemaker create-cluster \\\n    --cli-input-json file://cluster-config.json \\\n    --region $AWS_REGION\n";
 
 /// 3.2 and 3.3 as printed: the CLI itself finds the misspelt member, before anything is sent.
 fn refuse_the_guides_own_configuration(world: &Served) {
     let error = world.shell(&format!("source env_vars\n{VARIABLES}\n{CONFIG}\n{CREATE}")).bad();
     let found = "Unknown parameter in InstanceGroups[0]: \"OnStartDeepHealthCheck\", must be one of:";
     assert!(error.contains(found), "{error}");
-    assert!(!world.journal().iter().any(|entry| entry["operation"] == "CreateCluster" && entry["service"] == "sagemaker"));
+    assert!(
+        !world.journal().iter().any(|entry| entry["operation"] == "CreateCluster" && entry["service"] == "sagemaker")
+    );
 }
 
 /// 3.2 and 3.3, mended.
@@ -144,7 +152,8 @@ fn launch(world: &Served) {
     }
     let made = world.shell(&script).good();
     assert!(made.contains("\"ClusterArn\": \"arn:aws:sagemaker:us-west-2:111122223333:cluster/"), "{made}");
-    let list = "export AWS_REGION=us-west-2\naws sagemaker list-clusters \\\n --output table \\\n --region $AWS_REGION\n";
+    let list =
+        "export AWS_REGION=us-west-2\naws sagemaker list-clusters \\\n --output table \\\n --region $AWS_REGION\n";
     let table = world.shell(list).good();
     for shown in ["ListClusters", "ClusterSummaries", "CreationTime", "ml-cluster", "Creating"] {
         assert!(table.contains(shown), "{table}");
@@ -161,7 +170,11 @@ fn look(world: &Served) {
     assert_eq!(cluster["ClusterName"], "ml-cluster");
     assert_eq!(cluster["InstanceGroups"].as_array().unwrap().len(), 2);
     let nodes = "aws sagemaker list-cluster-nodes --cluster-name ml-cluster --region us-west-2";
-    world.advance_until("30m", "Running\tRunning", &format!("{nodes} --query 'ClusterNodeSummaries[].InstanceStatus.Status' --output text"));
+    world.advance_until(
+        "30m",
+        "Running\tRunning",
+        &format!("{nodes} --query 'ClusterNodeSummaries[].InstanceStatus.Status' --output text"),
+    );
     let nodes: serde_json::Value = serde_json::from_str(&world.shell(nodes).good()).unwrap();
     let first = &nodes["ClusterNodeSummaries"][0];
     assert!(first["InstanceId"].as_str().unwrap().starts_with("i-"), "{first}");
@@ -176,7 +189,11 @@ fn patch_and_delete(world: &Served) {
     assert_eq!(world.shell(status).good().trim(), "SystemUpdating");
     world.advance_until("30m", "InService", status);
     world.shell("aws sagemaker delete-cluster --cluster-name ml-cluster --region us-west-2").good();
-    world.advance_until("30m", "0", "aws sagemaker list-clusters --region us-west-2 --query 'length(ClusterSummaries)'");
+    world.advance_until(
+        "30m",
+        "0",
+        "aws sagemaker list-clusters --region us-west-2 --query 'length(ClusterSummaries)'",
+    );
     let error = world.shell(status).bad();
     assert!(error.contains("ResourceNotFound"), "{error}");
 }

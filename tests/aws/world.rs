@@ -93,7 +93,10 @@ impl Served {
         let host = host.strip_prefix("http://").unwrap();
         let body = format!("{{\"by\": \"{by}\"}}");
         let mut stream = TcpStream::connect(host).unwrap();
-        let head = format!("POST /_sandbox/clock/advance HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let head = format!(
+            "POST /_sandbox/clock/advance HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
         stream.write_all(head.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -169,7 +172,12 @@ pub fn awscli() -> PathBuf {
 /// Holds every answer in the journal against botocore's models; gives the numbers of operations and answers.
 pub fn validated(world: &Served) -> (usize, usize) {
     let python = awscli().join("python");
-    let output = world.command(python).arg(root().join("tests/botocore/validate.py")).arg(world.journal_file()).output().unwrap();
+    let output = world
+        .command(python)
+        .arg(root().join("tests/botocore/validate.py"))
+        .arg(world.journal_file())
+        .output()
+        .unwrap();
     let text = Done { what: "validate.py".to_owned(), output }.good();
     let last = text.lines().last().unwrap();
     println!("{last}");

@@ -5,6 +5,7 @@ mod bodies;
 mod buckets;
 mod checks;
 mod deletion;
+mod elements;
 mod listing;
 mod multipart;
 mod objects;
@@ -32,7 +33,7 @@ use crate::world::{ACCESS_KEY, ACCOUNT, SECRET_KEY, World};
 
 /// Answers a call.
 pub async fn handle(world: &Arc<World>, call: &Call) -> Reply {
-    if let Err(error) = refuse(call) {
+    if let Err(error) = refuse(call).and_then(|()| elements::refuse(call)) {
         return error.reply(call);
     }
     match through_s3s(world, call).await {

@@ -43,10 +43,17 @@ class Caller:
     def call(self, service, operation, **parameters):
         """The answer to a call, which must be good; before that, the same call with something strange in it must be refused by name."""
         self.called.add((service, operation))
-        # S3 says what it is asked in the query and in headers.
-        for strange in ["query", "header"] if service == "s3" else ["parameter"]:
-            self.refused_strange(service, operation, strange, parameters)
+        # S3 says what it is asked in the query, in headers and in XML.
+        for strange in ["query", "header", "element"] if service == "s3" else ["parameter"]:
+            if strange != "element" or self.takes_xml(service, operation, parameters):
+                self.refused_strange(service, operation, strange, parameters)
         return self.send(service, operation, parameters)
+
+    def takes_xml(self, service, operation, parameters):
+        """Whether this call sends an XML document."""
+        shape = self.client(service).meta.service_model.operation_model(operation).input_shape
+        payload = shape.serialization.get("payload") if shape else None
+        return payload in parameters and shape.members[payload].type_name == "structure"
 
     def fails(self, code, service, operation, **parameters):
         """A call that must be refused with this code."""
@@ -81,7 +88,10 @@ class Caller:
         if self.strange is None:
             return
         protocol = model.service_model.metadata["protocol"]
-        if self.strange == "header":
+        if self.strange == "element":
+            before, slash, last = params["body"].decode().rpartition("</")
+            params["body"] = f"{before}<{STRANGE}>1</{STRANGE}>{slash}{last}".encode()
+        elif self.strange == "header":
             params["headers"][f"x-amz-{STRANGE}"] = "1"
         elif protocol in ("query", "ec2"):
             params["body"][STRANGE] = "1"

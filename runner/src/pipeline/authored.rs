@@ -14,7 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::expr::{Condition, ExprError, Tree};
 use crate::params::{ParamSpecs, read_specs};
 
-/// A pipeline file that could be read, with what is wrong so far. [`super::check`] makes it a pipeline, or says why not.
+/// A pipeline file that could be read, with what is wrong so far. [`super::check()`] makes it a pipeline, or says why not.
 #[derive(Clone, Debug)]
 pub struct Authored {
     /// The word after `name:`; empty if there is none.

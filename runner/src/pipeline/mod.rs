@@ -1,4 +1,4 @@
-//! The pipeline file: read ([`authored`]), then checked ([`check`]); a [`Pipeline`] exists only if it is sound.
+//! The pipeline file: read ([`authored`]), then checked ([`mod@check`]); a [`Pipeline`] exists only if it is sound.
 //! Knows nothing of runs, of the record or of the world; other files are handed in.
 
 pub mod authored;
@@ -33,7 +33,7 @@ pub use check::{KnownParams, check};
 pub const API_VERSION: &str = "hprun/v1";
 
 /// A pipeline in which all that can be known before a run is sound: ids are unique, needs exist and have no cycle,
-/// every reference names what will be there. Only [`check`] makes one.
+/// every reference names what will be there. Only [`check()`] makes one.
 #[derive(Clone, Debug)]
 #[expect(clippy::manual_non_exhaustive, reason = "nor may other modules of this crate make one")]
 pub struct Pipeline {

@@ -34,7 +34,7 @@ pub use attach::{Attached, attach};
 pub use clock::{Clock, ClockKind};
 pub use faults::FaultScript;
 pub use journal::{Entry, Journal};
-pub use world::{ACCESS_KEY, OpenError, SECRET_KEY, World};
+pub use world::{ACCESS_KEY, OpenError, SECRET_KEY, World, kept_speed};
 
 /// How to open a world.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use claim::Claim;
-pub use claim::OpenError;
+pub use claim::{OpenError, kept_speed};
 pub use ids::Ids;
 
 use crate::clock::{Clock, ClockKind};

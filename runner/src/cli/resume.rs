@@ -7,7 +7,7 @@ use super::failure::CliError;
 use super::launch::{Launch, aws_wish, check_offline, check_reached};
 use super::params::{Givers, to_record};
 use super::source::{Source, state_folder};
-use super::target::{AwsWish, Reached, SandboxWish};
+use super::target::{AwsWish, Reached, SandboxWish, kept_speed};
 use crate::event::{Event, PassStarted, RunStarted, Target};
 use crate::plan::Plan;
 use crate::state::RunState;
@@ -60,7 +60,7 @@ fn read_source(started: &RunStarted) -> Result<Source, CliError> {
 async fn reach(started: &RunStarted, wish: AwsWish, faults: Option<PathBuf>) -> Result<Reached, CliError> {
     match &started.target {
         Target::Sandbox { world } => {
-            let sandbox = SandboxWish { world: world.into(), speed: 60.0, faults };
+            let sandbox = SandboxWish { world: world.into(), speed: kept_speed(Path::new(world)), faults };
             Reached::sandbox(&sandbox, &wish).await
         }
         Target::Aws { profile } => {

@@ -187,6 +187,18 @@ async fn open_or_attach(wish: &SandboxWish) -> Result<(Option<hprun_sandbox::San
     }
 }
 
+/// The world's time goes on as fast as when it was last served.
+#[cfg(feature = "sandbox")]
+pub fn kept_speed(world: &Path) -> f64 {
+    hprun_sandbox::kept_speed(world).unwrap_or(60.0)
+}
+
+/// Without the sandbox there is no such time.
+#[cfg(not(feature = "sandbox"))]
+pub fn kept_speed(_: &Path) -> f64 {
+    1.0
+}
+
 /// The fault script in `path`.
 #[cfg(feature = "sandbox")]
 pub fn read_faults(path: &Path) -> Result<hprun_sandbox::FaultScript, CliError> {

@@ -117,6 +117,11 @@ impl Claim {
     }
 }
 
+/// How fast the clock of this world ran when it was last served, in sandbox seconds a wall second; `None` where it never was.
+pub fn kept_speed(dir: &Path) -> Option<f64> {
+    read_place(dir).ok().flatten().map(|place| place.speed).filter(|speed| *speed > 0.0)
+}
+
 /// The holder writes its address soon after it took the lock; wait for that a little.
 fn held(dir: &Path) -> OpenError {
     for _ in 0..100 {

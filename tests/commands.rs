@@ -22,7 +22,10 @@ fn what_cannot_be_run_says_so_with_its_exit_code() {
     let desk = Desk::new();
     desk.write("not-text.yaml", "");
     std::fs::write(desk.path("pipelines/not-text.yaml"), b"name: \xff\xfe").unwrap();
-    desk.write("typo.yaml", "apiVersion: hprun/v1\nname: typo\nsteps:\n  - id: a\n    type: deploy-stak\n    wiht: {}\n");
+    desk.write(
+        "typo.yaml",
+        "apiVersion: hprun/v1\nname: typo\nsteps:\n  - id: a\n    type: deploy-stak\n    wiht: {}\n",
+    );
     desk.write("empty.yaml", "");
     desk.write("faults.yaml", "calls:\n  - { fault: explode }\n");
     desk.write("good.yaml", GOOD);
@@ -110,14 +113,21 @@ fn runs_are_listed_with_what_became_of_them() {
     let good = desk.write("good.yaml", GOOD);
     desk.write("hello.txt.hbs", "hello\n");
     succeed(desk.sandboxed(&good, &[]));
-    let bad = desk.write("bad.yaml", &GOOD.replace("name: good", "name: bad").replace("render-config\n", "fetch-outputs\n").replace("{ template: hello.txt.hbs, format: text }", "{ stack: not-there, map: { a: A } }"));
+    let bad = desk.write(
+        "bad.yaml",
+        &GOOD
+            .replace("name: good", "name: bad")
+            .replace("render-config\n", "fetch-outputs\n")
+            .replace("{ template: hello.txt.hbs, format: text }", "{ stack: not-there, map: { a: A } }"),
+    );
     assert_eq!(finish(desk.sandboxed(&bad, &[])).code, Some(1));
     let mut running = start(desk.sandboxed(&desk.without_helm(), &[]));
     running.until_event("a pass", |event| event["event"] == "attempt-started");
     let states = || {
         let listed = succeed(desk.command(&["runs", "--output", "json"])).stdout;
         let rows = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        rows.map(|row| format!("{} {}", row["pipeline"].as_str().unwrap(), row["state"].as_str().unwrap())).collect::<Vec<_>>()
+        rows.map(|row| format!("{} {}", row["pipeline"].as_str().unwrap(), row["state"].as_str().unwrap()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(states(), ["full-deployment running", "bad failed", "good done"]);
     running.kill();
@@ -129,7 +139,8 @@ fn runs_are_listed_with_what_became_of_them() {
 #[test]
 fn the_sandbox_tells_other_programs_how_to_reach_it() {
     let desk = Desk::with_sandbox();
-    let value = |name: &str| desk.environment().iter().find(|(n, _)| n == name).map(|(_, value)| value.clone()).unwrap();
+    let value =
+        |name: &str| desk.environment().iter().find(|(n, _)| n == name).map(|(_, value)| value.clone()).unwrap();
     for name in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
         let path = value(name);
         assert!(path.starts_with('/') && std::fs::read_to_string(&path).unwrap().is_empty(), "{name}={path}");

@@ -106,7 +106,8 @@ fn a_foreign_stack_and_a_foreign_cluster_are_refused_by_the_name_of_their_run() 
     let desk = Desk::with_sandbox();
     let file = desk.without_helm();
     let first = succeed(desk.sandboxed(&file, &[]));
-    let owner = text(&first.stdout.lines().find_map(|l| serde_json::from_str::<Value>(l).ok()).unwrap()["run"]).to_owned();
+    let owner =
+        text(&first.stdout.lines().find_map(|l| serde_json::from_str::<Value>(l).ok()).unwrap()["run"]).to_owned();
     let before = desk.effects();
     let other = desk.path("other-state");
     let stranger = |more: &[&str]| {
@@ -145,7 +146,11 @@ fn another_account_is_refused_at_resume_and_where_one_is_pinned() {
         command.envs(desk.environment().iter().cloned()).env("AWS_ENDPOINT_URL", endpoint);
         finish(command)
     };
-    desk.edit("little.yaml", "steps:\n", "steps:\n  - { id: infra, type: fetch-outputs, with: { stack: not-there, map: { a: A } } }\n");
+    desk.edit(
+        "little.yaml",
+        "steps:\n",
+        "steps:\n  - { id: infra, type: fetch-outputs, with: { stack: not-there, map: { a: A } } }\n",
+    );
     desk.edit("little.yaml", "template: gone.txt.hbs", "template: little.txt.hbs");
     let end = as_real(&["run", "--yes", &file], desk.endpoint());
     assert_says(&end, 1, &["not-there", "resume with"]);
@@ -166,7 +171,10 @@ fn another_account() -> String {
             let body = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
                         <Arn>arn:aws:iam::999988887777:user/other</Arn><UserId>AIDAOTHER</UserId><Account>999988887777</Account>\
                         </GetCallerIdentityResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></GetCallerIdentityResponse>";
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
             stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).unwrap();
         }
     });
@@ -180,7 +188,11 @@ fn a_changed_environment_of_a_param_is_noticed_and_not_followed() {
     let mut resume = desk.resume(&[]);
     resume.env("WHO", "someone else");
     let end = finish(resume);
-    assert_says(&end, 1, &["$WHO is now `someone else`, the run keeps who = `you`; to change it: --param who=someone else"]);
+    assert_says(
+        &end,
+        1,
+        &["$WHO is now `someone else`, the run keeps who = `you`; to change it: --param who=someone else"],
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::support::{Desk, Running, finish, is_event, start, succeed, text, wire};
+use crate::support::{Desk, Running, SPEED, finish, is_event, start, succeed, text, wire};
 
 /// When hprun is killed.
 enum Moment {
@@ -32,7 +32,11 @@ fn end_state(desk: &Desk) -> EndState {
     let (status, xml) = wire::query(desk.endpoint(), "cloudformation", form);
     assert_eq!(status, 200, "{xml}");
     let kinds = wire::tags(&xml, "ResourceStatus");
-    let stack = wire::tags(&xml, "LogicalResourceId").into_iter().zip(kinds).map(|(id, status)| format!("{id} {status}")).collect();
+    let stack = wire::tags(&xml, "LogicalResourceId")
+        .into_iter()
+        .zip(kinds)
+        .map(|(id, status)| format!("{id} {status}"))
+        .collect();
     let cluster = wire::sagemaker(desk.endpoint(), "DescribeCluster", &json!({"ClusterName": "ml-cluster"}));
     let nodes = wire::sagemaker(desk.endpoint(), "ListClusterNodes", &json!({"ClusterName": "ml-cluster"}));
     let nodes = nodes["ClusterNodeSummaries"].as_array().unwrap().iter();
@@ -66,7 +70,10 @@ fn unbroken() -> &'static EndState {
 fn await_moment(desk: &Desk, running: &mut Running, moment: &Moment) {
     match moment {
         Moment::Call { operation, .. } => running.until(operation, || {
-            desk.journal().into_iter().find(|entry| entry["operation"] == *operation && !entry["fault"].is_null()).map(|_| ())
+            desk.journal()
+                .into_iter()
+                .find(|entry| entry["operation"] == *operation && !entry["fault"].is_null())
+                .map(|_| ())
         }),
         Moment::Event { what, fits } => {
             running.until_event(what, fits);
@@ -94,7 +101,10 @@ fn is_record(event: &Value, kind: &str, op: &str) -> bool {
 
 #[test]
 fn before_create_stack_is_sent() {
-    check(&Moment::Event { what: "the intent of CreateStack", fits: |e| is_record(e, "call-intended", "create-stack") });
+    check(&Moment::Event {
+        what: "the intent of CreateStack",
+        fits: |e| is_record(e, "call-intended", "create-stack"),
+    });
 }
 
 #[test]
@@ -109,12 +119,18 @@ fn create_stack_had_its_effect_and_its_answer_is_lost() {
 
 #[test]
 fn create_stack_is_answered_and_not_yet_waited_for() {
-    check(&Moment::Event { what: "CreateStack is settled", fits: |e| is_event(e, "recorded", "stack") && is_record(e, "call-settled", "") });
+    check(&Moment::Event {
+        what: "CreateStack is settled",
+        fits: |e| is_event(e, "recorded", "stack") && is_record(e, "call-settled", ""),
+    });
 }
 
 #[test]
 fn in_the_stack_wait() {
-    check(&Moment::Event { what: "resources are counted", fits: |e| text(&e["progress"]).contains(" resources, now ") });
+    check(&Moment::Event {
+        what: "resources are counted",
+        fits: |e| text(&e["progress"]).contains(" resources, now "),
+    });
 }
 
 #[test]
@@ -139,7 +155,10 @@ fn create_cluster_had_its_effect_and_its_answer_is_lost() {
 
 #[test]
 fn create_cluster_is_done_and_the_step_is_not() {
-    check(&Moment::Event { what: "the cluster is recorded", fits: |e| is_event(e, "recorded", "cluster") && is_record(e, "resource-recorded", "") });
+    check(&Moment::Event {
+        what: "the cluster is recorded",
+        fits: |e| is_event(e, "recorded", "cluster") && is_record(e, "resource-recorded", ""),
+    });
 }
 
 #[test]
@@ -158,15 +177,23 @@ fn with_helm_pending_install() {
     let desk = Desk::with_sandbox();
     let file = up_to_helm(&desk);
     let mut running = start(desk.sandboxed(&file, &[]));
-    let pending = |entry: &Value| text(&entry["request"]).starts_with("POST") && text(&entry["request"]).contains("/namespaces/kube-system/secrets");
-    running.until("the release is recorded as pending", || desk.journal().iter().find(|entry| pending(entry)).map(|_| ()));
+    let pending = |entry: &Value| {
+        text(&entry["request"]).starts_with("POST")
+            && text(&entry["request"]).contains("/namespaces/kube-system/secrets")
+    };
+    running
+        .until("the release is recorded as pending", || desk.journal().iter().find(|entry| pending(entry)).map(|_| ()));
     running.kill();
     let children = desk.events().into_iter().filter(|e| e["record"]["record"] == "child-started");
     let last = children.next_back().unwrap()["record"]["pid"].as_i64().unwrap();
     kill_child(last);
     succeed(desk.resume(&[]));
     let charts = &desk.outputs()["charts"];
-    assert_eq!((text(&charts["status"]), text(&charts["release"])), ("deployed", "hyperpod-dependencies"), "{charts:#}");
+    assert_eq!(
+        (text(&charts["status"]), text(&charts["release"])),
+        ("deployed", "hyperpod-dependencies"),
+        "{charts:#}"
+    );
     assert_eq!(desk.effects()["CreateStack hyperpod-eks-full-stack"], 1);
 }
 
@@ -194,6 +221,24 @@ fn kill_child(pid: i64) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     // It may have ended by itself meanwhile.
     let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
+
+/// As a person does it: the sandbox is in the process that is killed, and plain `hprun resume` opens its world again.
+#[test]
+fn with_the_sandbox_in_the_same_process() {
+    let desk = Desk::new();
+    let file = desk.without_helm();
+    let mut running = start(desk.sandboxed(&file, &["--sandbox-speed", &SPEED.to_string()]));
+    running.until_event("resources are counted", |e| text(&e["progress"]).contains(" resources, now "));
+    running.kill();
+    succeed(desk.resume(&[]));
+    assert_eq!(desk.outputs()["nodes"]["status"], "InService");
+    let effects = desk.effects();
+    assert_eq!(
+        (effects["CreateStack hyperpod-eks-full-stack"], effects["CreateCluster ml-cluster"]),
+        (1, 1),
+        "{effects:#?}"
+    );
 }
 
 #[test]

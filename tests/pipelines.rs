@@ -34,7 +34,12 @@ fn assert_works(desk: &Desk, name: &str, nodes: usize) {
 
 fn assert_releases(end: &End, desk: &Desk) {
     let release = &desk.outputs()["charts"];
-    assert_eq!((text(&release["release"]), text(&release["status"])), ("hyperpod-dependencies", "deployed"), "{}", end.stderr);
+    assert_eq!(
+        (text(&release["release"]), text(&release["status"])),
+        ("hyperpod-dependencies", "deployed"),
+        "{}",
+        end.stderr
+    );
 }
 
 #[test]
@@ -55,7 +60,11 @@ fn all_three_deployments_end_with_working_nodes() {
     remove_cluster(&desk, "ml-cluster");
     let end = finish(desk.sandboxed(&desk.shipped("minimal-deployment.yaml"), &minimal));
     assert_eq!(end.code, Some(1), "{}", end.stderr);
-    assert!(end.stdout.contains("the release kube-system/hyperpod-dependencies is there and is not of this run"), "{}", end.stdout);
+    assert!(
+        end.stdout.contains("the release kube-system/hyperpod-dependencies is there and is not of this run"),
+        "{}",
+        end.stdout
+    );
     uninstall(&desk);
     let end = succeed(desk.resume(&[]));
     assert_works(&desk, "minimal", 3);
@@ -98,7 +107,14 @@ fn physical_id(desk: &Desk, logical: &str) -> String {
 }
 
 const INTEGRATIVE: &[&str] = &[
-    "-p", "eks_cluster_name=mine", "-p", "vpc_id=vpc-0a1b2c3d4e", "-p", "nat_gateway_id=nat-0a1b2c3d4e", "-p", "security_group_id=sg-0a1b2c3d4e",
+    "-p",
+    "eks_cluster_name=mine",
+    "-p",
+    "vpc_id=vpc-0a1b2c3d4e",
+    "-p",
+    "nat_gateway_id=nat-0a1b2c3d4e",
+    "-p",
+    "security_group_id=sg-0a1b2c3d4e",
 ];
 
 #[test]
@@ -107,7 +123,17 @@ fn every_shipped_pipeline_is_checked_and_planned_without_a_finding() {
     let params: [(&str, &[&str]); 3] = [
         ("full-deployment.yaml", &[]),
         ("integrative-deployment.yaml", INTEGRATIVE),
-        ("minimal-deployment.yaml", &["-p", "eks_cluster_name=mine", "-p", "subnet_id=subnet-0a1b2c3d4e", "-p", "security_group_id=sg-0a1b2c3d4e"]),
+        (
+            "minimal-deployment.yaml",
+            &[
+                "-p",
+                "eks_cluster_name=mine",
+                "-p",
+                "subnet_id=subnet-0a1b2c3d4e",
+                "-p",
+                "security_group_id=sg-0a1b2c3d4e",
+            ],
+        ),
     ];
     let shipped = std::fs::read_dir(repository().join("pipelines")).unwrap().map(|entry| entry.unwrap().path());
     assert_eq!(shipped.filter(|path| path.extension().is_some_and(|e| e == "yaml")).count(), params.len());

@@ -20,33 +20,82 @@ fn faults(schema: &Value, root: &Value, value: &Value, at: &str) -> Vec<String> 
     found
 }
 
-fn by_keyword(keyword: &str, rule: &Value, schema: &Map<String, Value>, root: &Value, value: &Value, at: &str) -> Vec<String> {
+fn by_keyword(
+    keyword: &str,
+    rule: &Value,
+    schema: &Map<String, Value>,
+    root: &Value,
+    value: &Value,
+    at: &str,
+) -> Vec<String> {
     let wrong = |holds: bool| if holds { Vec::new() } else { vec![format!("{at}: {value} breaks {keyword} {rule}")] };
-    let all = |rules: &Value| rules.as_array().unwrap().iter().map(|rule| faults(rule, root, value, at)).collect::<Vec<_>>();
+    let all =
+        |rules: &Value| rules.as_array().unwrap().iter().map(|rule| faults(rule, root, value, at)).collect::<Vec<_>>();
     match keyword {
         "$schema" | "title" | "description" | "default" | "examples" | "format" | "x-secret" | "$defs" => Vec::new(),
         "type" => wrong(rule.as_array().map_or_else(|| is(rule, value), |types| types.iter().any(|of| is(of, value)))),
         "const" => wrong(rule == value),
         "enum" => wrong(rule.as_array().unwrap().contains(value)),
-        "pattern" => wrong(value.as_str().is_none_or(|text| regex::Regex::new(rule.as_str().unwrap()).unwrap().is_match(text))),
+        "pattern" => {
+            wrong(value.as_str().is_none_or(|text| regex::Regex::new(rule.as_str().unwrap()).unwrap().is_match(text)))
+        }
         "minimum" => wrong(value.as_f64().is_none_or(|number| number >= rule.as_f64().unwrap())),
         "maximum" => wrong(value.as_f64().is_none_or(|number| number <= rule.as_f64().unwrap())),
         "minItems" => wrong(value.as_array().is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap())),
-        "required" => wrong(value.as_object().is_none_or(|map| rule.as_array().unwrap().iter().all(|key| map.contains_key(key.as_str().unwrap())))),
-        "items" => value.as_array().into_iter().flatten().enumerate().flat_map(|(i, item)| faults(rule, root, item, &format!("{at}/{i}"))).collect(),
-        "propertyNames" => value.as_object().into_iter().flatten().flat_map(|(key, _)| faults(rule, root, &json!(key), at)).collect(),
-        "properties" => value.as_object().into_iter().flatten().filter_map(|(key, item)| Some(faults(rule.get(key)?, root, item, &format!("{at}/{key}")))).flatten().collect(),
+        "required" => wrong(
+            value
+                .as_object()
+                .is_none_or(|map| rule.as_array().unwrap().iter().all(|key| map.contains_key(key.as_str().unwrap()))),
+        ),
+        "items" => value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .flat_map(|(i, item)| faults(rule, root, item, &format!("{at}/{i}")))
+            .collect(),
+        "propertyNames" => {
+            value.as_object().into_iter().flatten().flat_map(|(key, _)| faults(rule, root, &json!(key), at)).collect()
+        }
+        "properties" => value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, item)| Some(faults(rule.get(key)?, root, item, &format!("{at}/{key}"))))
+            .flatten()
+            .collect(),
         "additionalProperties" => {
             let known = schema.get("properties").and_then(Value::as_object);
-            let others = value.as_object().into_iter().flatten().filter(|(key, _)| known.is_none_or(|known| !known.contains_key(*key)));
+            let others = value
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(key, _)| known.is_none_or(|known| !known.contains_key(*key)));
             others.flat_map(|(key, item)| faults(rule, root, item, &format!("{at}/{key}"))).collect()
         }
         "allOf" => all(rule).concat(),
-        "anyOf" => if all(rule).iter().any(Vec::is_empty) { Vec::new() } else { wrong(false) },
+        "anyOf" => {
+            if all(rule).iter().any(Vec::is_empty) {
+                Vec::new()
+            } else {
+                wrong(false)
+            }
+        }
         "oneOf" => wrong(all(rule).iter().filter(|found| found.is_empty()).count() == 1),
-        "if" => if faults(rule, root, value, at).is_empty() { schema.get("then").map_or_else(Vec::new, |then| faults(then, root, value, at)) } else { Vec::new() },
+        "if" => {
+            if faults(rule, root, value, at).is_empty() {
+                schema.get("then").map_or_else(Vec::new, |then| faults(then, root, value, at))
+            } else {
+                Vec::new()
+            }
+        }
         "then" => Vec::new(),
-        "$ref" => faults(root.pointer(rule.as_str().unwrap().trim_start_matches('#')).expect("a reference leads somewhere"), root, value, at),
+        "$ref" => faults(
+            root.pointer(rule.as_str().unwrap().trim_start_matches('#')).expect("a reference leads somewhere"),
+            root,
+            value,
+            at,
+        ),
         other => panic!("the schema uses {other}, which this check does not know"),
     }
 }

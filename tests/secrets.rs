@@ -79,7 +79,8 @@ fn a_secret_is_nowhere_but_where_it_was_asked_for() {
     plan.env("DATABASE_PASSWORD", FROM_ENVIRONMENT);
     let plan = finish(plan);
     assert_eq!((run.code, resume.code, plan.code), (Some(1), Some(1), Some(0)), "{run:?}\n{resume:?}\n{plan:?}");
-    let others = [&["show"][..], &["show", "--output", "json"], &["outputs"], &["outputs", "--format", "env"], &["runs"]];
+    let others =
+        [&["show"][..], &["show", "--output", "json"], &["outputs"], &["outputs", "--format", "env"], &["runs"]];
     let others = others.map(|arguments| finish(desk.command(arguments)));
     for end in [&run, &resume, &plan].into_iter().chain(&others) {
         assert_clean("stdout", end.stdout.as_bytes());
@@ -98,7 +99,10 @@ fn a_secret_is_nowhere_but_where_it_was_asked_for() {
     for path in state.iter().filter(|path| **path != rendered) {
         assert_clean(&path.display().to_string(), &std::fs::read(path).unwrap());
     }
-    let sent = desk.journal().iter().any(|entry| entry["operation"] == "CreateStack" && entry["body"].to_string().contains(FROM_ENVIRONMENT));
+    let sent = desk
+        .journal()
+        .iter()
+        .any(|entry| entry["operation"] == "CreateStack" && entry["body"].to_string().contains(FROM_ENVIRONMENT));
     assert!(sent, "CloudFormation was given the secret");
 }
 
@@ -106,7 +110,8 @@ fn a_secret_is_nowhere_but_where_it_was_asked_for() {
 fn a_secret_in_a_failure_is_taken_out() {
     let desk = Desk::with_sandbox();
     desk.write("secret.cfn.yaml", &TEMPLATE.replace("CidrBlock: 10.0.0.0/16", "CidrBlock: !Ref Password"));
-    let text = PIPELINE.split("  - id: config").next().unwrap().replace("  token:    { type: string, secret: true }\n", "");
+    let text =
+        PIPELINE.split("  - id: config").next().unwrap().replace("  token:    { type: string, secret: true }\n", "");
     let file = desk.write("secret.yaml", &text);
     let mut run = desk.sandboxed(&file, &[]);
     run.env("DATABASE_PASSWORD", FROM_ENVIRONMENT);

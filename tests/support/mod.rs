@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, OnceLock};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -206,7 +206,8 @@ impl Drop for Server {
 /// Begins a command; its lines of stdout can be waited for.
 pub fn start(mut command: Command) -> Running {
     let folder = command.get_current_dir().unwrap().to_owned();
-    let stderr = tempfile::Builder::new().prefix("stderr-").tempfile_in(folder).unwrap().into_temp_path().keep().unwrap();
+    let stderr =
+        tempfile::Builder::new().prefix("stderr-").tempfile_in(folder).unwrap().into_temp_path().keep().unwrap();
     let mut child = command.stdout(Stdio::piped()).stderr(File::create(&stderr).unwrap()).spawn().unwrap();
     let stdout = BufReader::new(child.stdout.take().unwrap());
     let (sender, lines) = channel();
@@ -357,10 +358,13 @@ fn repository_params() -> &'static std::collections::BTreeSet<String> {
     static NAMES: OnceLock<std::collections::BTreeSet<String>> = OnceLock::new();
     NAMES.get_or_init(|| {
         let folder = std::fs::read_dir(repository().join("pipelines")).unwrap();
-        let files = folder.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "yaml"));
+        let files =
+            folder.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "yaml"));
         let texts: Vec<String> = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
         let lists = texts.iter().flat_map(|text| text.split("env: ").skip(1));
-        let lists = lists.map(|rest| if rest.starts_with('[') { rest.split(']').next() } else { rest.split([',', ' ', '}', '\n']).next() });
+        let lists = lists.map(|rest| {
+            if rest.starts_with('[') { rest.split(']').next() } else { rest.split([',', ' ', '}', '\n']).next() }
+        });
         let names = lists.flatten().flat_map(|list| list.trim_start_matches('[').split(','));
         names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
     })

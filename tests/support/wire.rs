@@ -15,7 +15,8 @@ pub fn post(endpoint: &str, path: &str, headers: &[(&str, &str)], body: &str) ->
 pub fn sagemaker(endpoint: &str, operation: &str, body: &Value) -> Value {
     let target = format!("SageMaker.{operation}");
     let signed = authorization("sagemaker");
-    let headers = [("x-amz-target", &*target), ("content-type", "application/x-amz-json-1.1"), ("authorization", &*signed)];
+    let headers =
+        [("x-amz-target", &*target), ("content-type", "application/x-amz-json-1.1"), ("authorization", &*signed)];
     let (status, answer) = post(endpoint, "/", &headers, &body.to_string());
     assert_eq!(status, 200, "{operation}: {answer}");
     serde_json::from_str(&answer).unwrap()
@@ -35,7 +36,9 @@ pub fn tags(xml: &str, tag: &str) -> Vec<String> {
 
 /// The sandbox reads the service, the region and the key of a signature, and does not verify it.
 fn authorization(service: &str) -> String {
-    format!("AWS4-HMAC-SHA256 Credential=AKIAHPRUNSANDBOX0000/20260101/us-west-2/{service}/aws4_request, SignedHeaders=host, Signature=00")
+    format!(
+        "AWS4-HMAC-SHA256 Credential=AKIAHPRUNSANDBOX0000/20260101/us-west-2/{service}/aws4_request, SignedHeaders=host, Signature=00"
+    )
 }
 
 fn send(method: &str, endpoint: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
@@ -43,7 +46,9 @@ fn send(method: &str, endpoint: &str, path: &str, headers: &[(&str, &str)], body
     let mut stream = TcpStream::connect(host).unwrap();
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body.as_bytes()).unwrap();
     let mut answer = String::new();

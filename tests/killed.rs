@@ -184,7 +184,7 @@ fn with_helm_pending_install() {
     running
         .until("the release is recorded as pending", || desk.journal().iter().find(|entry| pending(entry)).map(|_| ()));
     running.kill();
-    let children = desk.events().into_iter().filter(|e| e["record"]["record"] == "child-started");
+    let mut children = desk.events().into_iter().filter(|e| e["record"]["record"] == "child-started");
     let last = children.next_back().unwrap()["record"]["pid"].as_i64().unwrap();
     kill_child(last);
     succeed(desk.resume(&[]));

@@ -52,7 +52,6 @@ fn what_cannot_be_run_says_so_with_its_exit_code() {
         &["resume"],
         &["outputs"],
         &["steps", "deploy-stak"],
-        &["steps"],
     ];
     let all: String = commands.iter().map(|arguments| shown(&desk, arguments)).collect();
     insta::assert_snapshot!(all);

@@ -8,7 +8,18 @@ const RENEW: &str = "scripts/docs";
 
 /// The commands whose help makes up docs/cli.md, in the order of the page.
 const COMMANDS: [&str; 13] = [
-    "run", "resume", "check", "plan", "runs", "show", "outputs", "steps", "schema", "graph", "sandbox", "eks-token",
+    "run",
+    "resume",
+    "check",
+    "plan",
+    "runs",
+    "show",
+    "outputs",
+    "steps",
+    "schema",
+    "graph",
+    "sandbox",
+    "eks-token",
     "completions",
 ];
 
@@ -57,7 +68,8 @@ fn the_command_line_is_documented_as_its_help_says() {
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let listed: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(listed, COMMANDS, "the commands of `hprun --help`");
-    let mut page = format!("# Command line\n\nWhat `hprun --help` and `hprun COMMAND --help` print.\n\n```\n{help}```\n");
+    let mut page =
+        format!("# Command line\n\nWhat `hprun --help` and `hprun COMMAND --help` print.\n\n```\n{help}```\n");
     for command in COMMANDS {
         page.push_str(&format!("\n## hprun {command}\n\n```\n{}```\n", hprun(&[command, "--help"])));
     }

@@ -83,7 +83,9 @@ fn inside(field: &Value, indent: &str, inputs: bool) -> String {
         }
     }
     for of in ["items", "additionalProperties"] {
-        text.push_str(&field.get(of).filter(|of| of.is_object()).map(|of| inside(of, indent, inputs)).unwrap_or_default());
+        text.push_str(
+            &field.get(of).filter(|of| of.is_object()).map(|of| inside(of, indent, inputs)).unwrap_or_default(),
+        );
     }
     text
 }
@@ -209,7 +211,8 @@ mod tests {
         let choice = serde_json::json!({ "const": "a", "type": "string", "description": "The first" });
         let field = serde_json::json!({ "description": "D.", "anyOf": [{ "oneOf": [choice] }, { "type": "null" }] });
         check(field, "- `x` (choice, required): D.\n  - `a`: The first.\n");
-        let inner = serde_json::json!({ "type": "object", "properties": { "y": { "type": "string", "description": "Y." } } });
+        let inner =
+            serde_json::json!({ "type": "object", "properties": { "y": { "type": "string", "description": "Y." } } });
         let field = serde_json::json!({ "type": "array", "items": inner, "description": "D." });
         check(field, "- `x` (list of map, required): D.\n  - `y` (string): Y.\n");
     }

@@ -57,7 +57,8 @@ impl Human {
             None => (format!("{sign} "), 2),
         };
         let columns = console::Term::stderr().size_checked().map_or(usize::MAX, |(_, columns)| usize::from(columns));
-        let fold = |text: &str, left: usize| folded(text, columns.saturating_sub(left)).join(&format!("\n{:left$}", ""));
+        let fold =
+            |text: &str, left: usize| folded(text, columns.saturating_sub(left)).join(&format!("\n{:left$}", ""));
         let mut text = format!("{style}{head}{}{style:#}", fold(&line.text, left));
         for detail in line.details.iter().flat_map(|detail| detail.lines()) {
             let left = self.width + 4;

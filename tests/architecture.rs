@@ -44,7 +44,8 @@ fn code(path: &Path) -> String {
 
 #[test]
 fn runner_has_no_aws_sdk() {
-    let found: Vec<String> = dependencies("runner/Cargo.toml").into_iter().filter(|n| n.starts_with("aws-") || n == "kube").collect();
+    let found: Vec<String> =
+        dependencies("runner/Cargo.toml").into_iter().filter(|n| n.starts_with("aws-") || n == "kube").collect();
     assert!(found.is_empty(), "runner reaches AWS and Kubernetes only through steps, but depends on {found:?}");
 }
 
@@ -66,20 +67,38 @@ fn sandbox_knows_no_hprun_crate() {
 #[test]
 fn pure_modules_name_no_clock_file_environment_or_network() {
     const FORBIDDEN: [&str; 14] = [
-        "std::fs", "std::env", "std::net", "std::process", "std::time::Instant", "SystemTime", "Timestamp::now",
-        "Zoned::now", "tokio::", "rusqlite", "println!", "eprintln!", "fastrand", "crate::store",
+        "std::fs",
+        "std::env",
+        "std::net",
+        "std::process",
+        "std::time::Instant",
+        "SystemTime",
+        "Timestamp::now",
+        "Zoned::now",
+        "tokio::",
+        "rusqlite",
+        "println!",
+        "eprintln!",
+        "fastrand",
+        "crate::store",
     ];
     let mut files = vec!["plan.rs", "event.rs", "state.rs", "decide.rs"]
         .into_iter()
         .map(|name| root().join("runner/src").join(name))
         .collect::<Vec<_>>();
-    for folder in ["runner/src/document", "runner/src/pipeline", "runner/src/expr", "runner/src/params", "runner/src/diagnostic"] {
-        files.extend(sources(folder).into_iter().filter(|path| !path.ends_with("tests.rs") && !path.ends_with("testing.rs")));
+    for folder in
+        ["runner/src/document", "runner/src/pipeline", "runner/src/expr", "runner/src/params", "runner/src/diagnostic"]
+    {
+        files.extend(
+            sources(folder).into_iter().filter(|path| !path.ends_with("tests.rs") && !path.ends_with("testing.rs")),
+        );
     }
     let mut found = Vec::new();
     for file in &files {
         let code = code(file);
-        found.extend(FORBIDDEN.iter().filter(|word| code.contains(*word)).map(|word| format!("{}: {word}", file.display())));
+        found.extend(
+            FORBIDDEN.iter().filter(|word| code.contains(*word)).map(|word| format!("{}: {word}", file.display())),
+        );
     }
     assert!(files.len() > 10, "the pure modules were not found");
     assert!(found.is_empty(), "pure modules reach out:\n{}", found.join("\n"));

@@ -26,63 +26,30 @@ fn from(prefix: &str) -> Value {
 async fn a_classic_cluster_is_in_service_after_its_nodes() {
     let bench = bench("").await;
     let arn = text(&bench.ok("CreateCluster", bench.request(json!({}))).await["ClusterArn"]);
-    assert!(
-        arn.starts_with("arn:aws:sagemaker:us-west-2:111122223333:cluster/"),
-        "{arn}"
-    );
-    let unseen = bench
-        .refused("DescribeCluster", json!({ "ClusterName": "train" }))
-        .await;
-    assert_eq!(
-        unseen,
-        "ResourceNotFound: Cluster with name train was not found."
-    );
+    assert!(arn.starts_with("arn:aws:sagemaker:us-west-2:111122223333:cluster/"), "{arn}");
+    let unseen = bench.refused("DescribeCluster", json!({ "ClusterName": "train" })).await;
+    assert_eq!(unseen, "ResourceNotFound: Cluster with name train was not found.");
     let looks = [
         (2, "Creating: accel Creating 0/2, general Creating 0/1"),
-        (
-            10 * 60,
-            "Creating: accel Creating 0/2, general Creating 0/1",
-        ),
-        (
-            11 * 60,
-            "Creating: accel InService 2/2, general InService 1/1",
-        ),
-        (
-            12 * 60,
-            "InService: accel InService 2/2, general InService 1/1",
-        ),
+        (10 * 60, "Creating: accel Creating 0/2, general Creating 0/1"),
+        (11 * 60, "Creating: accel InService 2/2, general InService 1/1"),
+        (12 * 60, "InService: accel InService 2/2, general InService 1/1"),
     ];
     watch(&bench, &looks).await;
     assert_eq!(bench.nodes().await, ["Running"; 3]);
     let cluster = bench.describe().await;
     assert_eq!(cluster["ClusterArn"], arn.as_str());
-    assert_eq!(
-        (&cluster["NodeRecovery"], &cluster["VpcConfig"]),
-        (&json!("Automatic"), &bench.vpc)
-    );
+    assert_eq!((&cluster["NodeRecovery"], &cluster["VpcConfig"]), (&json!("Automatic"), &bench.vpc));
     assert_eq!(cluster["InstanceGroups"][0]["ThreadsPerCore"], 1);
-    let in_use = bench
-        .refused("CreateCluster", bench.request(json!({})))
-        .await;
-    assert_eq!(
-        in_use,
-        "ResourceInUse: Cluster with name train already exists. Choose a different name."
-    );
+    let in_use = bench.refused("CreateCluster", bench.request(json!({}))).await;
+    assert_eq!(in_use, "ResourceInUse: Cluster with name train already exists. Choose a different name.");
 }
 
 #[tokio::test]
 async fn nodes_go_through_the_states_of_aws() {
     let bench = bench("").await;
-    let checked = with(
-        group("accel", "ml.g5.12xlarge", 1),
-        json!({ "OnStartDeepHealthChecks": ["InstanceStress"] }),
-    );
-    bench
-        .ok(
-            "CreateCluster",
-            bench.request(json!({ "InstanceGroups": [checked] })),
-        )
-        .await;
+    let checked = with(group("accel", "ml.g5.12xlarge", 1), json!({ "OnStartDeepHealthChecks": ["InstanceStress"] }));
+    bench.ok("CreateCluster", bench.request(json!({ "InstanceGroups": [checked] }))).await;
     let mut at = 0;
     for (minute, expected) in [
         (1, ""),
@@ -94,24 +61,14 @@ async fn nodes_go_through_the_states_of_aws() {
     ] {
         bench.pass((minute - at) * 60);
         at = minute;
-        assert_eq!(
-            bench.nodes().await.join(" "),
-            expected,
-            "after {minute} min"
-        );
+        assert_eq!(bench.nodes().await.join(" "), expected, "after {minute} min");
     }
 }
 
 #[tokio::test]
 async fn a_script_that_fails_or_is_missing_fails_the_cluster_and_says_so_in_the_log() {
     let cases = [
-        (
-            "bad",
-            vec![
-                "on_create.sh: exited with status 7",
-                "Lifecycle script on_create.sh failed with exit code 7",
-            ],
-        ),
+        ("bad", vec!["on_create.sh: exited with status 7", "Lifecycle script on_create.sh failed with exit code 7"]),
         (
             "nowhere",
             vec![
@@ -122,14 +79,8 @@ async fn a_script_that_fails_or_is_missing_fails_the_cluster_and_says_so_in_the_
     for (prefix, last) in cases {
         let bench = bench("").await;
         let failing = with(group("accel", "ml.g5.12xlarge", 1), from(prefix));
-        let arn = text(
-            &bench
-                .ok(
-                    "CreateCluster",
-                    bench.request(json!({ "InstanceGroups": [failing] })),
-                )
-                .await["ClusterArn"],
-        );
+        let arn =
+            text(&bench.ok("CreateCluster", bench.request(json!({ "InstanceGroups": [failing] }))).await["ClusterArn"]);
         watch(
             &bench,
             &[
@@ -140,29 +91,11 @@ async fn a_script_that_fails_or_is_missing_fails_the_cluster_and_says_so_in_the_
         )
         .await;
         let cluster = bench.describe().await;
-        assert!(
-            text(&cluster["FailureMessage"]).ends_with(SCRIPTS_FAILED),
-            "{cluster}"
-        );
+        assert!(text(&cluster["FailureMessage"]).ends_with(SCRIPTS_FAILED), "{cluster}");
         let id = arn.rsplit('/').next().expect("an ARN has an end");
-        let log = bench
-            .log(&format!("/aws/sagemaker/Clusters/train/{id}"))
-            .await;
-        assert!(
-            log.ends_with(
-                &last
-                    .iter()
-                    .map(|line| (*line).to_owned())
-                    .collect::<Vec<_>>()
-            ),
-            "{log:?}"
-        );
-        let refused = bench
-            .refused(
-                "UpdateCluster",
-                json!({ "ClusterName": "train", "NodeRecovery": "None" }),
-            )
-            .await;
+        let log = bench.log(&format!("/aws/sagemaker/Clusters/train/{id}")).await;
+        assert!(log.ends_with(&last.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>()), "{log:?}");
+        let refused = bench.refused("UpdateCluster", json!({ "ClusterName": "train", "NodeRecovery": "None" })).await;
         assert!(refused.starts_with("ConflictException: "), "{refused}");
     }
 }
@@ -170,86 +103,49 @@ async fn a_script_that_fails_or_is_missing_fails_the_cluster_and_says_so_in_the_
 #[tokio::test]
 async fn a_continuous_cluster_is_in_service_before_any_node_and_tells_what_happens() {
     let bench = bench("").await;
-    bench
-        .ok(
-            "CreateCluster",
-            bench.request(json!({ "NodeProvisioningMode": "Continuous" })),
-        )
-        .await;
+    bench.ok("CreateCluster", bench.request(json!({ "NodeProvisioningMode": "Continuous" }))).await;
     let looks = [
         (60, "Creating: accel Creating 0/2, general Creating 0/1"),
-        (
-            2 * 60,
-            "InService: accel Creating 0/2, general Creating 0/1",
-        ),
-        (
-            11 * 60,
-            "InService: accel InService 2/2, general InService 1/1",
-        ),
+        (2 * 60, "InService: accel Creating 0/2, general Creating 0/1"),
+        (11 * 60, "InService: accel InService 2/2, general InService 1/1"),
     ];
     watch(&bench, &looks).await;
     let ask = json!({ "ClusterName": "train", "SortOrder": "Ascending", "MaxResults": 100 });
     let events = bench.ok("ListClusterEvents", ask).await["Events"].clone();
     let events = events.as_array().expect("a list");
-    assert_eq!(
-        events[0]["Description"],
-        "Cluster train creation started successfully"
-    );
+    assert_eq!(events[0]["Description"], "Cluster train creation started successfully");
     assert_eq!(
         events.last().expect("many")["Description"],
         "Instance Group general scaling in Cluster train completed successfully"
     );
     let id = &events[events.len() - 1]["EventId"];
-    let detail = bench
-        .ok(
-            "DescribeClusterEvent",
-            json!({ "ClusterName": "train", "EventId": id }),
-        )
-        .await;
+    let detail = bench.ok("DescribeClusterEvent", json!({ "ClusterName": "train", "EventId": id })).await;
     let metadata = &detail["EventDetails"]["EventDetails"]["EventMetadata"];
-    assert_eq!(
-        metadata,
-        &json!({ "InstanceGroupScaling": { "InstanceCount": 1, "TargetCount": 1 } })
-    );
+    assert_eq!(metadata, &json!({ "InstanceGroupScaling": { "InstanceCount": 1, "TargetCount": 1 } }));
 }
 
 #[tokio::test]
 async fn no_capacity_fails_a_classic_cluster_and_is_waited_for_in_continuous_mode() {
     let faults = "capacity: [{ instance-type: ml.g5.12xlarge, times: 1 }]";
     let classic = bench(faults).await;
-    classic
-        .ok("CreateCluster", classic.request(json!({})))
-        .await;
+    classic.ok("CreateCluster", classic.request(json!({}))).await;
     watch(
         &classic,
         &[
-            (
-                2 * 60,
-                "RollingBack: accel Creating 0/2, general Creating 0/1",
-            ),
+            (2 * 60, "RollingBack: accel Creating 0/2, general Creating 0/1"),
             (5 * 60, "Failed: accel Failed 0/2, general Failed 0/1"),
         ],
     )
     .await;
-    let expected = "We currently do not have sufficient capacity to launch new ml.g5.12xlarge instances. Please try again.";
+    let expected =
+        "We currently do not have sufficient capacity to launch new ml.g5.12xlarge instances. Please try again.";
     assert_eq!(classic.describe().await["FailureMessage"], expected);
 
     let continuous = bench(faults).await;
-    continuous
-        .ok(
-            "CreateCluster",
-            continuous.request(json!({ "NodeProvisioningMode": "Continuous" })),
-        )
-        .await;
+    continuous.ok("CreateCluster", continuous.request(json!({ "NodeProvisioningMode": "Continuous" }))).await;
     let looks = [
-        (
-            11 * 60,
-            "InService: accel Creating 0/2, general InService 1/1",
-        ),
-        (
-            16 * 60,
-            "InService: accel InService 2/2, general InService 1/1",
-        ),
+        (11 * 60, "InService: accel Creating 0/2, general InService 1/1"),
+        (16 * 60, "InService: accel InService 2/2, general InService 1/1"),
     ];
     watch(&continuous, &looks).await;
 }
@@ -258,47 +154,24 @@ async fn no_capacity_fails_a_classic_cluster_and_is_waited_for_in_continuous_mod
 async fn an_update_replaces_groups_by_name_and_deletes_those_named() {
     let bench = bench("").await;
     bench.ok("CreateCluster", bench.request(json!({}))).await;
-    let busy = bench
-        .refused(
-            "UpdateCluster",
-            json!({ "ClusterName": "train", "NodeRecovery": "None" }),
-        )
-        .await;
-    assert!(
-        busy.starts_with("ConflictException: ") && busy.contains("Creating"),
-        "{busy}"
-    );
+    let busy = bench.refused("UpdateCluster", json!({ "ClusterName": "train", "NodeRecovery": "None" })).await;
+    assert!(busy.starts_with("ConflictException: ") && busy.contains("Creating"), "{busy}");
     bench.pass(12 * 60);
     let mut grown = group("accel", "ml.g5.12xlarge", 3);
-    grown
-        .as_object_mut()
-        .expect("an object")
-        .remove("ThreadsPerCore");
+    grown.as_object_mut().expect("an object").remove("ThreadsPerCore");
     let update = json!({ "ClusterName": "train", "InstanceGroups": [grown, group("more", "ml.m5.large", 1)], "InstanceGroupsToDelete": ["general"] });
     bench.ok("UpdateCluster", update).await;
     let looks = [
-        (
-            60,
-            "Updating: accel Updating 2/3, general Deleting 1/0, more Creating 0/1",
-        ),
+        (60, "Updating: accel Updating 2/3, general Deleting 1/0, more Creating 0/1"),
         (4 * 60, "Updating: accel Updating 2/3, more Creating 0/1"),
-        (
-            12 * 60,
-            "InService: accel InService 3/3, more InService 1/1",
-        ),
+        (12 * 60, "InService: accel InService 3/3, more InService 1/1"),
     ];
     watch(&bench, &looks).await;
-    assert_eq!(
-        bench.describe().await["InstanceGroups"][0].get("ThreadsPerCore"),
-        None,
-        "members left out are reset"
-    );
-    bench.ok("UpdateCluster", json!({ "ClusterName": "train", "InstanceGroups": [group("accel", "ml.g5.12xlarge", 1)] })).await;
-    watch(
-        &bench,
-        &[(5 * 60, "InService: accel InService 1/1, more InService 1/1")],
-    )
-    .await;
+    assert_eq!(bench.describe().await["InstanceGroups"][0].get("ThreadsPerCore"), None, "members left out are reset");
+    bench
+        .ok("UpdateCluster", json!({ "ClusterName": "train", "InstanceGroups": [group("accel", "ml.g5.12xlarge", 1)] }))
+        .await;
+    watch(&bench, &[(5 * 60, "InService: accel InService 1/1, more InService 1/1")]).await;
 }
 
 #[tokio::test]
@@ -307,32 +180,15 @@ async fn an_update_that_fails_rolls_back_to_what_was() {
     bench.ok("CreateCluster", bench.request(json!({}))).await;
     bench.pass(12 * 60);
     let bad = with(group("accel", "ml.g5.12xlarge", 3), from("bad"));
-    bench
-        .ok(
-            "UpdateCluster",
-            json!({ "ClusterName": "train", "InstanceGroups": [bad] }),
-        )
-        .await;
+    bench.ok("UpdateCluster", json!({ "ClusterName": "train", "InstanceGroups": [bad] })).await;
     let looks = [
-        (
-            11 * 60,
-            "RollingBack: accel Updating 2/3, general InService 1/1",
-        ),
-        (
-            14 * 60,
-            "InService: accel InService 2/2, general InService 1/1",
-        ),
+        (11 * 60, "RollingBack: accel Updating 2/3, general InService 1/1"),
+        (14 * 60, "InService: accel InService 2/2, general InService 1/1"),
     ];
     watch(&bench, &looks).await;
     let cluster = bench.describe().await;
-    assert!(
-        text(&cluster["FailureMessage"]).ends_with(SCRIPTS_FAILED),
-        "{cluster}"
-    );
-    assert_eq!(
-        cluster["InstanceGroups"][0]["LifeCycleConfig"]["SourceS3Uri"],
-        format!("s3://{BUCKET}/good")
-    );
+    assert!(text(&cluster["FailureMessage"]).ends_with(SCRIPTS_FAILED), "{cluster}");
+    assert_eq!(cluster["InstanceGroups"][0]["LifeCycleConfig"]["SourceS3Uri"], format!("s3://{BUCKET}/good"));
 }
 
 #[tokio::test]
@@ -342,12 +198,7 @@ async fn a_software_update_goes_batch_by_batch() {
     bench.pass(12 * 60);
     let before = bench.describe().await["InstanceGroups"][0]["CurrentImageId"].clone();
     let config = json!({ "RollingUpdatePolicy": { "MaximumBatchSize": { "Type": "INSTANCE_COUNT", "Value": 2 } } });
-    bench
-        .ok(
-            "UpdateClusterSoftware",
-            json!({ "ClusterName": "train", "DeploymentConfig": config }),
-        )
-        .await;
+    bench.ok("UpdateClusterSoftware", json!({ "ClusterName": "train", "DeploymentConfig": config })).await;
     for (seconds, expected) in [
         (60, "Running Running Running"),
         (60, "SystemUpdating SystemUpdating Running"),
@@ -361,11 +212,7 @@ async fn a_software_update_goes_batch_by_batch() {
     let cluster = bench.describe().await;
     let group = &cluster["InstanceGroups"][0];
     assert_eq!(
-        (
-            &cluster["ClusterStatus"],
-            &group["SoftwareUpdateStatus"],
-            &group["ImageVersionStatus"]
-        ),
+        (&cluster["ClusterStatus"], &group["SoftwareUpdateStatus"], &group["ImageVersionStatus"]),
         (&json!("InService"), &json!("Succeeded"), &json!("UpToDate"))
     );
     assert_ne!(group["CurrentImageId"], before);
@@ -376,25 +223,12 @@ async fn a_deleted_cluster_is_gone_after_a_while() {
     let bench = bench("").await;
     bench.ok("CreateCluster", bench.request(json!({}))).await;
     bench.pass(12 * 60);
-    bench
-        .ok("DeleteCluster", json!({ "ClusterName": "train" }))
-        .await;
-    assert_eq!(
-        bench.look().await,
-        "Deleting: accel Deleting 0/2, general Deleting 0/1"
-    );
+    bench.ok("DeleteCluster", json!({ "ClusterName": "train" })).await;
+    assert_eq!(bench.look().await, "Deleting: accel Deleting 0/2, general Deleting 0/1");
     bench.pass(3 * 60);
-    let gone = bench
-        .refused("DescribeCluster", json!({ "ClusterName": "train" }))
-        .await;
-    assert_eq!(
-        gone,
-        "ResourceNotFound: Cluster with name train was not found."
-    );
-    assert_eq!(
-        bench.ok("ListClusters", json!({})).await,
-        json!({ "ClusterSummaries": [] })
-    );
+    let gone = bench.refused("DescribeCluster", json!({ "ClusterName": "train" })).await;
+    assert_eq!(gone, "ResourceNotFound: Cluster with name train was not found.");
+    assert_eq!(bench.ok("ListClusters", json!({})).await, json!({ "ClusterSummaries": [] }));
 }
 
 #[tokio::test]
@@ -408,10 +242,7 @@ async fn what_aws_refuses_is_refused_with_its_words() {
     let limit = "ResourceLimitExceeded: The account-level service limit 'ml.g5.12xlarge for cluster usage' is 1 Instances, with current utilization of 0 Instances and a request delta of 2 Instances. Please use AWS Service Quotas to request an increase for this quota. If AWS Service Quotas is not available, contact AWS support to request an increase for this quota.";
     let cases = [
         (bench.request(json!({})), limit),
-        (
-            without("VpcConfig"),
-            "ValidationException: VpcConfig is required for clusters with EKS orchestrator.",
-        ),
+        (without("VpcConfig"), "ValidationException: VpcConfig is required for clusters with EKS orchestrator."),
         (
             without("InstanceGroups"),
             "ValidationException: At least one of InstanceGroups or RestrictedInstanceGroups must be provided.",
@@ -425,9 +256,7 @@ async fn what_aws_refuses_is_refused_with_its_words() {
             "ValidationException: AutoScaling requires NodeProvisioningMode to be Continuous.",
         ),
         (
-            bench.request(
-                json!({ "Tags": [{ "Key": "a", "Value": "1" }, { "Key": "a", "Value": "2" }] }),
-            ),
+            bench.request(json!({ "Tags": [{ "Key": "a", "Value": "1" }, { "Key": "a", "Value": "2" }] })),
             "ValidationException: Tag keys must be unique. Duplicate key: a",
         ),
         (
@@ -448,58 +277,28 @@ async fn what_aws_refuses_is_refused_with_its_words() {
 #[tokio::test]
 async fn lists_are_paged_and_filtered() {
     let bench = bench("").await;
-    bench
-        .ok(
-            "CreateCluster",
-            bench.request(json!({ "Tags": [{ "Key": "team", "Value": "a" }] })),
-        )
-        .await;
+    bench.ok("CreateCluster", bench.request(json!({ "Tags": [{ "Key": "team", "Value": "a" }] }))).await;
     bench.pass(12 * 60);
-    let first = bench
-        .ok(
-            "ListClusterNodes",
-            json!({ "ClusterName": "train", "MaxResults": 2 }),
-        )
-        .await;
-    assert_eq!(
-        first["ClusterNodeSummaries"].as_array().map(Vec::len),
-        Some(2)
-    );
+    let first = bench.ok("ListClusterNodes", json!({ "ClusterName": "train", "MaxResults": 2 })).await;
+    assert_eq!(first["ClusterNodeSummaries"].as_array().map(Vec::len), Some(2));
     let rest = bench
+        .ok("ListClusterNodes", json!({ "ClusterName": "train", "MaxResults": 2, "NextToken": first["NextToken"] }))
+        .await;
+    assert_eq!((rest["ClusterNodeSummaries"].as_array().map(Vec::len), rest.get("NextToken")), (Some(1), None));
+    let some = bench
         .ok(
             "ListClusterNodes",
-            json!({ "ClusterName": "train", "MaxResults": 2, "NextToken": first["NextToken"] }),
+            json!({ "ClusterName": "train", "InstanceGroupNameContains": "gen", "IncludeNodeLogicalIds": true }),
         )
         .await;
-    assert_eq!(
-        (
-            rest["ClusterNodeSummaries"].as_array().map(Vec::len),
-            rest.get("NextToken")
-        ),
-        (Some(1), None)
-    );
-    let some = bench.ok("ListClusterNodes", json!({ "ClusterName": "train", "InstanceGroupNameContains": "gen", "IncludeNodeLogicalIds": true })).await;
     let node = &some["ClusterNodeSummaries"][0];
     let by_logical = bench
-        .ok(
-            "DescribeClusterNode",
-            json!({ "ClusterName": "train", "NodeLogicalId": node["NodeLogicalId"] }),
-        )
+        .ok("DescribeClusterNode", json!({ "ClusterName": "train", "NodeLogicalId": node["NodeLogicalId"] }))
         .await;
     assert_eq!(by_logical["NodeDetails"]["InstanceId"], node["InstanceId"]);
     let arn = bench.describe().await["ClusterArn"].clone();
-    bench
-        .ok(
-            "AddTags",
-            json!({ "ResourceArn": arn, "Tags": [{ "Key": "cost", "Value": "b" }] }),
-        )
-        .await;
-    bench
-        .ok(
-            "DeleteTags",
-            json!({ "ResourceArn": arn, "TagKeys": ["team"] }),
-        )
-        .await;
+    bench.ok("AddTags", json!({ "ResourceArn": arn, "Tags": [{ "Key": "cost", "Value": "b" }] })).await;
+    bench.ok("DeleteTags", json!({ "ResourceArn": arn, "TagKeys": ["team"] })).await;
     assert_eq!(
         bench.ok("ListTags", json!({ "ResourceArn": arn })).await,
         json!({ "Tags": [{ "Key": "cost", "Value": "b" }] })
@@ -565,15 +364,15 @@ async fn nodes_are_replaced_rebooted_and_deleted_and_unknown_ones_are_named() {
 /// Runs an eventful hour: a continuous cluster without capacity at first, an update, a software update.
 async fn eventful_hour(step: i64, reopening: bool) -> Value {
     let mut bench = bench("capacity: [{ instance-type: ml.g5.12xlarge, times: 2 }]").await;
-    bench
-        .ok(
-            "CreateCluster",
-            bench.request(json!({ "NodeProvisioningMode": "Continuous" })),
-        )
-        .await;
+    bench.ok("CreateCluster", bench.request(json!({ "NodeProvisioningMode": "Continuous" }))).await;
     for operation in ["", "UpdateCluster", "UpdateClusterSoftware"] {
         if operation == "UpdateCluster" {
-            bench.ok(operation, json!({ "ClusterName": "train", "InstanceGroups": [group("general", "ml.m5.2xlarge", 4)] })).await;
+            bench
+                .ok(
+                    operation,
+                    json!({ "ClusterName": "train", "InstanceGroups": [group("general", "ml.m5.2xlarge", 4)] }),
+                )
+                .await;
         } else if !operation.is_empty() {
             bench.ok(operation, json!({ "ClusterName": "train" })).await;
         }
@@ -584,9 +383,10 @@ async fn eventful_hour(step: i64, reopening: bool) -> Value {
             }
         }
     }
-    bench.sandbox.world().read("us-west-2", |state: &State, _| {
-        serde_json::to_value(&state.sagemaker).expect("the state is JSON")
-    })
+    bench
+        .sandbox
+        .world()
+        .read("us-west-2", |state: &State, _| serde_json::to_value(&state.sagemaker).expect("the state is JSON"))
 }
 
 #[tokio::test]
@@ -599,9 +399,7 @@ async fn the_end_is_the_same_however_often_the_world_is_looked_at_or_reopened() 
 
 fn ready_nodes(bench: &Bench) -> usize {
     let world = bench.sandbox.world();
-    world.read("us-west-2", |state: &State, _| {
-        hprun_sandbox::kubernetes::ready_nodes(state, "train")
-    })
+    world.read("us-west-2", |state: &State, _| hprun_sandbox::kubernetes::ready_nodes(state, "train"))
 }
 
 #[tokio::test]
@@ -612,18 +410,13 @@ async fn nodes_join_kubernetes_and_leave_it_with_the_cluster() {
     assert_eq!(ready_nodes(&bench), 0);
     bench.pass(2 * 60);
     assert_eq!(ready_nodes(&bench), 3);
-    bench
-        .ok("DeleteCluster", json!({ "ClusterName": "train" }))
-        .await;
+    bench.ok("DeleteCluster", json!({ "ClusterName": "train" })).await;
     assert_eq!(ready_nodes(&bench), 0);
     bench.pass(3 * 60);
     let interfaces = bench.sandbox.world().read("us-west-2", |state: &State, _| {
         serde_json::to_value(&state.ec2).expect("the state is JSON")["interfaces"].to_string()
     });
-    assert!(
-        !interfaces.contains("HyperPod"),
-        "addresses are free again: {interfaces}"
-    );
+    assert!(!interfaces.contains("HyperPod"), "addresses are free again: {interfaces}");
 }
 
 #[tokio::test]
@@ -634,34 +427,18 @@ async fn efa_needs_a_security_group_that_is_open_to_itself() {
     let cluster = bench.describe().await;
     assert_eq!(cluster["ClusterStatus"], "Failed");
     let failure = text(&cluster["FailureMessage"]);
-    assert!(
-        failure.contains("EFA health checks did not run successfully."),
-        "{failure}"
-    );
-    let id = text(&cluster["ClusterArn"])
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    let log = bench
-        .log(&format!("/aws/sagemaker/Clusters/train/{id}"))
-        .await;
-    assert!(
-        !log.iter().any(|line| line.contains("failed")),
-        "the check comes before the scripts: {log:?}"
-    );
+    assert!(failure.contains("EFA health checks did not run successfully."), "{failure}");
+    let id = text(&cluster["ClusterArn"]).rsplit('/').next().unwrap_or_default().to_owned();
+    let log = bench.log(&format!("/aws/sagemaker/Clusters/train/{id}")).await;
+    assert!(!log.iter().any(|line| line.contains("failed")), "the check comes before the scripts: {log:?}");
 }
 
 #[tokio::test]
 async fn a_role_must_be_assumable_and_must_read_the_scripts() {
     let bench = bench("").await;
-    bench
-        .role("poor", "sagemaker.amazonaws.com", "AmazonEKS_CNI_Policy")
-        .await;
-    let poor = with(
-        group("general", "ml.m5.2xlarge", 1),
-        json!({ "ExecutionRole": "arn:aws:iam::111122223333:role/poor" }),
-    );
+    bench.role("poor", "sagemaker.amazonaws.com", "AmazonEKS_CNI_Policy").await;
+    let poor =
+        with(group("general", "ml.m5.2xlarge", 1), json!({ "ExecutionRole": "arn:aws:iam::111122223333:role/poor" }));
     let request = bench.request(json!({ "InstanceGroups": [poor] }));
     let early = bench.refused("CreateCluster", request.clone()).await;
     assert_eq!(
@@ -672,7 +449,12 @@ async fn a_role_must_be_assumable_and_must_read_the_scripts() {
     bench.ok("CreateCluster", request).await;
     bench.pass(20 * 60);
     let failure = text(&bench.describe().await["FailureMessage"]);
-    assert!(failure.contains("Execution role provided does not have permissions to access the bucket s3://sagemaker-scripts/good."), "{failure}");
+    assert!(
+        failure.contains(
+            "Execution role provided does not have permissions to access the bucket s3://sagemaker-scripts/good."
+        ),
+        "{failure}"
+    );
 }
 
 #[tokio::test]
@@ -690,9 +472,6 @@ async fn networks_and_eks_clusters_must_be_there() {
         ),
     ];
     for (changes, expected) in cases {
-        assert_eq!(
-            bench.refused("CreateCluster", bench.request(changes)).await,
-            expected
-        );
+        assert_eq!(bench.refused("CreateCluster", bench.request(changes)).await, expected);
     }
 }

@@ -107,8 +107,12 @@ impl CliError {
             Self::Store(error) => say(&mut text, &error.to_string(), &[], store_help(error).as_deref()),
             Self::Engine { error, run } => {
                 let help = match error {
-                    EngineError::Store(_) => format!("nothing after the last recorded event was begun; then: hprun resume {run}"),
-                    EngineError::Illegal(_) => format!("this is a bug in hprun; please report it with: hprun show {run} --output json"),
+                    EngineError::Store(_) => {
+                        format!("nothing after the last recorded event was begun; then: hprun resume {run}")
+                    }
+                    EngineError::Illegal(_) => {
+                        format!("this is a bug in hprun; please report it with: hprun show {run} --output json")
+                    }
                 };
                 say(&mut text, &error.to_string(), &[], Some(&help));
             }
@@ -139,9 +143,7 @@ fn store_help(error: &StoreError) -> Option<String> {
         StoreError::NoSuchRun(_) => Some("see the runs with: hprun runs".to_owned()),
         // Of 0 nothing is known, and a signal to 0 would reach the caller's own group.
         StoreError::Held { pid: 0, .. } => None,
-        StoreError::Held { pid, .. } => {
-            Some(format!("it goes on there; to stop it resumably: kill -INT {pid}"))
-        }
+        StoreError::Held { pid, .. } => Some(format!("it goes on there; to stop it resumably: kill -INT {pid}")),
         StoreError::Ambiguous(..)
         | StoreError::Folder { .. }
         | StoreError::Newer { .. }

@@ -14,10 +14,13 @@ pub fn run(_: &Global, args: &GraphArgs) -> Result<(), CliError> {
     let givers = Givers::read(&args.pipeline.params)?;
     let known = givers.resolve(&source).unwrap_or_else(|problems| problems.known);
     let plan = Plan::new(source.check(&known.values, Vec::new())?, known);
-    print!("{}", match args.format {
-        GraphFormat::Mermaid => mermaid(&plan),
-        GraphFormat::Dot => dot(&plan),
-    });
+    print!(
+        "{}",
+        match args.format {
+            GraphFormat::Mermaid => mermaid(&plan),
+            GraphFormat::Dot => dot(&plan),
+        }
+    );
     Ok(())
 }
 

@@ -127,12 +127,7 @@ impl Launch<'_> {
             reporter.event(entry, &state);
         }
         let Reached { clients, clock, .. } = &self.reached;
-        let world = World {
-            plan: self.plan,
-            run: info,
-            clients: clients.clone(),
-            clock: clock.clone(),
-        };
+        let world = World { plan: self.plan, run: info, clients: clients.clone(), clock: clock.clone() };
         let max_parallel = usize::from(self.pass.max_parallel);
         let engine = Engine::new(Setup { world, state, log: log.handle(), reporter, max_parallel, stop });
         let result = engine.run().await;

@@ -43,7 +43,10 @@ fn as_env(outputs: &Map<String, Value>) -> String {
 }
 
 fn variable(step: &str, output: &str) -> String {
-    format!("{step}_{output}").chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+    format!("{step}_{output}")
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .collect()
 }
 
 /// `text` so that a shell reads back exactly it.

@@ -79,7 +79,9 @@ impl Givers {
             let old = recorded.value.as_ref()?;
             let old = old.as_str().map_or_else(|| old.to_string(), str::to_owned);
             (old != text).then(|| {
-                format!("${variable} is now `{text}`, the run keeps {name} = `{old}`; to change it: --param {name}={text}")
+                format!(
+                    "${variable} is now `{text}`, the run keeps {name} = `{old}`; to change it: --param {name}={text}"
+                )
             })
         };
         self.recorded.iter().filter_map(differs).collect()

@@ -31,9 +31,13 @@ pub fn run(global: &Global, args: &PlanArgs) -> Result<(), CliError> {
             Some(super::resume::replay(&store, &row.id)?)
         }
     };
-    let steps: Vec<Planned> = (0..plan.steps.len()).map(|i| Planned::of(&plan, i, &source.specs(), state.as_ref())).collect();
+    let steps: Vec<Planned> =
+        (0..plan.steps.len()).map(|i| Planned::of(&plan, i, &source.specs(), state.as_ref())).collect();
     if global.output == Output::Json {
-        println!("{:#}", serde_json::json!({ "pipeline": plan.name, "steps": steps.iter().map(Planned::to_json).collect::<Vec<_>>() }));
+        println!(
+            "{:#}",
+            serde_json::json!({ "pipeline": plan.name, "steps": steps.iter().map(Planned::to_json).collect::<Vec<_>>() })
+        );
     } else {
         print!("{}", steps.iter().map(Planned::text).collect::<String>());
     }
@@ -52,12 +56,7 @@ struct Planned {
 }
 
 impl Planned {
-    fn of(
-        plan: &Plan,
-        i: usize,
-        specs: &ParamSpecs,
-        state: Option<&RunState>,
-    ) -> Self {
+    fn of(plan: &Plan, i: usize, specs: &ParamSpecs, state: Option<&RunState>) -> Self {
         let step = &plan.steps[i];
         let output_type = |id: &str, name: &str| {
             let from = plan.index(id).map(|i| &plan.steps[i].spec.outputs);
@@ -70,7 +69,9 @@ impl Planned {
         let why = match state.map(|state| state.step(step.spec.id.as_str())) {
             None if when => "runs if its condition holds".to_owned(),
             None => "runs: nothing of it is recorded".to_owned(),
-            Some(done) if done.success.is_some() => "is looked at: reused if its inputs, files and result are unchanged".to_owned(),
+            Some(done) if done.success.is_some() => {
+                "is looked at: reused if its inputs, files and result are unchanged".to_owned()
+            }
             Some(begun) if begun.attempts > 0 => match begun.status {
                 Status::Failed => "runs again: it failed".to_owned(),
                 Status::Waiting
@@ -96,7 +97,8 @@ impl Planned {
     }
 
     fn text(&self) -> String {
-        let needs = if self.needs.is_empty() { "at once".to_owned() } else { format!("after {}", self.needs.join(", ")) };
+        let needs =
+            if self.needs.is_empty() { "at once".to_owned() } else { format!("after {}", self.needs.join(", ")) };
         let at_last = if self.finally { " (at last, whatever happened)" } else { "" };
         let mut text = format!("{} ({}) {needs}{at_last}\n  {}\n", self.id, self.kind, self.why);
         for line in serde_yaml::to_string(&self.inputs).unwrap_or_default().lines() {

@@ -74,7 +74,10 @@ async fn reach(started: &RunStarted, wish: AwsWish, faults: Option<PathBuf>) -> 
 fn refuse_elsewhere(started: &RunStarted, reached: &Reached) -> Result<(), CliError> {
     if started.account != reached.caller.account {
         return Err(CliError::refused(
-            format!("the run began in account {}, and these credentials lead to {}", started.account, reached.caller.account),
+            format!(
+                "the run began in account {}, and these credentials lead to {}",
+                started.account, reached.caller.account
+            ),
             "log in to the account that it began in",
         ));
     }

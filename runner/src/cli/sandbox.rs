@@ -21,9 +21,8 @@ pub async fn run(args: SandboxArgs) -> Result<(), CliError> {
     };
     let faults = args.faults.as_deref().map(read_faults).transpose()?;
     let options = Options { world: world.clone(), clock: ClockKind::Scaled { speed: args.speed }, faults };
-    let sandbox = Sandbox::open(options)
-        .await
-        .map_err(|error| CliError::Refused { message: error.to_string(), help: None })?;
+    let sandbox =
+        Sandbox::open(options).await.map_err(|error| CliError::Refused { message: error.to_string(), help: None })?;
     let mut stdout = std::io::stdout().lock();
     for (name, value) in sandbox.environment() {
         let line = format!("export {name}={}\n", super::outputs::quoted(&value));
@@ -36,4 +35,3 @@ pub async fn run(args: SandboxArgs) -> Result<(), CliError> {
     sandbox.stop().await;
     Ok(())
 }
-

@@ -24,7 +24,10 @@ pub fn run(global: &Global, args: &StepsArgs) -> Result<(), CliError> {
     };
     if global.output == Output::Json {
         let (inputs, outputs) = ((step_type.input_schema)(), (step_type.output_schema)());
-        println!("{:#}", serde_json::json!({ "type": name, "summary": step_type.summary, "inputs": inputs, "outputs": outputs }));
+        println!(
+            "{:#}",
+            serde_json::json!({ "type": name, "summary": step_type.summary, "inputs": inputs, "outputs": outputs })
+        );
     } else {
         print!("{}", page(step_type));
     }

@@ -212,7 +212,10 @@ pub fn read_faults(path: &Path) -> Result<hprun_sandbox::FaultScript, CliError> 
 fn refuse_other_account(caller: &Caller, pinned: Option<&str>) -> Result<(), CliError> {
     match pinned {
         Some(pinned) if pinned != caller.account => Err(CliError::refused(
-            format!("the pipeline is for account {pinned}, and these credentials lead to {} ({})", caller.account, caller.arn),
+            format!(
+                "the pipeline is for account {pinned}, and these credentials lead to {} ({})",
+                caller.account, caller.arn
+            ),
             "use the credentials of that account, or change `aws.account` in the pipeline",
         )),
         Some(_) | None => Ok(()),

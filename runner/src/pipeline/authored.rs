@@ -7,10 +7,10 @@ use hprun_steps::partial::{Place, nearest};
 use hprun_steps::value::Value;
 use indexmap::IndexMap;
 
-use crate::document::fields::{Fields, a, list, unknown_key};
-use crate::document::yaml::{self, Node, NodeValue};
 use super::{API_VERSION, OnFailure, Retry};
 use crate::diagnostic::Diagnostic;
+use crate::document::fields::{Fields, a, list, unknown_key};
+use crate::document::yaml::{self, Node, NodeValue};
 use crate::expr::{Condition, ExprError, Tree};
 use crate::params::{ParamSpecs, read_specs};
 

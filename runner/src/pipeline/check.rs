@@ -11,12 +11,12 @@ use hprun_steps::value::Value;
 use indexmap::IndexMap;
 
 use super::authored::{Authored, AuthoredStep};
-use crate::document::fields::list;
 use super::graph::{self, Graph};
 use super::inputs::InputChecker;
 use super::references::{self, Names};
 use super::{Pipeline, StepId, StepSpec};
 use crate::diagnostic::Diagnostic;
+use crate::document::fields::list;
 use crate::expr::{KnownScope, Target};
 
 /// Inputs that decide which outputs a step declares: they must be known before the run.

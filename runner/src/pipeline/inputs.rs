@@ -10,8 +10,8 @@ use regex::Regex;
 use serde_json::Value as Json;
 
 use super::authored::unknown_input;
-use crate::document::fields::{a, list};
 use crate::diagnostic::Diagnostic;
+use crate::document::fields::{a, list};
 
 /// Checks inputs; keeps schemas and patterns, so that ten thousand steps cost one schema each type.
 #[derive(Default)]

@@ -7,10 +7,10 @@ use hprun_steps::partial::{ValueType, nearest};
 
 use super::authored::AuthoredStep;
 use super::check::Outputs;
-use crate::document::fields::list;
 use super::graph::{Graph, no_step};
 use super::{AwsSpec, OnFailure};
 use crate::diagnostic::Diagnostic;
+use crate::document::fields::list;
 use crate::expr::{Reference, Target, Tree};
 use crate::params::{ParamSpec, ParamSpecs};
 

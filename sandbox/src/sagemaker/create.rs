@@ -24,23 +24,16 @@ const SETTINGS: [&str; 7] = [
 ];
 
 /// Makes the cluster, which is then `Creating`.
-pub(super) fn cluster(
-    state: &mut State,
-    cx: &Moment<'_>,
-    body: &Value,
-) -> Result<Value, ServiceError> {
+pub(super) fn cluster(state: &mut State, cx: &Moment<'_>, body: &Value) -> Result<Value, ServiceError> {
     let name = request::text(body, "ClusterName").to_owned();
     let groups = request::groups(body);
     if groups.is_empty() {
-        return Err(super::invalid(
-            "At least one of InstanceGroups or RestrictedInstanceGroups must be provided.",
-        ));
+        return Err(super::invalid("At least one of InstanceGroups or RestrictedInstanceGroups must be provided."));
     }
     let tags = tags::read(body)?;
     let eks = orchestrator(state, body)?;
-    let vpc: VpcConfig = request::member(body, "VpcConfig").ok_or_else(|| {
-        super::invalid("VpcConfig is required for clusters with EKS orchestrator.")
-    })?;
+    let vpc: VpcConfig = request::member(body, "VpcConfig")
+        .ok_or_else(|| super::invalid("VpcConfig is required for clusters with EKS orchestrator."))?;
     rules::groups(&groups)?;
     let settings = settings(body);
     scaling(&settings)?;
@@ -52,12 +45,7 @@ pub(super) fn cluster(
     }
     request::limits(state, cx, &name, &groups)?;
     neighbours::make_service_linked_role(state, cx);
-    let arn = format!(
-        "arn:aws:sagemaker:{}:{}:cluster/{}",
-        cx.region,
-        cx.account,
-        state.ids.suffix(12)
-    );
+    let arn = format!("arn:aws:sagemaker:{}:{}:cluster/{}", cx.region, cx.account, state.ids.suffix(12));
     let mut cluster = Cluster {
         name: name.clone(),
         arn: arn.clone(),
@@ -69,10 +57,7 @@ pub(super) fn cluster(
         eks_name: eks.name,
         vpc,
         settings,
-        groups: groups
-            .into_iter()
-            .map(|(spec, restricted)| new_group(spec, restricted))
-            .collect(),
+        groups: groups.into_iter().map(|(spec, restricted)| new_group(spec, restricted)).collect(),
         nodes: Vec::new(),
         tags,
         events: Vec::new(),
@@ -80,12 +65,7 @@ pub(super) fn cluster(
         due: Some(cx.now + PREPARE),
         tokens: BTreeMap::new(),
     };
-    events::cluster(
-        &mut cluster,
-        cx,
-        Level::Info,
-        "creation started successfully",
-    );
+    events::cluster(&mut cluster, cx, Level::Info, "creation started successfully");
     state.sagemaker.clusters.insert(name, cluster);
     Ok(json!({ "ClusterArn": arn }))
 }
@@ -116,36 +96,23 @@ pub(super) fn new_group(spec: GroupSpec, restricted: bool) -> Group {
 
 /// The settings of a request that are set.
 pub(super) fn settings(body: &Value) -> BTreeMap<String, Value> {
-    SETTINGS
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), body.get(*name)?.clone())))
-        .collect()
+    SETTINGS.iter().filter_map(|name| Some(((*name).to_owned(), body.get(*name)?.clone()))).collect()
 }
 
 /// Checks AutoScaling against the settings beside it.
 pub(super) fn scaling(settings: &BTreeMap<String, Value>) -> Result<(), ServiceError> {
-    let enabled = settings
-        .get("AutoScaling")
-        .is_some_and(|it| it["Mode"] == "Enable");
-    rules::auto_scaling(
-        enabled,
-        settings.contains_key("NodeProvisioningMode"),
-        settings.contains_key("ClusterRole"),
-    )
+    let enabled = settings.get("AutoScaling").is_some_and(|it| it["Mode"] == "Enable");
+    rules::auto_scaling(enabled, settings.contains_key("NodeProvisioningMode"), settings.contains_key("ClusterRole"))
 }
 
 /// The EKS cluster, which must be there, active, and open to access entries.
 fn orchestrator(state: &State, body: &Value) -> Result<Eks, ServiceError> {
     let orchestrator = body.get("Orchestrator");
     let slurm = orchestrator.is_none_or(|it| it.get("Slurm").is_some());
-    let arn = orchestrator
-        .and_then(|it| it.pointer("/Eks/ClusterArn"))
-        .and_then(Value::as_str);
+    let arn = orchestrator.and_then(|it| it.pointer("/Eks/ClusterArn")).and_then(Value::as_str);
     let arn = match (slurm, arn) {
         (true, Some(_)) => {
-            return Err(super::invalid(
-                "Exactly one of Eks or Slurm must be provided in Orchestrator.",
-            ));
+            return Err(super::invalid("Exactly one of Eks or Slurm must be provided in Orchestrator."));
         }
         (true, None) => {
             return Err(ServiceError::not_part(
@@ -153,22 +120,17 @@ fn orchestrator(state: &State, body: &Value) -> Result<Eks, ServiceError> {
             ));
         }
         (false, None) => {
-            return Err(super::invalid(
-                "Exactly one of Eks or Slurm must be provided in Orchestrator.",
-            ));
+            return Err(super::invalid("Exactly one of Eks or Slurm must be provided in Orchestrator."));
         }
         (false, Some(arn)) => arn,
     };
     let eks = request::eks(state, arn)?;
     if !eks.active {
-        return Err(super::invalid(format!(
-            "EKS cluster {arn} must be in ACTIVE status."
-        )));
+        return Err(super::invalid(format!("EKS cluster {arn} must be in ACTIVE status.")));
     }
     if eks.authentication_mode == "CONFIG_MAP" {
-        let text = format!(
-            "The authentication mode of EKS cluster {arn} must be API or API_AND_CONFIG_MAP, not CONFIG_MAP."
-        );
+        let text =
+            format!("The authentication mode of EKS cluster {arn} must be API or API_AND_CONFIG_MAP, not CONFIG_MAP.");
         return Err(super::invalid(text));
     }
     Ok(eks)

@@ -10,36 +10,18 @@ use crate::world::{Moment, State};
 
 /// An event of the whole cluster: `Cluster NAME` and what it did.
 pub(super) fn cluster(cluster: &mut Cluster, cx: &Moment<'_>, level: Level, what: &str) {
-    let mut roles: Vec<&str> = cluster
-        .groups
-        .iter()
-        .map(|group| group.spec.execution_role.as_str())
-        .collect();
+    let mut roles: Vec<&str> = cluster.groups.iter().map(|group| group.spec.execution_role.as_str()).collect();
     roles.dedup();
     let metadata = json!({ "Cluster": { "EksRoleAccessEntries": roles } });
     let description = format!("Cluster {} {what}", cluster.name);
-    push(
-        cluster,
-        cx,
-        Resource::Cluster,
-        (None, None),
-        (level, description),
-        Some(metadata),
-    );
+    push(cluster, cx, Resource::Cluster, (None, None), (level, description), Some(metadata));
 }
 
 /// The whole cluster has failed in this.
 pub(super) fn failed(cluster: &mut Cluster, cx: &Moment<'_>, text: String, reason: &str) {
     let metadata = json!({ "Cluster": { "FailureMessage": reason } });
     let place = (None, None);
-    push(
-        cluster,
-        cx,
-        Resource::Cluster,
-        place,
-        (Level::Error, text),
-        Some(metadata),
-    );
+    push(cluster, cx, Resource::Cluster, place, (Level::Error, text), Some(metadata));
 }
 
 /// A group begins to grow.
@@ -56,47 +38,24 @@ pub(super) fn scaling(cluster: &mut Cluster, at: usize, cx: &Moment<'_>) {
         (Level::Info, started),
         Some(numbers(cluster, &group, None)),
     );
-    let network = json!({ "InstanceGroup": { "SubnetId": vpc.subnets.first(), "SecurityGroupIds": vpc.security_group_ids } });
-    let found = format!(
-        "No CapacityReservation found for Cluster {whole} and IG {name}, using on-demand pool"
-    );
-    push(
-        cluster,
-        cx,
-        Resource::InstanceGroup,
-        (Some(name), None),
-        (Level::Info, found),
-        Some(network),
-    );
+    let network =
+        json!({ "InstanceGroup": { "SubnetId": vpc.subnets.first(), "SecurityGroupIds": vpc.security_group_ids } });
+    let found = format!("No CapacityReservation found for Cluster {whole} and IG {name}, using on-demand pool");
+    push(cluster, cx, Resource::InstanceGroup, (Some(name), None), (Level::Info, found), Some(network));
 }
 
 /// A group could not get its instances.
 pub(super) fn launch_failed(cluster: &mut Cluster, at: usize, reason: &str, cx: &Moment<'_>) {
     let group = cluster.groups[at].clone();
-    let text = format!(
-        "Instance creation in Cluster {} and InstanceGroup {} failed",
-        cluster.name,
-        group.name()
-    );
+    let text = format!("Instance creation in Cluster {} and InstanceGroup {} failed", cluster.name, group.name());
     let metadata = json!({ "Instance": { "FailureMessage": reason } });
-    push(
-        cluster,
-        cx,
-        Resource::Instance,
-        (Some(group.name()), None),
-        (Level::Error, text),
-        Some(metadata),
-    );
+    push(cluster, cx, Resource::Instance, (Some(group.name()), None), (Level::Error, text), Some(metadata));
 }
 
 /// A group has all that it asked for.
 pub(super) fn group_done(cluster: &mut Cluster, at: usize, cx: &Moment<'_>) {
     let group = cluster.groups[at].clone();
-    let text = format!(
-        "Instance Group {} scaling in Cluster {} completed successfully",
-        group.name(),
-        cluster.name
-    );
+    let text = format!("Instance Group {} scaling in Cluster {} completed successfully", group.name(), cluster.name);
     push(
         cluster,
         cx,
@@ -121,21 +80,11 @@ pub(super) fn instance(
         metadata["LcsExecutionState"] = json!(state);
     }
     let place = (Some(node.group.as_str()), Some(node.id.as_str()));
-    push(
-        cluster,
-        cx,
-        Resource::Instance,
-        place,
-        (level, text.to_owned()),
-        Some(json!({ "Instance": metadata })),
-    );
+    push(cluster, cx, Resource::Instance, place, (level, text.to_owned()), Some(json!({ "Instance": metadata })));
 }
 
 fn numbers(cluster: &Cluster, group: &Group, failure: Option<&str>) -> Value {
-    let count = cluster
-        .nodes_of(group.name())
-        .filter(|node| node.started())
-        .count();
+    let count = cluster.nodes_of(group.name()).filter(|node| node.started()).count();
     let mut scaling = json!({ "InstanceCount": count, "TargetCount": group.target });
     if let Some(minimum) = group.spec.min_instance_count {
         scaling["MinCount"] = json!(minimum);
@@ -159,16 +108,7 @@ fn push(
     }
     let id = event_id(cluster.id(), cluster.events.len());
     let (group, instance) = (group.map(str::to_owned), instance.map(str::to_owned));
-    cluster.events.push(Event {
-        id,
-        at: cx.now,
-        resource,
-        group,
-        instance,
-        level,
-        description,
-        metadata,
-    });
+    cluster.events.push(Event { id, at: cx.now, resource, group, instance, level, description, metadata });
 }
 
 /// A UUID that is the same in every world that does the same things.
@@ -176,9 +116,7 @@ fn event_id(cluster: &str, number: usize) -> String {
     use sha2::{Digest as _, Sha256};
     let digest = Sha256::digest(format!("event {number} of {cluster}"));
     let bytes: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");
-    uuid::Builder::from_random_bytes(bytes)
-        .into_uuid()
-        .to_string()
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
 /// ListClusterEvents.
@@ -199,27 +137,17 @@ pub(super) fn list(state: &State, body: &Value) -> Result<Value, ServiceError> {
         events.reverse();
     }
     let (page, next) = list::page(events, body, 10)?;
-    let events: Vec<Value> = page
-        .into_iter()
-        .map(|event| Value::Object(summary(cluster, event)))
-        .collect();
+    let events: Vec<Value> = page.into_iter().map(|event| Value::Object(summary(cluster, event))).collect();
     Ok(list::with_next(json!({ "Events": events }), next))
 }
 
 /// DescribeClusterEvent.
 pub(super) fn describe(state: &State, body: &Value) -> Result<Value, ServiceError> {
     let cluster = request::cluster(state, body)?;
-    let id = body
-        .get("EventId")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let id = body.get("EventId").and_then(Value::as_str).unwrap_or_default();
     let found = cluster.events.iter().find(|event| event.id == id);
-    let event = found.ok_or_else(|| {
-        super::not_found(format!(
-            "Event {id} of cluster {} was not found.",
-            cluster.name
-        ))
-    })?;
+    let event =
+        found.ok_or_else(|| super::not_found(format!("Event {id} of cluster {} was not found.", cluster.name)))?;
     let mut details = summary(cluster, event);
     if let Some(metadata) = &event.metadata {
         details.insert("EventDetails".into(), json!({ "EventMetadata": metadata }));

@@ -11,10 +11,7 @@ pub(super) const RELEASES: [&str; 3] = ["1.0.0", "1.1.0", "1.2.0"];
 /// The image of a release.
 pub(super) fn release(version: &str) -> Image {
     let digest = hex::encode(Sha256::digest(format!("hprun sandbox image {version}")));
-    Image {
-        id: format!("ami-0{}", &digest[..16]),
-        release: Some(version.to_owned()),
-    }
+    Image { id: format!("ami-0{}", &digest[..16]), release: Some(version.to_owned()) }
 }
 
 /// The image that a new group's specification asks for.
@@ -28,10 +25,7 @@ pub(super) fn asked(spec: &GroupSpec) -> Image {
 /// The user's own image, unless it is `default`.
 pub(super) fn custom(id: Option<&str>) -> Option<Image> {
     let id = id.filter(|id| *id != "default")?;
-    Some(Image {
-        id: id.to_owned(),
-        release: None,
-    })
+    Some(Image { id: id.to_owned(), release: None })
 }
 
 /// ImageVersionStatus.

@@ -30,9 +30,7 @@ pub(super) fn advance(state: &mut State, cx: &Moment<'_>) -> bool {
     let mut moved = false;
     loop {
         let clusters = state.sagemaker.clusters.values();
-        let next = clusters
-            .flat_map(|cluster| cluster.instants().map(|at| (at, cluster.name.clone())))
-            .min();
+        let next = clusters.flat_map(|cluster| cluster.instants().map(|at| (at, cluster.name.clone()))).min();
         let Some((at, name)) = next.filter(|(at, _)| *at <= cx.now) else {
             return moved;
         };
@@ -82,9 +80,7 @@ fn prepared(cluster: &mut Cluster, state: &mut State, cx: &Moment<'_>) {
     if let Err(reason) = make_access_entries(cluster, state, cx) {
         return roll_back(cluster, reason, state, cx);
     }
-    let updated: Vec<usize> = (0..cluster.groups.len())
-        .filter(|at| changed(&cluster.groups[*at]))
-        .collect();
+    let updated: Vec<usize> = (0..cluster.groups.len()).filter(|at| changed(&cluster.groups[*at])).collect();
     for at in updated {
         scale(cluster, at, state, cx);
     }
@@ -92,33 +88,18 @@ fn prepared(cluster: &mut Cluster, state: &mut State, cx: &Moment<'_>) {
         cluster.work = Work::Idle;
         cluster.status = Status::InService;
         cluster.was_in_service = true;
-        cluster
-            .groups
-            .iter_mut()
-            .for_each(|group| group.before = None);
+        cluster.groups.iter_mut().for_each(|group| group.before = None);
         let operation = if creating { "creation" } else { "update" };
-        events::cluster(
-            cluster,
-            cx,
-            Level::Info,
-            &format!("{operation} completed successfully"),
-        );
+        events::cluster(cluster, cx, Level::Info, &format!("{operation} completed successfully"));
     } else {
         cluster.work = Work::Scaling;
-        let minimum = cluster
-            .groups
-            .iter()
-            .any(|group| group.spec.min_instance_count.is_some());
+        let minimum = cluster.groups.iter().any(|group| group.spec.min_instance_count.is_some());
         cluster.due = minimum.then(|| cx.now + MINIMUM_WAIT);
     }
 }
 
 /// HyperPod lets its nodes into the EKS cluster by an access entry for each execution role.
-fn make_access_entries(
-    cluster: &mut Cluster,
-    state: &mut State,
-    cx: &Moment<'_>,
-) -> Result<(), String> {
+fn make_access_entries(cluster: &mut Cluster, state: &mut State, cx: &Moment<'_>) -> Result<(), String> {
     for at in 0..cluster.groups.len() {
         let role = &cluster.groups[at].spec.execution_role;
         let made = neighbours::make_access_entry(state, cx, &cluster.eks_name, role);
@@ -133,21 +114,15 @@ fn make_access_entries(
 }
 
 fn changed(group: &Group) -> bool {
-    group.before.is_some()
-        || group.status == GroupStatus::Creating
-        || group.status == GroupStatus::Deleting
+    group.before.is_some() || group.status == GroupStatus::Creating || group.status == GroupStatus::Deleting
 }
 
 /// Sends the surplus of a group away, newest first, and has what is missing launched.
 pub(super) fn scale(cluster: &mut Cluster, at: usize, state: &mut State, cx: &Moment<'_>) {
     let group = &mut cluster.groups[at];
-    let (name, target) = (
-        group.spec.instance_group_name.clone(),
-        group.target as usize,
-    );
-    let alive: Vec<usize> = (0..cluster.nodes.len())
-        .filter(|at| cluster.nodes[*at].group == name && cluster.nodes[*at].alive())
-        .collect();
+    let (name, target) = (group.spec.instance_group_name.clone(), group.target as usize);
+    let alive: Vec<usize> =
+        (0..cluster.nodes.len()).filter(|at| cluster.nodes[*at].group == name && cluster.nodes[*at].alive()).collect();
     if alive.len() < target {
         group.launch_at = Some(cx.now);
         if cluster.continuous {
@@ -167,10 +142,8 @@ fn settle(cluster: &mut Cluster, state: &mut State, cx: &Moment<'_>) {
     {
         return roll_back(cluster, reason, state, cx);
     }
-    let busy_cluster = matches!(
-        cluster.work,
-        Work::RollingBack { .. } | Work::Deleting | Work::Preparing | Work::Patching
-    );
+    let busy_cluster =
+        matches!(cluster.work, Work::RollingBack { .. } | Work::Deleting | Work::Preparing | Work::Patching);
     if busy_cluster || cluster.status == Status::Failed {
         return;
     }
@@ -178,9 +151,10 @@ fn settle(cluster: &mut Cluster, state: &mut State, cx: &Moment<'_>) {
     for at in 0..cluster.groups.len() {
         let started = started(cluster, at);
         let group = &mut cluster.groups[at];
-        let leaving = cluster.nodes.iter().any(|node| {
-            node.group == group.spec.instance_group_name && node.phase == Phase::ShuttingDown
-        });
+        let leaving = cluster
+            .nodes
+            .iter()
+            .any(|node| node.group == group.spec.instance_group_name && node.phase == Phase::ShuttingDown);
         let there = started >= group.wanted() && (!leaving || cluster.continuous);
         if there && matches!(group.status, GroupStatus::Creating | GroupStatus::Updating) {
             group.status = GroupStatus::InService;
@@ -197,10 +171,7 @@ fn settle(cluster: &mut Cluster, state: &mut State, cx: &Moment<'_>) {
 }
 
 pub(super) fn started(cluster: &Cluster, at: usize) -> u32 {
-    let started = cluster
-        .nodes_of(cluster.groups[at].name())
-        .filter(|node| node.started())
-        .count();
+    let started = cluster.nodes_of(cluster.groups[at].name()).filter(|node| node.started()).count();
     u32::try_from(started).unwrap_or(u32::MAX)
 }
 
@@ -210,20 +181,11 @@ fn drop_deleted_groups(cluster: &mut Cluster) {
     }
     let gone = |group: &Group| {
         group.status == GroupStatus::Deleting
-            && !cluster
-                .nodes
-                .iter()
-                .any(|node| node.group == group.spec.instance_group_name)
+            && !cluster.nodes.iter().any(|node| node.group == group.spec.instance_group_name)
     };
-    let names: Vec<String> = cluster
-        .groups
-        .iter()
-        .filter(|group| gone(group))
-        .map(|group| group.name().to_owned())
-        .collect();
-    cluster
-        .groups
-        .retain(|group| !names.iter().any(|name| name == group.name()));
+    let names: Vec<String> =
+        cluster.groups.iter().filter(|group| gone(group)).map(|group| group.name().to_owned()).collect();
+    cluster.groups.retain(|group| !names.iter().any(|name| name == group.name()));
 }
 
 /// The words of the failure that ends a classic creation or update, if there is one.
@@ -240,13 +202,11 @@ fn fatal(cluster: &Cluster) -> Option<String> {
 
 /// The minimum was not reached in time.
 fn give_up(cluster: &mut Cluster, state: &mut State, cx: &Moment<'_>) {
-    let lacking =
-        (0..cluster.groups.len()).find(|at| started(cluster, *at) < cluster.groups[*at].wanted());
+    let lacking = (0..cluster.groups.len()).find(|at| started(cluster, *at) < cluster.groups[*at].wanted());
     if let Some(at) = lacking {
         let (group, wanted) = (cluster.groups[at].name(), cluster.groups[at].wanted());
-        let reason = format!(
-            "Instance group {group} did not reach its minimum instance count of {wanted} within 3 hours."
-        );
+        let reason =
+            format!("Instance group {group} did not reach its minimum instance count of {wanted} within 3 hours.");
         roll_back(cluster, reason, state, cx);
     }
 }
@@ -266,12 +226,8 @@ pub(super) fn roll_back(cluster: &mut Cluster, reason: String, state: &mut State
             None => usize::MAX,
         };
         let name = group.spec.instance_group_name.clone();
-        let mine: Vec<usize> = (0..cluster.nodes.len())
-            .filter(|at| cluster.nodes[*at].group == name)
-            .collect();
-        let (started, others): (Vec<usize>, Vec<usize>) = mine
-            .into_iter()
-            .partition(|at| cluster.nodes[*at].started());
+        let mine: Vec<usize> = (0..cluster.nodes.len()).filter(|at| cluster.nodes[*at].group == name).collect();
+        let (started, others): (Vec<usize>, Vec<usize>) = mine.into_iter().partition(|at| cluster.nodes[*at].started());
         for at in started.into_iter().skip(keep).chain(others) {
             node::shut_down(&mut cluster.nodes[at], &cluster.eks_name, state, cx);
         }
@@ -284,16 +240,11 @@ fn rolled_back(cluster: &mut Cluster, reason: String, state: &mut State, cx: &Mo
     cluster.work = Work::Idle;
     if !cluster.was_in_service {
         cluster.status = Status::Failed;
-        cluster
-            .groups
-            .iter_mut()
-            .for_each(|group| group.status = GroupStatus::Failed);
+        cluster.groups.iter_mut().for_each(|group| group.status = GroupStatus::Failed);
         return;
     }
     cluster.status = Status::InService;
-    cluster
-        .groups
-        .retain(|group| !matches!(group.before, Some(None)));
+    cluster.groups.retain(|group| !matches!(group.before, Some(None)));
     for group in &mut cluster.groups {
         if let Some(Some(before)) = group.before.take() {
             group.spec = before.spec;
@@ -311,8 +262,5 @@ fn finish(cluster: &mut Cluster) {
     cluster.status = Status::InService;
     cluster.failure = None;
     cluster.was_in_service = true;
-    cluster
-        .groups
-        .iter_mut()
-        .for_each(|group| group.before = None);
+    cluster.groups.iter_mut().for_each(|group| group.before = None);
 }

@@ -31,10 +31,7 @@ use crate::world::{self, Moment, World};
 /// The earliest instant after `after` at which something here changes by itself.
 pub fn next_due(state: &world::State, after: Timestamp) -> Option<Timestamp> {
     let clusters = state.sagemaker.clusters.values();
-    clusters
-        .flat_map(|cluster| cluster.instants())
-        .filter(|at| *at > after)
-        .min()
+    clusters.flat_map(|cluster| cluster.instants()).filter(|at| *at > after).min()
 }
 
 /// Moves what is due on to `cx.now`; says whether anything changed.
@@ -47,10 +44,7 @@ pub fn advance(state: &mut world::State, cx: &Moment<'_>) -> bool {
 /// # Errors
 /// AWS's own, and the sandbox's for what is not part of it.
 pub fn handle(world: &World, call: &Call) -> Result<Reply, ServiceError> {
-    let Some((_, shape, answer)) = OPERATIONS
-        .iter()
-        .find(|(name, _, _)| *name == call.operation)
-    else {
+    let Some((_, shape, answer)) = OPERATIONS.iter().find(|(name, _, _)| *name == call.operation) else {
         return Err(call.not_part());
     };
     let body: Value = call.json()?;
@@ -65,70 +59,22 @@ type Answer = fn(&mut world::State, &Moment<'_>, &Value) -> Result<Value, Servic
 /// Operation, shape of its request, what it does.
 const OPERATIONS: &[(&str, &str, Answer)] = &[
     ("CreateCluster", "CreateClusterRequest", create::cluster),
-    (
-        "DescribeCluster",
-        "DescribeClusterRequest",
-        |state, cx, body| views::describe_cluster(state, cx, body),
-    ),
-    ("ListClusters", "ListClustersRequest", |state, cx, body| {
-        list::clusters(state, cx, body)
-    }),
-    (
-        "ListClusterNodes",
-        "ListClusterNodesRequest",
-        |state, _, body| list::nodes(state, body),
-    ),
-    (
-        "DescribeClusterNode",
-        "DescribeClusterNodeRequest",
-        |state, _, body| views::describe_node(state, body),
-    ),
+    ("DescribeCluster", "DescribeClusterRequest", |state, cx, body| views::describe_cluster(state, cx, body)),
+    ("ListClusters", "ListClustersRequest", |state, cx, body| list::clusters(state, cx, body)),
+    ("ListClusterNodes", "ListClusterNodesRequest", |state, _, body| list::nodes(state, body)),
+    ("DescribeClusterNode", "DescribeClusterNodeRequest", |state, _, body| views::describe_node(state, body)),
     ("UpdateCluster", "UpdateClusterRequest", update::cluster),
-    (
-        "UpdateClusterSoftware",
-        "UpdateClusterSoftwareRequest",
-        update::software,
-    ),
+    ("UpdateClusterSoftware", "UpdateClusterSoftwareRequest", update::software),
     ("DeleteCluster", "DeleteClusterRequest", update::delete),
-    (
-        "BatchAddClusterNodes",
-        "BatchAddClusterNodesRequest",
-        batch::add,
-    ),
-    (
-        "BatchDeleteClusterNodes",
-        "BatchDeleteClusterNodesRequest",
-        batch::delete,
-    ),
-    (
-        "BatchRebootClusterNodes",
-        "BatchRebootClusterNodesRequest",
-        batch::reboot,
-    ),
-    (
-        "BatchReplaceClusterNodes",
-        "BatchReplaceClusterNodesRequest",
-        batch::replace,
-    ),
-    (
-        "ListClusterEvents",
-        "ListClusterEventsRequest",
-        |state, _, body| events::list(state, body),
-    ),
-    (
-        "DescribeClusterEvent",
-        "DescribeClusterEventRequest",
-        |state, _, body| events::describe(state, body),
-    ),
-    ("AddTags", "AddTagsInput", |state, _, body| {
-        tags::add(state, body)
-    }),
-    ("ListTags", "ListTagsInput", |state, _, body| {
-        tags::list(state, body)
-    }),
-    ("DeleteTags", "DeleteTagsInput", |state, _, body| {
-        tags::delete(state, body)
-    }),
+    ("BatchAddClusterNodes", "BatchAddClusterNodesRequest", batch::add),
+    ("BatchDeleteClusterNodes", "BatchDeleteClusterNodesRequest", batch::delete),
+    ("BatchRebootClusterNodes", "BatchRebootClusterNodesRequest", batch::reboot),
+    ("BatchReplaceClusterNodes", "BatchReplaceClusterNodesRequest", batch::replace),
+    ("ListClusterEvents", "ListClusterEventsRequest", |state, _, body| events::list(state, body)),
+    ("DescribeClusterEvent", "DescribeClusterEventRequest", |state, _, body| events::describe(state, body)),
+    ("AddTags", "AddTagsInput", |state, _, body| tags::add(state, body)),
+    ("ListTags", "ListTagsInput", |state, _, body| tags::list(state, body)),
+    ("DeleteTags", "DeleteTagsInput", |state, _, body| tags::delete(state, body)),
 ];
 
 /// A member that is null is a member that is not there.
@@ -136,10 +82,7 @@ fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(object) => {
             let set = object.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(
-                set.map(|(name, value)| (name, without_nulls(value)))
-                    .collect(),
-            )
+            Value::Object(set.map(|(name, value)| (name, without_nulls(value))).collect())
         }
         Value::Array(items) => items.into_iter().map(without_nulls).collect(),
         other => other,

@@ -292,11 +292,7 @@ impl Cluster {
 
     /// The network of a group: its own, or the cluster's.
     pub fn vpc_of(&self, group: &Group) -> VpcConfig {
-        group
-            .spec
-            .override_vpc_config
-            .clone()
-            .unwrap_or_else(|| self.vpc.clone())
+        group.spec.override_vpc_config.clone().unwrap_or_else(|| self.vpc.clone())
     }
 }
 
@@ -315,22 +311,13 @@ impl Group {
 impl GroupSpec {
     /// The types that it may be made of, in order of priority.
     pub fn types(&self) -> Vec<&str> {
-        let listed = self
-            .instance_requirements
-            .iter()
-            .flat_map(|it| &it.instance_types);
-        self.instance_type
-            .iter()
-            .chain(listed)
-            .map(String::as_str)
-            .collect()
+        let listed = self.instance_requirements.iter().flat_map(|it| &it.instance_types);
+        self.instance_type.iter().chain(listed).map(String::as_str).collect()
     }
 
     /// Whether it asks for spot instances.
     pub fn spot(&self) -> bool {
-        self.capacity_requirements
-            .as_ref()
-            .is_some_and(|it| it.get("Spot").is_some_and(|spot| !spot.is_null()))
+        self.capacity_requirements.as_ref().is_some_and(|it| it.get("Spot").is_some_and(|spot| !spot.is_null()))
     }
 }
 
@@ -343,15 +330,8 @@ impl Node {
     /// Whether its first start is behind it.
     pub fn started(&self) -> bool {
         match self.phase {
-            Phase::DeepHealthCheck
-            | Phase::Running
-            | Phase::PatchPending
-            | Phase::Patching
-            | Phase::Rebooting => true,
-            Phase::Provisioning
-            | Phase::Script { .. }
-            | Phase::Failure { .. }
-            | Phase::ShuttingDown => false,
+            Phase::DeepHealthCheck | Phase::Running | Phase::PatchPending | Phase::Patching | Phase::Rebooting => true,
+            Phase::Provisioning | Phase::Script { .. } | Phase::Failure { .. } | Phase::ShuttingDown => false,
         }
     }
 

@@ -60,34 +60,22 @@ pub(super) fn eks(state: &State, name_or_arn: &str) -> Option<Eks> {
 }
 
 /// HyperPod's access entry of type HYPERPOD_LINUX for an execution role.
-pub(super) fn make_access_entry(
-    state: &mut State,
-    cx: &Moment<'_>,
-    eks: &str,
-    role: &str,
-) -> Result<(), ServiceError> {
+pub(super) fn make_access_entry(state: &mut State, cx: &Moment<'_>, eks: &str, role: &str) -> Result<(), ServiceError> {
     eks::ensure_hyperpod_entry(state, cx, eks, role)
 }
 
 /// Whether the subnets and security groups of a request are there, and in the VPC of the EKS cluster.
 pub(super) fn check_network(state: &State, vpc: &VpcConfig, eks_vpc: &str) -> Result<(), String> {
     for id in &vpc.subnets {
-        let subnet =
-            ec2::subnet(state, id).ok_or_else(|| format!("The subnet ID '{id}' does not exist"))?;
+        let subnet = ec2::subnet(state, id).ok_or_else(|| format!("The subnet ID '{id}' does not exist"))?;
         if subnet.vpc != eks_vpc {
-            return Err(format!(
-                "Subnet {id} is in VPC {}, but the EKS cluster is in VPC {eks_vpc}.",
-                subnet.vpc
-            ));
+            return Err(format!("Subnet {id} is in VPC {}, but the EKS cluster is in VPC {eks_vpc}.", subnet.vpc));
         }
     }
     for id in &vpc.security_group_ids {
-        let found = ec2::vpc_of_group(state, id)
-            .ok_or_else(|| format!("The security group '{id}' does not exist"))?;
+        let found = ec2::vpc_of_group(state, id).ok_or_else(|| format!("The security group '{id}' does not exist"))?;
         if found != eks_vpc {
-            return Err(format!(
-                "Security group {id} is in VPC {found}, but the EKS cluster is in VPC {eks_vpc}."
-            ));
+            return Err(format!("Security group {id} is in VPC {found}, but the EKS cluster is in VPC {eks_vpc}."));
         }
     }
     Ok(())
@@ -111,17 +99,9 @@ pub(super) fn attach(
 ) -> Result<Interface, ServiceError> {
     let room = |id: &&String| ec2::free_addresses(state, id);
     // The first of those with the same room, so that one subnet is filled after the other in a way that can be told before.
-    let subnet = vpc
-        .subnets
-        .iter()
-        .rev()
-        .max_by_key(room)
-        .cloned()
-        .unwrap_or_default();
+    let subnet = vpc.subnets.iter().rev().max_by_key(room).cloned().unwrap_or_default();
     let found = ec2::subnet(state, &subnet);
-    let (zone, zone_id) = found
-        .map(|it| (it.zone.clone(), it.zone_id.clone()))
-        .unwrap_or_default();
+    let (zone, zone_id) = found.map(|it| (it.zone.clone(), it.zone_id.clone())).unwrap_or_default();
     let new = ec2::NewInterface {
         subnet,
         groups: vpc.security_group_ids.clone(),
@@ -132,19 +112,8 @@ pub(super) fn attach(
         ..ec2::NewInterface::default()
     };
     let id = ec2::attach_eni(state, cx, new)?;
-    let address = state
-        .ec2
-        .interfaces
-        .get(&id)
-        .and_then(|it| it.addresses.first())
-        .cloned()
-        .unwrap_or_default();
-    Ok(Interface {
-        id,
-        address,
-        zone,
-        zone_id,
-    })
+    let address = state.ec2.interfaces.get(&id).and_then(|it| it.addresses.first()).cloned().unwrap_or_default();
+    Ok(Interface { id, address, zone, zone_id })
 }
 
 /// Gives an interface back.
@@ -153,13 +122,7 @@ pub(super) fn detach(state: &mut State, cx: &Moment<'_>, interface: &str) {
 }
 
 /// The lifecycle script at this place, read with the execution role.
-pub(super) fn script(
-    state: &State,
-    cx: &Moment<'_>,
-    role: &str,
-    bucket: &str,
-    key: &str,
-) -> Script {
+pub(super) fn script(state: &State, cx: &Moment<'_>, role: &str, bucket: &str, key: &str) -> Script {
     if !can_read(state, role, bucket, key) {
         return Script::Denied;
     }
@@ -170,17 +133,8 @@ pub(super) fn script(
 }
 
 fn can_read(state: &State, role: &str, bucket: &str, key: &str) -> bool {
-    iam::allows(
-        state,
-        role,
-        "s3:ListBucket",
-        &format!("arn:aws:s3:::{bucket}"),
-    ) && iam::allows(
-        state,
-        role,
-        "s3:GetObject",
-        &format!("arn:aws:s3:::{bucket}/{key}"),
-    )
+    iam::allows(state, role, "s3:ListBucket", &format!("arn:aws:s3:::{bucket}"))
+        && iam::allows(state, role, "s3:GetObject", &format!("arn:aws:s3:::{bucket}/{key}"))
 }
 
 /// A line of CloudWatch Logs, at `cx.now`.
@@ -192,18 +146,9 @@ pub(super) fn log(state: &mut State, cx: &Moment<'_>, group: &str, stream: &str,
 pub(super) fn join(state: &mut State, cx: &Moment<'_>, eks: &str, node: KubernetesNode) {
     let taints = node.config.taints.unwrap_or_default().into_iter();
     let taints = taints
-        .map(|it| kubernetes::Taint {
-            key: it.key,
-            value: it.value.unwrap_or_default(),
-            effect: it.effect,
-        })
+        .map(|it| kubernetes::Taint { key: it.key, value: it.value.unwrap_or_default(), effect: it.effect })
         .collect();
-    let spec = kubernetes::NodeSpec {
-        name: node.name,
-        labels: node.labels,
-        taints,
-        capacity: node.capacity,
-    };
+    let spec = kubernetes::NodeSpec { name: node.name, labels: node.labels, taints, capacity: node.capacity };
     kubernetes::add_node(state, cx, eks, spec);
 }
 

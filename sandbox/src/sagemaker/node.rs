@@ -22,8 +22,8 @@ pub(super) fn launch(cluster: &mut Cluster, at: usize, state: &mut State, cx: &M
     if missing == 0 {
         return;
     }
-    let launched = pick_type(cluster, at, cx)
-        .and_then(|it| (0..missing).try_for_each(|_| launch_one(cluster, at, it, state, cx)));
+    let launched =
+        pick_type(cluster, at, cx).and_then(|it| (0..missing).try_for_each(|_| launch_one(cluster, at, it, state, cx)));
     let Err(reason) = launched else { return };
     let flexible = cluster.continuous || cluster.groups[at].spec.min_instance_count.is_some();
     if flexible || cluster.work != Work::Scaling {
@@ -35,11 +35,7 @@ pub(super) fn launch(cluster: &mut Cluster, at: usize, state: &mut State, cx: &M
 }
 
 /// The first of the group's types of which there are instances to be had.
-fn pick_type(
-    cluster: &Cluster,
-    at: usize,
-    cx: &Moment<'_>,
-) -> Result<&'static InstanceType, String> {
+fn pick_type(cluster: &Cluster, at: usize, cx: &Moment<'_>) -> Result<&'static InstanceType, String> {
     let mut lacking = String::new();
     for name in cluster.groups[at].spec.types() {
         match cx.faults.capacity(name, cx.now) {
@@ -69,8 +65,7 @@ fn launch_one(
     let group = &cluster.groups[at];
     let vpc = cluster.vpc_of(group);
     let id = state.ids.aws("i-");
-    let eni =
-        neighbours::attach(state, cx, &vpc, it.addresses, &id).map_err(|error| error.message)?;
+    let eni = neighbours::attach(state, cx, &vpc, it.addresses, &id).map_err(|error| error.message)?;
     let node = Node {
         logical_id: format!("hp-{}", state.ids.hex(16)),
         id,
@@ -92,10 +87,7 @@ fn launch_one(
         cluster,
         &node,
         Level::Info,
-        &format!(
-            "EC2 Instance {} launched in Cluster {} and IG {}",
-            node.id, cluster.name, node.group
-        ),
+        &format!("EC2 Instance {} launched in Cluster {} and IG {}", node.id, cluster.name, node.group),
         None,
         cx,
     );
@@ -108,9 +100,7 @@ pub(super) fn step(cluster: &mut Cluster, at: usize, state: &mut State, cx: &Mom
     cluster.nodes[at].due = None;
     match cluster.nodes[at].phase.clone() {
         Phase::Provisioning => booted(cluster, at, state, cx),
-        Phase::Script {
-            failure: Some(message),
-        } => failed(cluster, at, message, state, cx),
+        Phase::Script { failure: Some(message) } => failed(cluster, at, message, state, cx),
         Phase::Script { failure: None } => script_done(cluster, at, state, cx),
         Phase::DeepHealthCheck | Phase::Rebooting => become_running(cluster, at, state, cx),
         Phase::Patching => patched(cluster, at, state, cx),
@@ -136,17 +126,11 @@ fn booted(cluster: &mut Cluster, at: usize, state: &mut State, cx: &Moment<'_>) 
 /// Reads the script from S3 and judges it, with what it says in the log; the words of its failure, if it fails.
 fn run_script(cluster: &Cluster, at: usize, state: &mut State, cx: &Moment<'_>) -> Option<String> {
     let node = &cluster.nodes[at];
-    let group = cluster
-        .groups
-        .iter()
-        .find(|group| group.name() == node.group)?;
+    let group = cluster.groups.iter().find(|group| group.name() == node.group)?;
     // Restricted instance groups run no script.
     let config = group.spec.life_cycle_config.as_ref()?;
     let uri = config.source_s3_uri.as_deref()?;
-    let name = config
-        .on_create
-        .as_deref()
-        .or(config.on_init_complete.as_deref())?;
+    let name = config.on_create.as_deref().or(config.on_init_complete.as_deref())?;
     let log = format!("/aws/sagemaker/Clusters/{}/{}", cluster.name, cluster.id());
     let stream = format!("LifecycleConfig/{}/{}", node.group, node.id);
     let say = |state: &mut State, line: String| neighbours::log(state, cx, &log, &stream, &line);
@@ -165,30 +149,19 @@ fn run_script(cluster: &Cluster, at: usize, state: &mut State, cx: &Moment<'_>) 
             ))
         }
         Script::Missing => {
-            say(
-                state,
-                format!(
-                    "Lifecycle script {name} not found in {uri}: no object s3://{bucket}/{key}"
-                ),
-            );
+            say(state, format!("Lifecycle script {name} not found in {uri}: no object s3://{bucket}/{key}"));
             Some(SCRIPTS_FAILED.to_owned())
         }
         Script::Found(text) => {
             say(state, format!("Running lifecycle script {name}"));
             match script::failure(name, &text) {
                 None => {
-                    say(
-                        state,
-                        format!("Lifecycle script {name} finished with exit code 0"),
-                    );
+                    say(state, format!("Lifecycle script {name} finished with exit code 0"));
                     None
                 }
                 Some((status, words)) => {
                     say(state, words);
-                    say(
-                        state,
-                        format!("Lifecycle script {name} failed with exit code {status}"),
-                    );
+                    say(state, format!("Lifecycle script {name} failed with exit code {status}"));
                     Some(SCRIPTS_FAILED.to_owned())
                 }
             }
@@ -201,24 +174,18 @@ fn location(uri: &str, name: &str) -> (String, String) {
     let path = uri.split_once("://").map_or(uri, |(_, path)| path);
     let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
     let prefix = prefix.trim_end_matches('/');
-    let key = if prefix.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{prefix}/{name}")
-    };
+    let key = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
     (bucket.to_owned(), key)
 }
 
 fn script_done(cluster: &mut Cluster, at: usize, state: &mut State, cx: &Moment<'_>) {
     let node = cluster.nodes[at].clone();
-    let text = format!(
-        "Instance lifecycle script execution for EC2 Instance {} has Succeeded",
-        node.id
-    );
+    let text = format!("Instance lifecycle script execution for EC2 Instance {} has Succeeded", node.id);
     events::instance(cluster, &node, Level::Info, &text, Some("Succeeded"), cx);
-    let checks = cluster.groups.iter().any(|group| {
-        group.name() == node.group && group.spec.on_start_deep_health_checks.is_some()
-    });
+    let checks = cluster
+        .groups
+        .iter()
+        .any(|group| group.name() == node.group && group.spec.on_start_deep_health_checks.is_some());
     if checks {
         cluster.nodes[at].phase = Phase::DeepHealthCheck;
         cluster.nodes[at].due = Some(cx.now + DEEP_CHECK);
@@ -237,9 +204,7 @@ fn become_running(cluster: &mut Cluster, at: usize, state: &mut State, cx: &Mome
 fn failed(cluster: &mut Cluster, at: usize, message: String, state: &mut State, cx: &Moment<'_>) {
     let script = message == SCRIPTS_FAILED;
     let node = &mut cluster.nodes[at];
-    node.phase = Phase::Failure {
-        message: message.clone(),
-    };
+    node.phase = Phase::Failure { message: message.clone() };
     let node = node.clone();
     neighbours::leave(state, cx, &cluster.eks_name, &node.kubernetes_name());
     if cluster.continuous {
@@ -251,24 +216,10 @@ fn failed(cluster: &mut Cluster, at: usize, message: String, state: &mut State, 
                 node.id
             )
         } else {
-            format!(
-                "Instance creation in Cluster {} and InstanceGroup {} failed: {message}",
-                cluster.name, node.group
-            )
+            format!("Instance creation in Cluster {} and InstanceGroup {} failed: {message}", cluster.name, node.group)
         };
-        events::instance(
-            cluster,
-            &node,
-            Level::Error,
-            &text,
-            script.then_some("Failed"),
-            cx,
-        );
-        if let Some(group) = cluster
-            .groups
-            .iter_mut()
-            .find(|group| group.spec.instance_group_name == node.group)
-        {
+        events::instance(cluster, &node, Level::Error, &text, script.then_some("Failed"), cx);
+        if let Some(group) = cluster.groups.iter_mut().find(|group| group.spec.instance_group_name == node.group) {
             group.launch_at = Some(cx.now + RETRY);
         }
     }
@@ -307,22 +258,14 @@ fn gone(cluster: &mut Cluster, at: usize, state: &mut State, cx: &Moment<'_>) {
 /// Makes or renews the Kubernetes node.
 pub(super) fn join(cluster: &Cluster, at: usize, state: &mut State, cx: &Moment<'_>) {
     let node = &cluster.nodes[at];
-    let Some(group) = cluster
-        .groups
-        .iter()
-        .find(|group| group.name() == node.group)
-    else {
+    let Some(group) = cluster.groups.iter().find(|group| group.name() == node.group) else {
         return;
     };
     let it = types::find(&node.instance_type).expect("a node's type was checked");
     let checking = node.phase == Phase::DeepHealthCheck;
     let config = group.spec.kubernetes_config.clone().unwrap_or_default();
     let mut labels = config.labels.clone().unwrap_or_default();
-    let health = if checking {
-        "Unschedulable"
-    } else {
-        "Schedulable"
-    };
+    let health = if checking { "Unschedulable" } else { "Schedulable" };
     let fixed = [
         ("sagemaker.amazonaws.com/node-health-status", health),
         ("sagemaker.amazonaws.com/cluster-name", &cluster.name),
@@ -338,38 +281,18 @@ pub(super) fn join(cluster: &Cluster, at: usize, state: &mut State, cx: &Moment<
     labels.insert("kubernetes.io/hostname".into(), node.kubernetes_name());
     if group.spec.on_start_deep_health_checks.is_some() {
         let result = if checking { "InProgress" } else { "Passed" };
-        labels.insert(
-            "sagemaker.amazonaws.com/deep-health-check-status".into(),
-            result.into(),
-        );
+        labels.insert("sagemaker.amazonaws.com/deep-health-check-status".into(), result.into());
     }
     let capacity = capacity(it, group.spec.threads_per_core);
     let name = node.kubernetes_name();
-    neighbours::join(
-        state,
-        cx,
-        &cluster.eks_name,
-        KubernetesNode {
-            name,
-            labels,
-            config,
-            capacity,
-        },
-    );
+    neighbours::join(state, cx, &cluster.eks_name, KubernetesNode { name, labels, config, capacity });
 }
 
 /// Graviton families end their generation with a `g`.
 fn architecture(name: &str) -> &'static str {
     let family = name.split('.').nth(1).unwrap_or_default();
-    let graviton = ["c", "m", "r"]
-        .iter()
-        .any(|class| family.starts_with(class))
-        && family.ends_with('g');
-    if graviton || family.contains("gb200") {
-        "arm64"
-    } else {
-        "amd64"
-    }
+    let graviton = ["c", "m", "r"].iter().any(|class| family.starts_with(class)) && family.ends_with('g');
+    if graviton || family.contains("gb200") { "arm64" } else { "amd64" }
 }
 
 fn capacity(it: &InstanceType, threads_per_core: Option<u32>) -> BTreeMap<String, String> {
@@ -379,10 +302,7 @@ fn capacity(it: &InstanceType, threads_per_core: Option<u32>) -> BTreeMap<String
     let mut capacity = BTreeMap::from([
         ("cpu".to_owned(), vcpus.to_string()),
         ("memory".to_owned(), format!("{}Gi", it.memory_gib)),
-        (
-            "pods".to_owned(),
-            if it.vcpus <= 4 { "14" } else { "110" }.to_owned(),
-        ),
+        ("pods".to_owned(), if it.vcpus <= 4 { "14" } else { "110" }.to_owned()),
     ]);
     let devices = match it.accelerator {
         Accelerator::Gpu => Some("nvidia.com/gpu"),
@@ -409,10 +329,7 @@ mod tests {
             ("s3://b/a/b/", "b", "a/b/on_create.sh"),
         ];
         for (uri, bucket, key) in cases {
-            assert_eq!(
-                location(uri, "on_create.sh"),
-                (bucket.to_owned(), key.to_owned())
-            );
+            assert_eq!(location(uri, "on_create.sh"), (bucket.to_owned(), key.to_owned()));
         }
     }
 }

@@ -15,25 +15,16 @@ pub(super) fn next(cluster: &mut Cluster, state: &mut State, cx: &Moment<'_>) {
     if let Some(message) = failure(cluster) {
         return take_back(cluster, &message, state, cx);
     }
-    let pending: Vec<usize> = (0..cluster.nodes.len())
-        .filter(|at| cluster.nodes[*at].phase == Phase::PatchPending)
-        .collect();
+    let pending: Vec<usize> =
+        (0..cluster.nodes.len()).filter(|at| cluster.nodes[*at].phase == Phase::PatchPending).collect();
     if pending.is_empty() {
         return done(cluster);
     }
-    let config = cluster
-        .groups
-        .iter()
-        .find_map(|group| group.software_config.clone());
+    let config = cluster.groups.iter().find_map(|group| group.software_config.clone());
     let all = cluster
         .nodes
         .iter()
-        .filter(|node| {
-            cluster
-                .groups
-                .iter()
-                .any(|group| group.desired.is_some() && group.name() == node.group)
-        })
+        .filter(|node| cluster.groups.iter().any(|group| group.desired.is_some() && group.name() == node.group))
         .count();
     for at in pending.into_iter().take(batch(config.as_ref(), all)) {
         let node = &mut cluster.nodes[at];
@@ -52,9 +43,7 @@ pub(super) fn next(cluster: &mut Cluster, state: &mut State, cx: &Moment<'_>) {
 
 /// How many nodes at once: all, unless the request says less.
 fn batch(config: Option<&Value>, all: usize) -> usize {
-    let Some(size) =
-        config.and_then(|config| config.pointer("/RollingUpdatePolicy/MaximumBatchSize"))
-    else {
+    let Some(size) = config.and_then(|config| config.pointer("/RollingUpdatePolicy/MaximumBatchSize")) else {
         return all;
     };
     let value = size.get("Value").and_then(Value::as_u64).unwrap_or(1);
@@ -67,10 +56,9 @@ fn batch(config: Option<&Value>, all: usize) -> usize {
 
 fn failure(cluster: &Cluster) -> Option<String> {
     cluster.nodes.iter().find_map(|node| match &node.phase {
-        Phase::Failure { message } => Some(format!(
-            "Instance {} failed to update with the following error: \"{message}\"",
-            node.id
-        )),
+        Phase::Failure { message } => {
+            Some(format!("Instance {} failed to update with the following error: \"{message}\"", node.id))
+        }
         _ => None,
     })
 }

@@ -15,25 +15,14 @@ use crate::world::{Moment, State};
 /// The cluster that `ClusterName` names, by name or ARN.
 pub(super) fn cluster<'a>(state: &'a State, body: &Value) -> Result<&'a Cluster, ServiceError> {
     let name = text(body, "ClusterName");
-    let found = state
-        .sagemaker
-        .clusters
-        .values()
-        .find(|cluster| cluster.name == name || cluster.arn == name);
+    let found = state.sagemaker.clusters.values().find(|cluster| cluster.name == name || cluster.arn == name);
     found.ok_or_else(|| no_cluster(name))
 }
 
 /// The same, to change it.
-pub(super) fn cluster_mut<'a>(
-    state: &'a mut State,
-    body: &Value,
-) -> Result<&'a mut Cluster, ServiceError> {
+pub(super) fn cluster_mut<'a>(state: &'a mut State, body: &Value) -> Result<&'a mut Cluster, ServiceError> {
     let name = text(body, "ClusterName");
-    let found = state
-        .sagemaker
-        .clusters
-        .values_mut()
-        .find(|cluster| cluster.name == name || cluster.arn == name);
+    let found = state.sagemaker.clusters.values_mut().find(|cluster| cluster.name == name || cluster.arn == name);
     found.ok_or_else(|| no_cluster(name))
 }
 
@@ -60,24 +49,19 @@ pub(super) fn groups(body: &Value) -> Vec<(GroupSpec, bool)> {
     let plain: Option<Vec<GroupSpec>> = member(body, "InstanceGroups");
     let restricted: Option<Vec<GroupSpec>> = member(body, "RestrictedInstanceGroups");
     let plain = plain.into_iter().flatten().map(|spec| (spec, false));
-    plain
-        .chain(restricted.into_iter().flatten().map(|spec| (spec, true)))
-        .collect()
+    plain.chain(restricted.into_iter().flatten().map(|spec| (spec, true))).collect()
 }
 
 /// Refuses while the cluster is busy, and for good when it has failed.
 pub(super) fn changeable(cluster: &Cluster) -> Result<(), ServiceError> {
     match cluster.status {
         Status::InService => Ok(()),
-        Status::Failed => Err(conflict(
-            cluster,
-            "A cluster that has failed cannot be updated; delete it and create it again.",
-        )),
-        Status::Creating
-        | Status::Updating
-        | Status::SystemUpdating
-        | Status::RollingBack
-        | Status::Deleting => Err(conflict(cluster, "Wait until the cluster is InService.")),
+        Status::Failed => {
+            Err(conflict(cluster, "A cluster that has failed cannot be updated; delete it and create it again."))
+        }
+        Status::Creating | Status::Updating | Status::SystemUpdating | Status::RollingBack | Status::Deleting => {
+            Err(conflict(cluster, "Wait until the cluster is InService."))
+        }
     }
 }
 
@@ -134,18 +118,10 @@ pub(super) fn limits(
     name: &str,
     groups: &[(GroupSpec, bool)],
 ) -> Result<(), ServiceError> {
-    let others = state
-        .sagemaker
-        .clusters
-        .values()
-        .filter(|cluster| cluster.name != name);
+    let others = state.sagemaker.clusters.values().filter(|cluster| cluster.name != name);
     let mut used = BTreeMap::<String, u64>::new();
     for cluster in others.clone() {
-        for group in cluster
-            .groups
-            .iter()
-            .filter(|_| cluster.status != Status::Failed)
-        {
+        for group in cluster.groups.iter().filter(|_| cluster.status != Status::Failed) {
             add(&mut used, &group.spec, group.target);
         }
     }
@@ -163,22 +139,11 @@ pub(super) fn limits(
     within(cx, types::TOTAL, total(&used), total(&had), total(&asked))?;
     for (quota, count) in &asked {
         let had = had.get(quota).copied().unwrap_or(0);
-        within(
-            cx,
-            quota,
-            used.get(quota).copied().unwrap_or(0),
-            had,
-            *count,
-        )?;
+        within(cx, quota, used.get(quota).copied().unwrap_or(0), had, *count)?;
     }
-    let volumes = groups
-        .iter()
-        .flat_map(|(spec, _)| spec.instance_storage_configs.iter().flatten());
+    let volumes = groups.iter().flat_map(|(spec, _)| spec.instance_storage_configs.iter().flatten());
     let sizes = volumes.filter_map(|config| config.ebs_volume_config.as_ref()?.volume_size_in_gb);
-    let (largest, limit) = (
-        sizes.max().unwrap_or(0),
-        types::limit(cx.faults, types::EBS_SIZE),
-    );
+    let (largest, limit) = (sizes.max().unwrap_or(0), types::limit(cx.faults, types::EBS_SIZE));
     if largest > limit {
         let text = format!(
             "The account-level service limit '{}' is {limit} Gigabytes, with a request of {largest} Gigabytes. {INCREASE}",
@@ -190,24 +155,14 @@ pub(super) fn limits(
 }
 
 fn add(counts: &mut BTreeMap<String, u64>, spec: &GroupSpec, count: u32) {
-    let first = spec
-        .types()
-        .first()
-        .map(|it| types::usage_quota(it, spec.spot()))
-        .unwrap_or_default();
+    let first = spec.types().first().map(|it| types::usage_quota(it, spec.spot())).unwrap_or_default();
     *counts.entry(first).or_default() += u64::from(count);
 }
 
 const INCREASE: &str = "Please use AWS Service Quotas to request an increase for this quota. If AWS Service Quotas is not available, contact AWS support to request an increase for this quota.";
 
 /// What stays within the limit, or asks for no more than there was, is fine.
-fn within(
-    cx: &Moment<'_>,
-    quota: &str,
-    others: u64,
-    had: u64,
-    asked: u64,
-) -> Result<(), ServiceError> {
+fn within(cx: &Moment<'_>, quota: &str, others: u64, had: u64, asked: u64) -> Result<(), ServiceError> {
     let limit = types::limit(cx.faults, quota);
     if asked <= had || others + asked <= limit {
         return Ok(());

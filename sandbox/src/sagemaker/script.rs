@@ -12,12 +12,7 @@ pub(super) fn failure(name: &str, text: &str) -> Option<(u8, String)> {
     }
     let first = text.lines().next().unwrap_or_default();
     if text.contains("\r\n") {
-        let interpreter = text
-            .split('\n')
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("#!")
-            .trim_start();
+        let interpreter = text.split('\n').next().unwrap_or_default().trim_start_matches("#!").trim_start();
         let shown = interpreter.trim_end_matches('\r');
         let words = match shown.strip_prefix("/usr/bin/env ") {
             Some(program) => format!("/usr/bin/env: '{program}\\r': No such file or directory"),
@@ -74,10 +69,9 @@ fn nesting(command: &str) -> i32 {
     if matches!(first, "then" | "do" | "else") {
         first = words.next().unwrap_or_default();
     }
-    let opens = matches!(
-        first,
-        "if" | "for" | "while" | "until" | "case" | "select" | "{" | "("
-    ) || command.ends_with('{') || command.contains("() {");
+    let opens = matches!(first, "if" | "for" | "while" | "until" | "case" | "select" | "{" | "(")
+        || command.ends_with('{')
+        || command.contains("() {");
     let closes = matches!(first, "fi" | "done" | "esac" | "}" | ")");
     i32::from(opens) - i32::from(closes)
 }
@@ -108,21 +102,12 @@ mod tests {
             ("#!/bin/bash\necho a; exit 3\n", Some(3)),
             ("#!/bin/bash\nexit\nexit 1\n", None),
             ("#!/bin/bash\nif [ -e /x ]; then\n  exit 1\nfi\n", None),
-            (
-                "#!/bin/bash\nif [ -e /x ]; then exit 1; fi\necho fine\n",
-                None,
-            ),
-            (
-                "#!/bin/bash\nif true; then\n  echo a\nfi\nexit 2 # always\n",
-                Some(2),
-            ),
+            ("#!/bin/bash\nif [ -e /x ]; then exit 1; fi\necho fine\n", None),
+            ("#!/bin/bash\nif true; then\n  echo a\nfi\nexit 2 # always\n", Some(2)),
             ("#!/bin/bash\nfail() {\n  exit 1\n}\necho fine\n", None),
             ("#!/bin/bash\nsay() { echo a; }\nif false; then\n  exit 1\nfi\n", None),
             ("#!/bin/bash\nfor i in 1 2; do\n  exit 4\ndone\n", None),
-            (
-                "#!/bin/bash\ncat <<'EOF' >/x\nexit 1\nEOF\necho fine\n",
-                None,
-            ),
+            ("#!/bin/bash\ncat <<'EOF' >/x\nexit 1\nEOF\necho fine\n", None),
             ("#!/bin/bash\n[ -e /x ] || exit 1\n", None),
             ("#!/bin/bash\n# exit 1\n", None),
             ("echo no shebang\n", Some(126)),
@@ -132,11 +117,7 @@ mod tests {
             ("#!/usr/bin/env python3\nexit 1\n", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(
-                failure("on_create.sh", text).map(|(status, _)| status),
-                *expected,
-                "{text:?}"
-            );
+            assert_eq!(failure("on_create.sh", text).map(|(status, _)| status), *expected, "{text:?}");
         }
     }
 

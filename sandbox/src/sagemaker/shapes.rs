@@ -22,34 +22,17 @@ pub(super) fn check(shape: &str, body: &Value) -> Result<(), ServiceError> {
         return Ok(());
     }
     let errors = if found.len() == 1 { "error" } else { "errors" };
-    let text = format!(
-        "{} validation {errors} detected: {}",
-        found.len(),
-        found.join("; ")
-    );
+    let text = format!("{} validation {errors} detected: {}", found.len(), found.join("; "));
     Err(super::invalid(text))
 }
 
 #[derive(Debug)]
 enum Shape {
-    Struct {
-        members: Vec<Member>,
-        union: bool,
-    },
-    List {
-        limits: Limits,
-        of: String,
-    },
-    Map {
-        limits: Limits,
-        key: String,
-        value: String,
-    },
+    Struct { members: Vec<Member>, union: bool },
+    List { limits: Limits, of: String },
+    Map { limits: Limits, key: String, value: String },
     Enum(Vec<String>),
-    Text {
-        limits: Limits,
-        pattern: Option<(String, Regex)>,
-    },
+    Text { limits: Limits, pattern: Option<(String, Regex)> },
     Integer(Limits),
     Boolean,
     Time,
@@ -71,12 +54,8 @@ struct Limits {
 fn table() -> &'static BTreeMap<String, Shape> {
     static TABLE: OnceLock<BTreeMap<String, Shape>> = OnceLock::new();
     TABLE.get_or_init(|| {
-        let lines = include_str!("shapes.txt")
-            .lines()
-            .filter(|line| !line.starts_with('#'));
-        lines
-            .map(|line| parse(line).unwrap_or_else(|| panic!("shapes.txt: `{line}`")))
-            .collect()
+        let lines = include_str!("shapes.txt").lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| parse(line).unwrap_or_else(|| panic!("shapes.txt: `{line}`"))).collect()
     })
 }
 
@@ -87,35 +66,19 @@ fn parse(line: &str) -> Option<(String, Shape)> {
     let limits = match words.peek().and_then(|word| word.split_once("..")) {
         Some((min, max)) if matches!(kind, "list" | "map" | "string" | "integer") => {
             words.next();
-            Limits {
-                min: min.parse().ok(),
-                max: max.parse().ok(),
-            }
+            Limits { min: min.parse().ok(), max: max.parse().ok() }
         }
         _ => Limits::default(),
     };
     let shape = match kind {
-        "struct" | "union" => Shape::Struct {
-            members: words.map(member).collect::<Option<_>>()?,
-            union: kind == "union",
-        },
-        "list" => Shape::List {
-            limits,
-            of: words.next()?.to_owned(),
-        },
-        "map" => Shape::Map {
-            limits,
-            key: words.next()?.to_owned(),
-            value: words.next()?.to_owned(),
-        },
-        "enum" if rest == "@instance-types" => {
-            Shape::Enum(types::all().map(|it| it.name.to_owned()).collect())
+        "struct" | "union" => {
+            Shape::Struct { members: words.map(member).collect::<Option<_>>()?, union: kind == "union" }
         }
+        "list" => Shape::List { limits, of: words.next()?.to_owned() },
+        "map" => Shape::Map { limits, key: words.next()?.to_owned(), value: words.next()?.to_owned() },
+        "enum" if rest == "@instance-types" => Shape::Enum(types::all().map(|it| it.name.to_owned()).collect()),
         "enum" => Shape::Enum(words.map(str::to_owned).collect()),
-        "string" => Shape::Text {
-            limits,
-            pattern: pattern(rest)?,
-        },
+        "string" => Shape::Text { limits, pattern: pattern(rest)? },
         "integer" => Shape::Integer(limits),
         "boolean" => Shape::Boolean,
         "timestamp" => Shape::Time,
@@ -127,11 +90,7 @@ fn parse(line: &str) -> Option<(String, Shape)> {
 fn member(word: &str) -> Option<Member> {
     let (name, shape) = word.split_once(':')?;
     let required = name.ends_with('!');
-    Some(Member {
-        name: name.trim_end_matches('!').to_owned(),
-        required,
-        shape: shape.to_owned(),
-    })
+    Some(Member { name: name.trim_end_matches('!').to_owned(), required, shape: shape.to_owned() })
 }
 
 /// The pattern after the first `/` that begins a word; `None` in the outer option when it is no regular expression.
@@ -144,41 +103,21 @@ fn pattern(rest: &str) -> Option<Option<(String, Regex)>> {
     Some(Some((text.to_owned(), regex)))
 }
 
-fn walk(
-    name: &str,
-    value: &Value,
-    path: &str,
-    found: &mut Vec<String>,
-) -> Result<(), ServiceError> {
-    let shape = table()
-        .get(name)
-        .unwrap_or_else(|| panic!("shapes.txt has no shape {name}"));
+fn walk(name: &str, value: &Value, path: &str, found: &mut Vec<String>) -> Result<(), ServiceError> {
+    let shape = table().get(name).unwrap_or_else(|| panic!("shapes.txt has no shape {name}"));
     match (shape, value) {
-        (Shape::Struct { members, union }, Value::Object(object)) => {
-            walk_members(members, *union, object, path, found)
-        }
+        (Shape::Struct { members, union }, Value::Object(object)) => walk_members(members, *union, object, path, found),
         (Shape::List { limits, of }, Value::Array(items)) => {
             length(*limits, items.len(), value, path, found);
-            items.iter().enumerate().try_for_each(|(at, item)| {
-                walk(of, item, &format!("{path}.{}.member", at + 1), found)
-            })
+            items
+                .iter()
+                .enumerate()
+                .try_for_each(|(at, item)| walk(of, item, &format!("{path}.{}.member", at + 1), found))
         }
-        (
-            Shape::Map {
-                limits,
-                key,
-                value: of,
-            },
-            Value::Object(object),
-        ) => {
+        (Shape::Map { limits, key, value: of }, Value::Object(object)) => {
             length(*limits, object.len(), value, path, found);
             object.iter().try_for_each(|(name, item)| {
-                walk(
-                    key,
-                    &Value::String(name.clone()),
-                    &format!("{path}.{name}.key"),
-                    found,
-                )?;
+                walk(key, &Value::String(name.clone()), &format!("{path}.{name}.key"), found)?;
                 walk(of, item, &format!("{path}.{name}.value"), found)
             })
         }
@@ -187,14 +126,7 @@ fn walk(
             Ok(())
         }
         (Shape::Integer(limits), Value::Number(number)) if number.as_i64().is_some() => {
-            range(
-                *limits,
-                number.as_i64().expect("just asked"),
-                "value",
-                value,
-                path,
-                found,
-            );
+            range(*limits, number.as_i64().expect("just asked"), "value", value, path, found);
             Ok(())
         }
         (Shape::Boolean, Value::Bool(_)) | (Shape::Time, Value::Number(_)) => Ok(()),
@@ -228,37 +160,23 @@ fn walk_members(
     path: &str,
     found: &mut Vec<String>,
 ) -> Result<(), ServiceError> {
-    if let Some(unknown) = object
-        .keys()
-        .find(|key| !members.iter().any(|member| member.name == **key))
-    {
-        let place = if path.is_empty() {
-            "the request".to_owned()
-        } else {
-            format!("'{path}'")
-        };
+    if let Some(unknown) = object.keys().find(|key| !members.iter().any(|member| member.name == **key)) {
+        let place = if path.is_empty() { "the request".to_owned() } else { format!("'{path}'") };
         let known: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
-        let text = format!(
-            "Unknown member {unknown} in {place}, must be one of: {}",
-            known.join(", ")
-        );
+        let text = format!("Unknown member {unknown} in {place}, must be one of: {}", known.join(", "));
         return Err(ServiceError::new(400, "SerializationException", text));
     }
     let set = object.values().filter(|value| !value.is_null()).count();
     if union && set != 1 {
-        found.push(broken(
-            &Value::Object(object.clone()),
-            path,
-            "Member must have exactly one of its members set",
-        ));
+        found.push(broken(&Value::Object(object.clone()), path, "Member must have exactly one of its members set"));
     }
     for member in members {
         let place = below(path, &member.name);
         match object.get(&member.name).filter(|value| !value.is_null()) {
             Some(value) => walk(&member.shape, value, &place, found)?,
-            None if member.required => found.push(format!(
-                "Value null at '{place}' failed to satisfy constraint: Member must not be null"
-            )),
+            None if member.required => {
+                found.push(format!("Value null at '{place}' failed to satisfy constraint: Member must not be null"))
+            }
             None => {}
         }
     }
@@ -268,58 +186,25 @@ fn walk_members(
 /// AWS writes member names in these messages with a small first letter.
 fn below(path: &str, name: &str) -> String {
     let mut letters = name.chars();
-    let name: String = letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_lowercase)
-        .chain(letters)
-        .collect();
-    if path.is_empty() {
-        name
-    } else {
-        format!("{path}.{name}")
-    }
+    let name: String = letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect();
+    if path.is_empty() { name } else { format!("{path}.{name}") }
 }
 
 fn length(limits: Limits, length: usize, value: &Value, path: &str, found: &mut Vec<String>) {
-    range(
-        limits,
-        i64::try_from(length).unwrap_or(i64::MAX),
-        "length",
-        value,
-        path,
-        found,
-    );
+    range(limits, i64::try_from(length).unwrap_or(i64::MAX), "length", value, path, found);
 }
 
-fn range(
-    limits: Limits,
-    number: i64,
-    what: &str,
-    value: &Value,
-    path: &str,
-    found: &mut Vec<String>,
-) {
+fn range(limits: Limits, number: i64, what: &str, value: &Value, path: &str, found: &mut Vec<String>) {
     if let Some(min) = limits.min.filter(|min| number < *min) {
-        found.push(broken(
-            value,
-            path,
-            &format!("Member must have {what} greater than or equal to {min}"),
-        ));
+        found.push(broken(value, path, &format!("Member must have {what} greater than or equal to {min}")));
     }
     if let Some(max) = limits.max.filter(|max| number > *max) {
-        found.push(broken(
-            value,
-            path,
-            &format!("Member must have {what} less than or equal to {max}"),
-        ));
+        found.push(broken(value, path, &format!("Member must have {what} less than or equal to {max}")));
     }
 }
 
 fn broken(value: &Value, path: &str, rule: &str) -> String {
-    let shown = value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned);
+    let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     format!("Value '{shown}' at '{path}' failed to satisfy constraint: {rule}")
 }
 
@@ -343,11 +228,7 @@ fn mistyped(wanted: &Shape, got: &Value, path: &str) -> ServiceError {
         Shape::Boolean => "a Boolean",
         Shape::Time => "a Timestamp",
     };
-    ServiceError::new(
-        400,
-        "SerializationException",
-        format!("{got} can not be converted to {wanted} (at '{path}')"),
-    )
+    ServiceError::new(400, "SerializationException", format!("{got} can not be converted to {wanted} (at '{path}')"))
 }
 
 #[cfg(test)]
@@ -360,9 +241,7 @@ mod tests {
     fn every_named_shape_is_there() {
         for (name, shape) in table() {
             let named: Vec<&String> = match shape {
-                Shape::Struct { members, .. } => {
-                    members.iter().map(|member| &member.shape).collect()
-                }
+                Shape::Struct { members, .. } => members.iter().map(|member| &member.shape).collect(),
                 Shape::List { of, .. } => vec![of],
                 Shape::Map { key, value, .. } => vec![key, value],
                 Shape::Enum(values) => {
@@ -381,10 +260,7 @@ mod tests {
     fn what_breaks_the_model_is_said_in_awss_words() {
         let group = |change: serde_json::Value| {
             let mut group = json!({ "InstanceGroupName": "workers", "InstanceCount": 1, "InstanceType": "ml.m5.2xlarge", "ExecutionRole": "arn:aws:iam::111122223333:role/hp" });
-            group
-                .as_object_mut()
-                .expect("an object")
-                .extend(change.as_object().expect("an object").clone());
+            group.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
             json!({ "ClusterName": "c", "InstanceGroups": [group] })
         };
         let cases = [
@@ -419,8 +295,8 @@ mod tests {
             ),
         ];
         for (body, expected) in cases {
-            let got = check("CreateClusterRequest", &body)
-                .map_or_else(|error| error.to_string(), |()| "fine".to_owned());
+            let got =
+                check("CreateClusterRequest", &body).map_or_else(|error| error.to_string(), |()| "fine".to_owned());
             assert_eq!(got, expected);
         }
     }
@@ -428,13 +304,8 @@ mod tests {
     #[test]
     fn a_wrong_instance_type_is_told_the_right_ones() {
         let body = json!({ "ClusterName": "c", "InstanceGroups": [{ "InstanceGroupName": "g", "InstanceCount": 1, "InstanceType": "m5.2xlarge", "ExecutionRole": "arn:aws:iam::111122223333:role/hp" }] });
-        let error = check("CreateClusterRequest", &body)
-            .expect_err("m5.2xlarge lacks its ml.")
-            .to_string();
-        assert!(
-            error.contains("Value 'm5.2xlarge' at 'instanceGroups.1.member.instanceType'"),
-            "{error}"
-        );
+        let error = check("CreateClusterRequest", &body).expect_err("m5.2xlarge lacks its ml.").to_string();
+        assert!(error.contains("Value 'm5.2xlarge' at 'instanceGroups.1.member.instanceType'"), "{error}");
         assert!(error.contains("ml.m5.2xlarge, "), "{error}");
     }
 }

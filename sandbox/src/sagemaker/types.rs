@@ -26,37 +26,24 @@ pub(super) enum Accelerator {
 }
 
 /// Instances in one cluster (quota L-2CE978FC).
-pub(super) const PER_CLUSTER: &str =
-    "Maximum number instances allowed per SageMaker HyperPod cluster";
+pub(super) const PER_CLUSTER: &str = "Maximum number instances allowed per SageMaker HyperPod cluster";
 /// Instances in all clusters (quota L-3308CCC7).
-pub(super) const TOTAL: &str =
-    "Total number of instances allowed across SageMaker HyperPod clusters";
+pub(super) const TOTAL: &str = "Total number of instances allowed across SageMaker HyperPod clusters";
 /// The largest EBS volume in GB (quota L-E13DF72A).
-pub(super) const EBS_SIZE: &str =
-    "Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance";
+pub(super) const EBS_SIZE: &str = "Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance";
 
 /// Account limits by the beginning of a quota's name; the first that fits counts. A fault script's `quotas` go before them.
 /// The first three are AWS's defaults. AWS gives a new account 0 of most types; here the newest ones stand for that, and
 /// the others suffice for a cluster of the size that `PER_CLUSTER` allows.
-const LIMITS: &[(&str, u64)] = &[
-    (PER_CLUSTER, 20),
-    (TOTAL, 30),
-    (EBS_SIZE, 1024),
-    ("ml.p6", 0),
-    ("", 20),
-];
+const LIMITS: &[(&str, u64)] = &[(PER_CLUSTER, 20), (TOTAL, 30), (EBS_SIZE, 1024), ("ml.p6", 0), ("", 20)];
 
 /// All types in the order of the API.
 pub(super) fn all() -> impl Iterator<Item = &'static InstanceType> {
     static TABLE: OnceLock<Vec<InstanceType>> = OnceLock::new();
     TABLE
         .get_or_init(|| {
-            let lines = include_str!("instance_types.txt")
-                .lines()
-                .filter(|line| !line.starts_with('#'));
-            lines
-                .map(|line| parse(line).unwrap_or_else(|| panic!("instance_types.txt: `{line}`")))
-                .collect()
+            let lines = include_str!("instance_types.txt").lines().filter(|line| !line.starts_with('#'));
+            lines.map(|line| parse(line).unwrap_or_else(|| panic!("instance_types.txt: `{line}`"))).collect()
         })
         .iter()
 }
@@ -68,20 +55,12 @@ pub(super) fn find(name: &str) -> Option<&'static InstanceType> {
 
 /// The quota name for instances of a type.
 pub(super) fn usage_quota(instance_type: &str, spot: bool) -> String {
-    format!(
-        "{instance_type} for cluster {}usage",
-        if spot { "spot instance " } else { "" }
-    )
+    format!("{instance_type} for cluster {}usage", if spot { "spot instance " } else { "" })
 }
 
 /// The account's limit of that name.
 pub(super) fn limit(faults: &Faults, quota: &str) -> u64 {
-    let default = || {
-        LIMITS
-            .iter()
-            .find(|(name, _)| quota.starts_with(name))
-            .map_or(0, |(_, limit)| *limit)
-    };
+    let default = || LIMITS.iter().find(|(name, _)| quota.starts_with(name)).map_or(0, |(_, limit)| *limit);
     faults.quota(quota).unwrap_or_else(default)
 }
 
@@ -117,13 +96,7 @@ mod tests {
         let names: std::collections::BTreeSet<&str> = all().map(|it| it.name).collect();
         assert_eq!((names.len(), all().count()), (201, 201));
         let p5 = find("ml.p5.48xlarge").expect("p5 is a HyperPod type");
-        assert_eq!(
-            (p5.accelerator, p5.devices, p5.efa, p5.addresses),
-            (Accelerator::Gpu, 8, 32, 81)
-        );
-        assert_eq!(
-            find("ml.m5.2xlarge").map(|it| (it.vcpus, it.memory_gib)),
-            Some((8, 32))
-        );
+        assert_eq!((p5.accelerator, p5.devices, p5.efa, p5.addresses), (Accelerator::Gpu, 8, 32, 81));
+        assert_eq!(find("ml.m5.2xlarge").map(|it| (it.vcpus, it.memory_gib)), Some((8, 32)));
     }
 }

@@ -10,11 +10,7 @@ use crate::wire::ServiceError;
 use crate::world::{Moment, State};
 
 /// UpdateCluster: groups that are given replace those of their name whole, so that members left out are reset.
-pub(super) fn cluster(
-    state: &mut State,
-    cx: &Moment<'_>,
-    body: &Value,
-) -> Result<Value, ServiceError> {
+pub(super) fn cluster(state: &mut State, cx: &Moment<'_>, body: &Value) -> Result<Value, ServiceError> {
     let cluster = request::cluster(state, body)?;
     request::changeable(cluster)?;
     let name = cluster.name.clone();
@@ -27,10 +23,7 @@ pub(super) fn cluster(
     let mut after: Vec<(GroupSpec, bool)> = given.clone();
     let cluster = request::cluster(state, body)?;
     let replaced = |name: &str| {
-        leaving.iter().any(|it| it == name)
-            || given
-                .iter()
-                .any(|(spec, _)| spec.instance_group_name == name)
+        leaving.iter().any(|it| it == name) || given.iter().any(|(spec, _)| spec.instance_group_name == name)
     };
     after.extend(
         cluster
@@ -52,12 +45,7 @@ pub(super) fn cluster(
     Ok(json!({ "ClusterArn": cluster.arn }))
 }
 
-fn check(
-    cluster: &Cluster,
-    given: &[(GroupSpec, bool)],
-    leaving: &[String],
-    body: &Value,
-) -> Result<(), ServiceError> {
+fn check(cluster: &Cluster, given: &[(GroupSpec, bool)], leaving: &[String], body: &Value) -> Result<(), ServiceError> {
     let found = |name: &str| cluster.groups.iter().find(|group| group.name() == name);
     for name in leaving {
         if found(name).is_none() {
@@ -66,13 +54,8 @@ fn check(
                 cluster.name
             )));
         }
-        if given
-            .iter()
-            .any(|(spec, _)| spec.instance_group_name == *name)
-        {
-            return Err(super::invalid(format!(
-                "Instance group {name} cannot be both updated and deleted."
-            )));
+        if given.iter().any(|(spec, _)| spec.instance_group_name == *name) {
+            return Err(super::invalid(format!("Instance group {name} cannot be both updated and deleted.")));
         }
     }
     for (spec, restricted) in given {
@@ -80,10 +63,7 @@ fn check(
             continue;
         };
         if group.spec.override_vpc_config != spec.override_vpc_config {
-            let text = format!(
-                "OverrideVpcConfig of instance group {} cannot be changed.",
-                group.name()
-            );
+            let text = format!("OverrideVpcConfig of instance group {} cannot be changed.", group.name());
             return Err(super::invalid(text));
         }
         if group.restricted != *restricted {
@@ -93,10 +73,7 @@ fn check(
             )));
         }
     }
-    if body
-        .get("Orchestrator")
-        .is_some_and(|it| Some(it) != cluster.settings.get("Orchestrator"))
-    {
+    if body.get("Orchestrator").is_some_and(|it| Some(it) != cluster.settings.get("Orchestrator")) {
         return Err(super::invalid("Orchestrator cannot be changed."));
     }
     let mut settings = cluster.settings.clone();
@@ -106,66 +83,43 @@ fn check(
 
 fn apply(cluster: &mut Cluster, given: Vec<(GroupSpec, bool)>, leaving: &[String]) {
     for (spec, restricted) in given {
-        let Some(group) = cluster
-            .groups
-            .iter_mut()
-            .find(|group| group.spec.instance_group_name == spec.instance_group_name)
+        let Some(group) =
+            cluster.groups.iter_mut().find(|group| group.spec.instance_group_name == spec.instance_group_name)
         else {
             let mut group = create::new_group(spec, restricted);
             group.before = Some(None);
             cluster.groups.push(group);
             continue;
         };
-        group.before = Some(Some(Box::new(Before {
-            spec: group.spec.clone(),
-            target: group.target,
-        })));
+        group.before = Some(Some(Box::new(Before { spec: group.spec.clone(), target: group.target })));
         group.target = spec.instance_count;
         group.spec = spec;
         group.status = GroupStatus::Updating;
     }
-    for group in cluster.groups.iter_mut().filter(|group| {
-        leaving.contains(&group.spec.instance_group_name)
-    }) {
-        group.before = Some(Some(Box::new(Before {
-            spec: group.spec.clone(),
-            target: group.target,
-        })));
+    for group in cluster.groups.iter_mut().filter(|group| leaving.contains(&group.spec.instance_group_name)) {
+        group.before = Some(Some(Box::new(Before { spec: group.spec.clone(), target: group.target })));
         group.target = 0;
         group.status = GroupStatus::Deleting;
     }
 }
 
 /// UpdateClusterSoftware: every node of the groups gets another image, which replaces its root volume.
-pub(super) fn software(
-    state: &mut State,
-    cx: &Moment<'_>,
-    body: &Value,
-) -> Result<Value, ServiceError> {
+pub(super) fn software(state: &mut State, cx: &Moment<'_>, body: &Value) -> Result<Value, ServiceError> {
     let cluster = request::cluster_mut(state, body)?;
     request::changeable(cluster)?;
     let wanted = body.get("InstanceGroups").and_then(Value::as_array);
     let mut moves: Vec<(usize, Image)> = Vec::new();
     for (at, group) in cluster.groups.iter().enumerate() {
-        let entry = wanted.and_then(|groups| {
-            groups
-                .iter()
-                .find(|entry| entry["InstanceGroupName"] == group.name())
-        });
+        let entry = wanted.and_then(|groups| groups.iter().find(|entry| entry["InstanceGroupName"] == group.name()));
         if wanted.is_none() || entry.is_some() {
-            let version = entry
-                .and_then(|entry| entry.get("ImageReleaseVersion"))
-                .and_then(Value::as_str);
+            let version = entry.and_then(|entry| entry.get("ImageReleaseVersion")).and_then(Value::as_str);
             moves.push((at, target_image(version, body)?));
         }
     }
     for entry in wanted.into_iter().flatten() {
         let name = request::text(entry, "InstanceGroupName");
         if !cluster.groups.iter().any(|group| group.name() == name) {
-            return Err(super::invalid(format!(
-                "Instance group {name} does not exist in cluster {}.",
-                cluster.name
-            )));
+            return Err(super::invalid(format!("Instance group {name} does not exist in cluster {}.", cluster.name)));
         }
     }
     for (at, image) in moves {
@@ -174,20 +128,16 @@ pub(super) fn software(
         group.status = GroupStatus::SystemUpdating;
         group.software = Some("InProgress".to_owned());
         group.software_config = body.get("DeploymentConfig").cloned();
-        let running = cluster.nodes.iter_mut().filter(|node| {
-            node.group == group.spec.instance_group_name && node.phase == Phase::Running
-        });
+        let running = cluster
+            .nodes
+            .iter_mut()
+            .filter(|node| node.group == group.spec.instance_group_name && node.phase == Phase::Running);
         running.for_each(|node| node.phase = Phase::PatchPending);
     }
     cluster.status = Status::SystemUpdating;
     cluster.work = Work::Patching;
     cluster.due = Some(cx.now + PREPARE);
-    events::cluster(
-        cluster,
-        cx,
-        Level::Info,
-        "has been scheduled for UpdateClusterSoftware to latest.",
-    );
+    events::cluster(cluster, cx, Level::Info, "has been scheduled for UpdateClusterSoftware to latest.");
     Ok(json!({ "ClusterArn": cluster.arn }))
 }
 
@@ -206,20 +156,12 @@ fn target_image(version: Option<&str>, body: &Value) -> Result<Image, ServiceErr
 }
 
 /// DeleteCluster.
-pub(super) fn delete(
-    state: &mut State,
-    cx: &Moment<'_>,
-    body: &Value,
-) -> Result<Value, ServiceError> {
+pub(super) fn delete(state: &mut State, cx: &Moment<'_>, body: &Value) -> Result<Value, ServiceError> {
     let name = request::cluster(state, body)?.name.clone();
     let mut cluster = state.sagemaker.clusters.remove(&name).expect("just found");
     let deletable = matches!(cluster.status, Status::InService | Status::Failed);
-    let refused = (!deletable).then(|| {
-        request::conflict(
-            &cluster,
-            "Wait until it is InService or Failed, then delete it.",
-        )
-    });
+    let refused =
+        (!deletable).then(|| request::conflict(&cluster, "Wait until it is InService or Failed, then delete it."));
     if deletable {
         cluster.status = Status::Deleting;
         cluster.work = Work::Deleting;

@@ -19,18 +19,13 @@ pub(super) fn visible(cluster: &Cluster, cx: &Moment<'_>) -> bool {
 }
 
 /// DescribeCluster.
-pub(super) fn describe_cluster(
-    state: &State,
-    cx: &Moment<'_>,
-    body: &Value,
-) -> Result<Value, ServiceError> {
+pub(super) fn describe_cluster(state: &State, cx: &Moment<'_>, body: &Value) -> Result<Value, ServiceError> {
     let cluster = request::cluster(state, body)?;
     if !visible(cluster, cx) {
         return Err(request::no_cluster(&cluster.name));
     }
     let groups = |restricted: bool| -> Vec<Value> {
-        let those =
-            (0..cluster.groups.len()).filter(|at| cluster.groups[*at].restricted == restricted);
+        let those = (0..cluster.groups.len()).filter(|at| cluster.groups[*at].restricted == restricted);
         those.map(|at| group_details(cluster, at)).collect()
     };
     let mut answer = json!({
@@ -59,11 +54,7 @@ pub(super) fn describe_cluster(
 
 fn auto_scaling(cluster: &Cluster, value: &Value) -> Value {
     let mut value = value.clone();
-    value["Status"] = json!(if cluster.status == Status::Creating {
-        "Creating"
-    } else {
-        "InService"
-    });
+    value["Status"] = json!(if cluster.status == Status::Creating { "Creating" } else { "InService" });
     value
 }
 
@@ -90,14 +81,8 @@ fn group_details(cluster: &Cluster, at: usize) -> Value {
     details.insert("TargetStateCount".into(), json!(group.target));
     let desired = group.desired.as_ref().unwrap_or(&group.image);
     images_of(&mut details, &group.image, Some(desired));
-    details.insert(
-        "ImageVersionStatus".into(),
-        json!(images::status(&group.image)),
-    );
-    let alive = cluster
-        .nodes_of(group.name())
-        .filter(|node| node.alive() && node.started())
-        .count();
+    details.insert("ImageVersionStatus".into(), json!(images::status(&group.image)));
+    let alive = cluster.nodes_of(group.name()).filter(|node| node.alive() && node.started()).count();
     if alive != group.target as usize && group.status != GroupStatus::Failed {
         details.insert("ActiveOperations".into(), json!({ "Scaling": 1 }));
     }
@@ -113,9 +98,7 @@ fn group_details(cluster: &Cluster, at: usize) -> Value {
 
 /// The members of the specification that were set, under the names that they have in an answer.
 fn set_members(group: &Group) -> Map<String, Value> {
-    let Value::Object(spec) = json!(group.spec) else {
-        unreachable!("a struct is an object")
-    };
+    let Value::Object(spec) = json!(group.spec) else { unreachable!("a struct is an object") };
     let mut details = Map::new();
     for (name, value) in spec.into_iter().filter(|(_, value)| !value.is_null()) {
         match name.as_str() {
@@ -123,20 +106,12 @@ fn set_members(group: &Group) -> Map<String, Value> {
             "MinInstanceCount" => drop(details.insert("MinCount".into(), value)),
             "InstanceRequirements" => {
                 let types = &value["InstanceTypes"];
-                details.insert(
-                    name,
-                    json!({ "CurrentInstanceTypes": types, "DesiredInstanceTypes": types }),
-                );
+                details.insert(name, json!({ "CurrentInstanceTypes": types, "DesiredInstanceTypes": types }));
             }
-            "KubernetesConfig" => {
-                drop(details.insert(name, kubernetes(group.spec.kubernetes_config.as_ref())))
-            }
+            "KubernetesConfig" => drop(details.insert(name, kubernetes(group.spec.kubernetes_config.as_ref()))),
             "AutoPatchConfig" => {
                 let mut value = value;
-                if let Some(schedule) = value
-                    .as_object_mut()
-                    .and_then(|it| it.remove("PatchSchedule"))
-                {
+                if let Some(schedule) = value.as_object_mut().and_then(|it| it.remove("PatchSchedule")) {
                     value["CurrentPatchSchedule"] = schedule.clone();
                     value["DesiredPatchSchedule"] = schedule;
                 }
@@ -164,10 +139,7 @@ fn kubernetes(config: Option<&KubernetesConfig>) -> Value {
 fn type_details(cluster: &Cluster, group: &Group) -> Value {
     let types = group.spec.types();
     let details = types.into_iter().map(|name| {
-        let count = cluster
-            .nodes_of(group.name())
-            .filter(|node| node.instance_type == name && node.started())
-            .count();
+        let count = cluster.nodes_of(group.name()).filter(|node| node.instance_type == name && node.started()).count();
         let mut details = json!({ "InstanceType": name, "CurrentCount": count });
         if let Some(threads) = group.spec.threads_per_core {
             details["ThreadsPerCore"] = json!(threads);
@@ -198,11 +170,7 @@ pub(super) fn cluster_summary(cluster: &Cluster) -> Value {
         "CreationTime": epoch(cluster.created),
         "ClusterStatus": status(cluster.status),
     });
-    let plans: Vec<&String> = cluster
-        .groups
-        .iter()
-        .filter_map(|group| group.spec.training_plan_arn.as_ref())
-        .collect();
+    let plans: Vec<&String> = cluster.groups.iter().filter_map(|group| group.spec.training_plan_arn.as_ref()).collect();
     if !plans.is_empty() {
         summary["TrainingPlanArns"] = json!(plans);
     }
@@ -238,12 +206,9 @@ pub(super) fn describe_node(state: &State, body: &Value) -> Result<Value, Servic
     let id = body.get("NodeId").and_then(Value::as_str);
     let logical = body.get("NodeLogicalId").and_then(Value::as_str);
     if id.is_some() == logical.is_some() {
-        return Err(super::invalid(
-            "Exactly one of NodeId and NodeLogicalId must be provided.",
-        ));
+        return Err(super::invalid("Exactly one of NodeId and NodeLogicalId must be provided."));
     }
-    let wanted =
-        |node: &&Node| Some(node.id.as_str()) == id || Some(node.logical_id.as_str()) == logical;
+    let wanted = |node: &&Node| Some(node.id.as_str()) == id || Some(node.logical_id.as_str()) == logical;
     let missing = || {
         super::not_found(format!(
             "Instance {} of cluster {} was not found.",
@@ -256,30 +221,13 @@ pub(super) fn describe_node(state: &State, body: &Value) -> Result<Value, Servic
 }
 
 fn node_details(cluster: &Cluster, node: &Node) -> Value {
-    let Value::Object(mut details) = node_summary(cluster, node, true) else {
-        unreachable!("a summary is an object")
-    };
-    let group = cluster
-        .groups
-        .iter()
-        .find(|group| group.name() == node.group);
+    let Value::Object(mut details) = node_summary(cluster, node, true) else { unreachable!("a summary is an object") };
+    let group = cluster.groups.iter().find(|group| group.name() == node.group);
     details.remove("CurrentImageReleaseVersion");
-    images_of(
-        &mut details,
-        &node.image,
-        group
-            .and_then(|group| group.desired.as_ref())
-            .or(Some(&node.image)),
-    );
+    images_of(&mut details, &node.image, group.and_then(|group| group.desired.as_ref()).or(Some(&node.image)));
     details.insert("PrivatePrimaryIp".into(), json!(node.address));
-    details.insert(
-        "Placement".into(),
-        json!({ "AvailabilityZone": node.zone, "AvailabilityZoneId": node.zone_id }),
-    );
-    details.insert(
-        "CapacityType".into(),
-        json!(if node.spot { "Spot" } else { "OnDemand" }),
-    );
+    details.insert("Placement".into(), json!({ "AvailabilityZone": node.zone, "AvailabilityZoneId": node.zone_id }));
+    details.insert("CapacityType".into(), json!(if node.spot { "Spot" } else { "OnDemand" }));
     if let Some(group) = group {
         let shown = [
             "LifeCycleConfig",
@@ -290,10 +238,7 @@ fn node_details(cluster: &Cluster, node: &Node) -> Value {
             "NetworkInterface",
         ];
         let set = set_members(group);
-        details.extend(
-            set.into_iter()
-                .filter(|(name, _)| shown.contains(&name.as_str())),
-        );
+        details.extend(set.into_iter().filter(|(name, _)| shown.contains(&name.as_str())));
     }
     Value::Object(details)
 }
@@ -308,10 +253,7 @@ fn instance_status(node: &Node) -> Value {
 
 fn hostname(cluster: &Cluster, node: &Node) -> String {
     let region = cluster.arn.split(':').nth(3).unwrap_or_default();
-    format!(
-        "ip-{}.{region}.compute.internal",
-        node.address.replace('.', "-")
-    )
+    format!("ip-{}.{region}.compute.internal", node.address.replace('.', "-"))
 }
 
 /// A cluster's status as the API names it.

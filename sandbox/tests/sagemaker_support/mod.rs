@@ -37,12 +37,7 @@ pub async fn closed_bench(faults: &str) -> Bench {
     let now = Arc::new(AtomicI64::new(START));
     let sandbox = open_at(dir.path(), &now, (!faults.is_empty()).then_some(faults)).await;
     let vpc = json!({ "SecurityGroupIds": ["sg-0123456789abcdef0"], "Subnets": ["subnet-0123456789abcdef0"] });
-    let mut bench = Bench {
-        dir,
-        sandbox,
-        now,
-        vpc,
-    };
+    let mut bench = Bench { dir, sandbox, now, vpc };
     bench.furnish().await;
     bench
 }
@@ -50,57 +45,28 @@ pub async fn closed_bench(faults: &str) -> Bench {
 impl Bench {
     /// Everything that a cluster needs around it: network, roles, EKS cluster, scripts.
     async fn furnish(&mut self) {
-        let vpc = self
-            .ec2("CreateVpc", &[("CidrBlock", "10.1.0.0/16")], "vpcId")
-            .await;
+        let vpc = self.ec2("CreateVpc", &[("CidrBlock", "10.1.0.0/16")], "vpcId").await;
         let mut subnets = Vec::new();
         for (zone, block) in [("us-west-2a", "10.1.0.0/24"), ("us-west-2b", "10.1.1.0/24")] {
-            let asked = [
-                ("VpcId", vpc.as_str()),
-                ("CidrBlock", block),
-                ("AvailabilityZone", zone),
-            ];
+            let asked = [("VpcId", vpc.as_str()), ("CidrBlock", block), ("AvailabilityZone", zone)];
             subnets.push(self.ec2("CreateSubnet", &asked, "subnetId").await);
         }
-        let asked = [
-            ("VpcId", vpc.as_str()),
-            ("GroupName", "hp"),
-            ("GroupDescription", "nodes"),
-        ];
+        let asked = [("VpcId", vpc.as_str()), ("GroupName", "hp"), ("GroupDescription", "nodes")];
         let security = self.ec2("CreateSecurityGroup", &asked, "groupId").await;
         self.vpc = json!({ "SecurityGroupIds": [security], "Subnets": [subnets[1]] });
-        self.role("eks", "eks.amazonaws.com", "AmazonEKSClusterPolicy")
-            .await;
-        self.role(
-            "hp-execution",
-            "sagemaker.amazonaws.com",
-            "AmazonSageMakerClusterInstanceRolePolicy",
-        )
-        .await;
+        self.role("eks", "eks.amazonaws.com", "AmazonEKSClusterPolicy").await;
+        self.role("hp-execution", "sagemaker.amazonaws.com", "AmazonSageMakerClusterInstanceRolePolicy").await;
         self.pass(30);
         let cluster = json!({
             "name": "train", "roleArn": "arn:aws:iam::111122223333:role/eks", "resourcesVpcConfig": { "subnetIds": subnets },
             "accessConfig": { "authenticationMode": "API_AND_CONFIG_MAP" },
         });
-        let (status, answer) = self
-            .send(
-                "eks",
-                "/clusters",
-                "application/json",
-                "",
-                cluster.to_string(),
-            )
-            .await;
+        let (status, answer) = self.send("eks", "/clusters", "application/json", "", cluster.to_string()).await;
         assert_eq!(status, 200, "{answer}");
         self.pass(20 * 60);
         self.put("", "").await;
-        self.put("/good/on_create.sh", "#!/bin/bash\nset -e\necho fine\n")
-            .await;
-        self.put(
-            "/bad/on_create.sh",
-            "#!/bin/bash\necho about to fail\nexit 7\n",
-        )
-        .await;
+        self.put("/good/on_create.sh", "#!/bin/bash\nset -e\necho fine\n").await;
+        self.put("/bad/on_create.sh", "#!/bin/bash\necho about to fail\nexit 7\n").await;
     }
 
     /// Lets all traffic pass between members of the nodes' security group, as EFA needs it.
@@ -112,58 +78,32 @@ impl Bench {
                 ("IpPermissions.1.IpProtocol", "-1"),
                 ("IpPermissions.1.Groups.1.GroupId", group.as_str()),
             ];
-            self.ec2(
-                &format!("AuthorizeSecurityGroup{direction}"),
-                &asked,
-                "return",
-            )
-            .await;
+            self.ec2(&format!("AuthorizeSecurityGroup{direction}"), &asked, "return").await;
         }
     }
 
     /// A role that a service may assume, with one managed policy; it cannot be assumed at once.
     pub async fn role(&self, name: &str, service: &str, policy: &str) {
         let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" }] }).to_string();
-        self.query(
-            "iam",
-            "CreateRole",
-            "2010-05-08",
-            &[("RoleName", name), ("AssumeRolePolicyDocument", &trust)],
-        )
-        .await;
+        self.query("iam", "CreateRole", "2010-05-08", &[("RoleName", name), ("AssumeRolePolicyDocument", &trust)])
+            .await;
         let arn = format!("arn:aws:iam::aws:policy/{policy}");
-        self.query(
-            "iam",
-            "AttachRolePolicy",
-            "2010-05-08",
-            &[("RoleName", name), ("PolicyArn", &arn)],
-        )
-        .await;
+        self.query("iam", "AttachRolePolicy", "2010-05-08", &[("RoleName", name), ("PolicyArn", &arn)]).await;
     }
 
     /// An EC2 call; the text of the first element of that name in its answer.
     async fn ec2(&self, operation: &str, members: &[(&str, &str)], element: &str) -> String {
         let answer = self.query("ec2", operation, "2016-11-15", members).await;
-        let (_, rest) = answer
-            .split_once(&format!("<{element}>"))
-            .unwrap_or_else(|| panic!("no {element} in {answer}"));
+        let (_, rest) =
+            answer.split_once(&format!("<{element}>")).unwrap_or_else(|| panic!("no {element} in {answer}"));
         rest.split('<').next().expect("text").to_owned()
     }
 
-    async fn query(
-        &self,
-        service: &str,
-        operation: &str,
-        version: &str,
-        members: &[(&str, &str)],
-    ) -> String {
+    async fn query(&self, service: &str, operation: &str, version: &str, members: &[(&str, &str)]) -> String {
         let fixed = [("Action", operation), ("Version", version)];
-        let form: String = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(fixed.iter().chain(members))
-            .finish();
-        let (status, answer) = self
-            .send(service, "/", "application/x-www-form-urlencoded", "", form)
-            .await;
+        let form: String =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(fixed.iter().chain(members)).finish();
+        let (status, answer) = self.send(service, "/", "application/x-www-form-urlencoded", "", form).await;
         assert_eq!(status, 200, "{operation}: {answer}");
         answer
     }
@@ -172,9 +112,7 @@ impl Bench {
     pub async fn reopen(&mut self) {
         let next = tempfile::tempdir().expect("a temporary folder");
         let placeholder = open_at(next.path(), &self.now, None).await;
-        std::mem::replace(&mut self.sandbox, placeholder)
-            .stop()
-            .await;
+        std::mem::replace(&mut self.sandbox, placeholder).stop().await;
         self.sandbox = open_at(self.dir.path(), &self.now, None).await;
     }
 
@@ -194,42 +132,24 @@ impl Bench {
     pub async fn refused(&self, operation: &str, body: Value) -> String {
         let (status, answer) = self.call("sagemaker", "SageMaker", operation, body).await;
         assert_eq!(status, 400, "{operation}: {answer}");
-        format!(
-            "{}: {}",
-            answer["__type"].as_str().unwrap_or_default(),
-            answer["message"].as_str().unwrap_or_default()
-        )
+        format!("{}: {}", answer["__type"].as_str().unwrap_or_default(), answer["message"].as_str().unwrap_or_default())
     }
 
     /// The lines of every stream of a log group.
     pub async fn log(&self, group: &str) -> Vec<String> {
-        let (_, answer) = self
-            .call(
-                "logs",
-                "Logs_20140328",
-                "FilterLogEvents",
-                json!({ "logGroupName": group }),
-            )
-            .await;
+        let (_, answer) = self.call("logs", "Logs_20140328", "FilterLogEvents", json!({ "logGroupName": group })).await;
         let events = answer["events"].as_array().cloned().unwrap_or_default();
-        events
-            .iter()
-            .map(|event| event["message"].as_str().unwrap_or_default().to_owned())
-            .collect()
+        events.iter().map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     pub async fn describe(&self) -> Value {
-        self.ok("DescribeCluster", json!({ "ClusterName": "train" }))
-            .await
+        self.ok("DescribeCluster", json!({ "ClusterName": "train" })).await
     }
 
     /// Status, and for each group its name, status, current and target count.
     pub async fn look(&self) -> String {
         let cluster = self.describe().await;
-        let groups = cluster["InstanceGroups"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let groups = cluster["InstanceGroups"].as_array().cloned().unwrap_or_default();
         let groups: Vec<String> = groups
             .iter()
             .map(|it| {
@@ -247,39 +167,14 @@ impl Bench {
 
     /// The status of each node.
     pub async fn nodes(&self) -> Vec<String> {
-        let answer = self
-            .ok(
-                "ListClusterNodes",
-                json!({ "ClusterName": "train", "MaxResults": 100 }),
-            )
-            .await;
-        let nodes = answer["ClusterNodeSummaries"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        nodes
-            .iter()
-            .map(|node| text(&node["InstanceStatus"]["Status"]))
-            .collect()
+        let answer = self.ok("ListClusterNodes", json!({ "ClusterName": "train", "MaxResults": 100 })).await;
+        let nodes = answer["ClusterNodeSummaries"].as_array().cloned().unwrap_or_default();
+        nodes.iter().map(|node| text(&node["InstanceStatus"]["Status"])).collect()
     }
 
-    async fn call(
-        &self,
-        service: &str,
-        prefix: &str,
-        operation: &str,
-        body: Value,
-    ) -> (u16, Value) {
+    async fn call(&self, service: &str, prefix: &str, operation: &str, body: Value) -> (u16, Value) {
         let target = format!("{prefix}.{operation}");
-        let (status, answer) = self
-            .send(
-                service,
-                "/",
-                "application/x-amz-json-1.1",
-                &target,
-                body.to_string(),
-            )
-            .await;
+        let (status, answer) = self.send(service, "/", "application/x-amz-json-1.1", &target, body.to_string()).await;
         (status, serde_json::from_str(&answer).expect("JSON"))
     }
 
@@ -312,10 +207,7 @@ impl Bench {
             "VpcConfig": self.vpc,
             "NodeRecovery": "Automatic",
         });
-        request
-            .as_object_mut()
-            .expect("an object")
-            .extend(changes.as_object().expect("an object").clone());
+        request.as_object_mut().expect("an object").extend(changes.as_object().expect("an object").clone());
         request
     }
 }
@@ -332,10 +224,7 @@ pub fn group(name: &str, instance_type: &str, count: u32) -> Value {
 
 /// A group with members changed or added.
 pub fn with(mut group: Value, changes: Value) -> Value {
-    group
-        .as_object_mut()
-        .expect("an object")
-        .extend(changes.as_object().expect("an object").clone());
+    group.as_object_mut().expect("an object").extend(changes.as_object().expect("an object").clone());
     group
 }
 

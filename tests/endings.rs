@@ -262,3 +262,12 @@ fn a_real_account_is_left_alone_unless_someone_says_yes() {
     assert_eq!(asked, ["GetCallerIdentity"]);
     assert_eq!(run(&["--yes"]).code, Some(0));
 }
+
+#[test]
+fn a_program_that_is_missing_is_told_before_anything_is_done() {
+    let desk = Desk::with_sandbox();
+    let mut run = desk.sandboxed(&desk.shipped("full-deployment.yaml"), &[]);
+    run.env("HPRUN_HELM", desk.path("no-helm"));
+    assert_says(&finish(run), 3, &["nothing was done: the step charts needs the program", "no-helm", "install helm"]);
+    assert!(desk.effects().is_empty(), "nothing was made");
+}

@@ -16,6 +16,7 @@ pub mod helm_install;
 pub mod hyperpod;
 pub mod pace;
 pub mod partial;
+pub mod program;
 pub mod render_config;
 pub mod step;
 pub mod update_kubeconfig;

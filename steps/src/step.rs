@@ -2,6 +2,7 @@
 //! Knows nothing of any one step, of the pipeline file, of the store or of the terminal.
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 
 use indexmap::IndexMap;
@@ -12,6 +13,7 @@ use crate::context::StepContext;
 use crate::error::{ErrorClass, StepError};
 use crate::files::{FileInput, Files};
 use crate::partial::{Finding, Partial, ValueType};
+use crate::program::Program;
 use crate::value::Value;
 
 /// One thing hprun can do to the outside world. `Self` is the inputs, and exists only when every expression in
@@ -44,6 +46,11 @@ pub trait Step: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
     /// The outputs that a step with these inputs declares.
     fn outputs(_inputs: &Partial, _files: &Files) -> DeclaredOutputs {
         declared_outputs::<Self::Outputs>()
+    }
+
+    /// The programs of this machine that a step with these inputs runs; relative paths start at `base`.
+    fn programs(_inputs: &Partial, _base: &Path) -> Vec<Program> {
+        Vec::new()
     }
 
     /// On resume: whether what a finished step made is still there and healthy. Asks only, changes nothing.
@@ -98,6 +105,8 @@ pub struct StepType {
     pub files: fn(&Partial) -> Vec<FileInput>,
     /// [`Step::check`]
     pub check: fn(&Partial, &Files) -> Vec<Finding>,
+    /// [`Step::programs`]
+    pub programs: fn(&Partial, &Path) -> Vec<Program>,
     /// [`Step::outputs`]
     pub outputs: fn(&Partial, &Files) -> DeclaredOutputs,
     /// Parses the inputs, then [`Step::run`]; the outputs as JSON.
@@ -118,6 +127,7 @@ impl StepType {
             output_schema: schema_of::<T::Outputs>,
             files: T::files,
             check: T::check,
+            programs: T::programs,
             outputs: T::outputs,
             run: run_erased::<T>,
             probe: probe_erased::<T>,

@@ -2,6 +2,7 @@
 //! Knows nothing of what is typed.
 
 use hprun_steps::context::RunInfo;
+use hprun_steps::partial::ValueType;
 use hprun_steps::value::Value;
 use indexmap::IndexMap;
 
@@ -13,7 +14,7 @@ use super::source::Source;
 use super::target::{AwsWish, Reached};
 use crate::engine::{Engine, Setup, World};
 use crate::event::{Entry, Event, Outcome, PassStarted, RecordedParam};
-use crate::expr::{RunFacts, Scope};
+use crate::expr::{KnownScope, RunFacts, Scope};
 use crate::params::Params;
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
@@ -110,6 +111,23 @@ pub fn aws_wish(source: &Source, pipeline: &Pipeline, params: &IndexMap<String, 
         role: text(&aws.role)?,
         account: text(&aws.account)?,
     })
+}
+
+/// A program that a step will need and this machine does not have is told now, not after half of the run.
+pub fn refuse_missing_programs(source: &Source, plan: &Plan) -> Result<(), CliError> {
+    let (any, none) = (|_: &str| ValueType::Any, |_: &str, _: &str| ValueType::Any);
+    let scope = KnownScope { params: &plan.params.values, param_type: &any, output_type: &none };
+    for step in plan.steps.iter().filter(|step| step.spec.when.is_none()) {
+        let programs = (step.spec.step_type.programs)(&step.spec.with.partial(&scope), &source.base);
+        if let Some(missing) = programs.iter().find(|program| !program.is_there()) {
+            let (id, path) = (step.spec.id.as_str(), missing.path.display());
+            return Err(CliError::refused(
+                format!("nothing was done: the step {id} needs the program {path}, which is not there"),
+                missing.advice,
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl Launch<'_> {

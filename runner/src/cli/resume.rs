@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Global, ResumeArgs};
 use super::failure::CliError;
-use super::launch::{Launch, aws_wish, check_offline, check_reached};
+use super::launch::{Launch, aws_wish, check_offline, check_reached, refuse_missing_programs};
 use super::params::{Givers, to_record};
 use super::source::{Source, state_folder};
 use super::target::{AwsWish, Reached, SandboxWish, kept_speed};
@@ -30,6 +30,7 @@ pub async fn run(global: &Global, args: ResumeArgs) -> Result<(), CliError> {
     refuse_elsewhere(&started, &reached)?;
     let (pipeline, params) = check_reached(&source, &mut givers, &reached, offline).await?;
     let plan = Plan::new(pipeline, params);
+    refuse_missing_programs(&source, &plan)?;
     let launch = Launch { global, pass: &args.pass, store: &store, run: row.id, lock, source: &source, plan, reached };
     let pass = PassStarted {
         text: (source.text != latest_text(&store, &launch.run, &started)?).then(|| source.text.clone()),

@@ -3,7 +3,7 @@
 use super::args::{Global, RunArgs};
 use super::confirm;
 use super::failure::CliError;
-use super::launch::{Launch, aws_wish, check_offline, check_reached};
+use super::launch::{Launch, aws_wish, check_offline, check_reached, refuse_missing_programs};
 use super::params::{Givers, to_record};
 use super::source::{Source, state_folder};
 use super::target::{Reached, SandboxWish};
@@ -29,6 +29,7 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<(), CliError> {
     };
     let (pipeline, params) = check_reached(&source, &mut givers, &reached, offline).await?;
     let plan = Plan::new(pipeline, params);
+    refuse_missing_programs(&source, &plan)?;
     if !args.new {
         refuse_unfinished(&store, &plan, &reached)?;
     }

@@ -8,6 +8,7 @@ use semver::Version;
 use super::process::{self, Invocation, Ran};
 use crate::context::StepContext;
 use crate::error::{ErrorClass, StepError};
+use crate::program::Program;
 
 /// OCI charts work without a switch from here on (helm release notes).
 const OLDEST: Version = Version::new(3, 8, 0);
@@ -30,12 +31,7 @@ pub struct Helm {
 impl Helm {
     /// Finds helm: the input, HPRUN_HELM, or PATH; and asks for its version.
     pub async fn find(cx: &mut StepContext<'_>, input: Option<&str>, work: &Path) -> Result<Self, StepError> {
-        let named = input.map(|path| match path.contains('/') {
-            true => cx.run.base.join(path),
-            false => PathBuf::from(path),
-        });
-        let from_variable = || std::env::var_os("HPRUN_HELM").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let program = named.or_else(from_variable).unwrap_or_else(|| PathBuf::from("helm"));
+        let program = program(input, &cx.run.base).path;
         let mut helm =
             Self { program, version: OLDEST, work: work.to_owned(), environment: environment(cx, &work.join("home")) };
         let shown = helm.program.display().to_string();
@@ -77,6 +73,13 @@ impl Helm {
             recorded,
         }
     }
+}
+
+/// The helm that is meant: the input (a path starts at `base`), HPRUN_HELM, or the one on PATH.
+pub fn program(input: Option<&str>, base: &Path) -> Program {
+    let named = input.map(|path| if path.contains('/') { base.join(path) } else { PathBuf::from(path) });
+    let from_variable = || std::env::var_os("HPRUN_HELM").filter(|path| !path.is_empty()).map(PathBuf::from);
+    Program { path: named.or_else(from_variable).unwrap_or_else(|| PathBuf::from("helm")), advice: ADVICE }
 }
 
 /// The user's helm settings, kubeconfig and plugins take no part: what happens is what the pipeline says.

@@ -20,6 +20,7 @@ use crate::context::{Intent, Origin, StepContext};
 use crate::error::StepError;
 use crate::files::{FileInput, Files};
 use crate::partial::{Finding, Partial};
+use crate::program::Program;
 use crate::step::{Health, Step};
 use crate::value::Value;
 use chart::Chart;
@@ -193,6 +194,13 @@ impl Step for HelmInstall {
 
     fn files(inputs: &Partial) -> Vec<FileInput> {
         check::files(inputs)
+    }
+
+    fn programs(inputs: &Partial, base: &Path) -> Vec<Program> {
+        match inputs.get("helm") {
+            Some(helm) if helm.as_str().is_none() => Vec::new(),
+            helm => vec![helm::program(helm.and_then(Partial::as_str), base)],
+        }
     }
 
     fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {

@@ -96,8 +96,12 @@ fn a_secret_is_nowhere_but_where_it_was_asked_for() {
     assert_eq!(std::fs::metadata(&rendered).unwrap().permissions().mode() & 0o777, 0o600);
     let state = files(&desk.path("state"));
     assert!(state.iter().any(|path| path.ends_with("hprun.db")), "{state:?}");
+    // Nor is the digest of what holds it: that of a short secret could be guessed back.
+    let digest = hprun_steps::files::sha256(&bytes);
     for path in state.iter().filter(|path| **path != rendered) {
-        assert_clean(&path.display().to_string(), &std::fs::read(path).unwrap());
+        let bytes = std::fs::read(path).unwrap();
+        assert_clean(&path.display().to_string(), &bytes);
+        assert!(!holds(&bytes, &digest), "{} has the digest of a file that holds a secret", path.display());
     }
     let sent = desk
         .journal()

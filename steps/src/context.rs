@@ -369,7 +369,8 @@ impl<'a> StepContext<'a> {
             .map_err(|e| StepError::failed(format!("cannot write {}", full.display())).because(e.to_string()))?;
         self.written.retain(|f| Path::new(&f.path) != full);
         let path = full.to_string_lossy().into_owned();
-        self.written.push(FileDigest { path, sha256: sha256(bytes), mode: mode.bits() });
+        let sha256 = if mode == FileMode::Secret { String::new() } else { sha256(bytes) };
+        self.written.push(FileDigest { path, sha256, mode: mode.bits() });
         Ok(full)
     }
 
@@ -382,8 +383,10 @@ impl<'a> StepContext<'a> {
 /// Who may read a file that a step writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileMode {
-    /// Only this user (0600): for secrets, tokens and anything that may hold one.
+    /// Only this user (0600): for what names accounts and endpoints.
     Private,
+    /// Only this user (0600), and no digest of it is recorded: the digest of a short secret would be a leak.
+    Secret,
     /// Everyone (0644).
     Shared,
 }
@@ -392,7 +395,7 @@ impl FileMode {
     /// The permission bits.
     pub fn bits(self) -> u32 {
         match self {
-            Self::Private => 0o600,
+            Self::Private | Self::Secret => 0o600,
             Self::Shared => 0o644,
         }
     }

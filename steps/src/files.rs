@@ -73,7 +73,7 @@ pub struct FileContent {
 pub struct FileDigest {
     /// As spelled in the inputs (for a file in a folder: folder, `/`, the rest).
     pub path: String,
-    /// Hex digest of the contents.
+    /// Hex digest of the contents; empty for a file that holds a secret.
     pub sha256: String,
     /// Permission bits.
     pub mode: u32,

@@ -225,7 +225,9 @@ impl Step for FetchOutputs {
         })?;
         if let Some(path) = &self.env_file {
             let text = env::text(&env::variables(&self, &fetched, &cx.run.region)?)?;
-            let full = cx.write_file(path.as_ref(), text.as_bytes(), FileMode::Private)?;
+            let secret = self.env.values().any(|value| !value.secrets().is_empty());
+            let mode = if secret { FileMode::Secret } else { FileMode::Private };
+            let full = cx.write_file(path.as_ref(), text.as_bytes(), mode)?;
             fetched.env_file = Some(full.to_string_lossy().into_owned());
         }
         Ok(fetched)

@@ -63,8 +63,8 @@ pub enum SchemaName {
 pub struct RenderConfigOutputs {
     /// Full path of the rendered file
     pub path: String,
-    /// Hex digest of the rendered file
-    pub sha256: String,
+    /// Hex digest of the rendered file; none when it holds a secret
+    pub sha256: Option<String>,
 }
 
 impl Step for RenderConfig {
@@ -99,9 +99,10 @@ impl Step for RenderConfig {
             return Err(if secret { error.help(help) } else { error });
         }
         let path = self.target(&cx.run.folder, cx.step);
-        let mode = if secret { FileMode::Private } else { FileMode::Shared };
+        let mode = if secret { FileMode::Secret } else { FileMode::Shared };
         let path = cx.write_file(&path, text.as_bytes(), mode)?;
-        Ok(RenderConfigOutputs { path: path.to_string_lossy().into_owned(), sha256: sha256(text.as_bytes()) })
+        let sha256 = (!secret).then(|| sha256(text.as_bytes()));
+        Ok(RenderConfigOutputs { path: path.to_string_lossy().into_owned(), sha256 })
     }
 
     fn files(inputs: &Partial) -> Vec<FileInput> {
@@ -135,10 +136,14 @@ impl Step for RenderConfig {
         findings.into_iter().map(|f| f.into_finding(path)).collect()
     }
 
-    async fn probe(self, outputs: &Json, _: &mut StepContext<'_>) -> Result<Health, StepError> {
+    async fn probe(self, outputs: &Json, cx: &mut StepContext<'_>) -> Result<Health, StepError> {
         let path = outputs["path"].as_str().unwrap_or_default();
+        let source = cx.files.text(&self.template).map_err(StepError::invalid)?;
+        let values: serde_json::Map<_, _> = self.values.iter().map(|(k, v)| (k.clone(), v.reveal())).collect();
+        let target = Target { format: self.format_or_by_name(), schema: self.schema };
+        let (text, _) = examine(source, &Json::Object(values), target);
         Ok(match std::fs::read(path) {
-            Ok(bytes) if outputs["sha256"].as_str() == Some(sha256(&bytes).as_str()) => Health::Good,
+            Ok(bytes) if bytes == text.as_bytes() => Health::Good,
             Ok(_) => Health::Lost(format!("{path} was changed since")),
             Err(e) => Health::Lost(format!("{path} cannot be read: {e}")),
         })

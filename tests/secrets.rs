@@ -87,7 +87,9 @@ fn a_secret_is_nowhere_but_where_it_was_asked_for() {
         assert_clean("stderr", end.stderr.as_bytes());
     }
     assert!(run.stdout.contains("secret(password)"), "its place in the inputs is shown: {}", run.stdout);
-    assert_clean("the log file", &std::fs::read(&log).unwrap());
+    let logged = std::fs::read(&log).unwrap();
+    assert!(holds(&logged, "CloudFormation CreateStack: 200, request id "), "{}", String::from_utf8_lossy(&logged));
+    assert_clean("the log file", &logged);
 
     let rendered = PathBuf::from(desk.outputs()["config"]["path"].as_str().unwrap());
     let bytes = std::fs::read(&rendered).unwrap();

@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::aws_error::explain;
 use crate::error::StepError;
+use crate::request_log::RequestLog;
 
 /// How to reach AWS.
 #[derive(Clone, Debug, Default)]
@@ -111,37 +112,58 @@ impl Clients {
 
     /// CloudFormation.
     pub fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
-        self.cloudformation.get_or_init(|| aws_sdk_cloudformation::Client::new(&self.config))
+        self.cloudformation.get_or_init(|| {
+            let config = aws_sdk_cloudformation::config::Builder::from(&self.config).interceptor(RequestLog);
+            aws_sdk_cloudformation::Client::from_conf(config.build())
+        })
     }
 
     /// CloudWatch Logs.
     pub fn cloudwatchlogs(&self) -> &aws_sdk_cloudwatchlogs::Client {
-        self.cloudwatchlogs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(&self.config))
+        self.cloudwatchlogs.get_or_init(|| {
+            let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.config).interceptor(RequestLog);
+            aws_sdk_cloudwatchlogs::Client::from_conf(config.build())
+        })
     }
 
     /// EKS.
     pub fn eks(&self) -> &aws_sdk_eks::Client {
-        self.eks.get_or_init(|| aws_sdk_eks::Client::new(&self.config))
+        self.eks.get_or_init(|| {
+            let config = aws_sdk_eks::config::Builder::from(&self.config).interceptor(RequestLog);
+            aws_sdk_eks::Client::from_conf(config.build())
+        })
     }
 
     /// S3.
     pub fn s3(&self) -> &aws_sdk_s3::Client {
-        self.s3.get_or_init(|| aws_sdk_s3::Client::new(&self.config))
+        self.s3.get_or_init(|| {
+            let config = aws_sdk_s3::config::Builder::from(&self.config).interceptor(RequestLog);
+            aws_sdk_s3::Client::from_conf(config.build())
+        })
     }
 
     /// SageMaker.
     pub fn sagemaker(&self) -> &aws_sdk_sagemaker::Client {
-        self.sagemaker.get_or_init(|| aws_sdk_sagemaker::Client::new(&self.config))
+        self.sagemaker.get_or_init(|| {
+            let config = aws_sdk_sagemaker::config::Builder::from(&self.config).interceptor(RequestLog);
+            aws_sdk_sagemaker::Client::from_conf(config.build())
+        })
     }
 
     /// Systems Manager.
     pub fn ssm(&self) -> &aws_sdk_ssm::Client {
-        self.ssm.get_or_init(|| aws_sdk_ssm::Client::new(&self.config))
+        self.ssm.get_or_init(|| {
+            let config = aws_sdk_ssm::config::Builder::from(&self.config).interceptor(RequestLog);
+            aws_sdk_ssm::Client::from_conf(config.build())
+        })
     }
 
     /// STS.
     pub fn sts(&self) -> &aws_sdk_sts::Client {
-        self.sts.get_or_init(|| aws_sdk_sts::Client::new(&self.config))
+        self.sts.get_or_init(|| {
+            let config = aws_sdk_sts::config::Builder::from(&self.config).interceptor(RequestLog);
+            aws_sdk_sts::Client::from_conf(config.build())
+        })
     }
 
     /// The region that all clients use, if any is configured.

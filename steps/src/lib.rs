@@ -18,6 +18,7 @@ pub mod pace;
 pub mod partial;
 pub mod program;
 pub mod render_config;
+mod request_log;
 pub mod step;
 pub mod update_kubeconfig;
 pub mod upload_lifecycle;

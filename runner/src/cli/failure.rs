@@ -73,25 +73,37 @@ impl CliError {
         move |source| Self::Io { doing, source }
     }
 
-    /// The exit code that DESIGN promises: 1 failed, 2 usage or invalid, 3 refused, 130 interrupted.
+    /// The exit code, as `hprun --help` promises: 1 failed, 2 usage or invalid, 3 refused, 130 interrupted.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Usage { .. } | Self::Invalid(_) => 2,
+            Self::Usage { .. } | Self::Invalid(_) | Self::Io { .. } => 2,
             Self::Refused { .. } => 3,
-            Self::Store(StoreError::Held { .. }) => 3,
-            Self::Store(StoreError::NoRuns | StoreError::NoSuchRun(_) | StoreError::Ambiguous(..)) => 2,
+            Self::Store(error) => match error {
+                StoreError::NoRuns | StoreError::NoSuchRun(_) | StoreError::Ambiguous(..) => 2,
+                StoreError::Held { .. }
+                | StoreError::Folder { .. }
+                | StoreError::Newer { .. }
+                | StoreError::Damaged { .. }
+                | StoreError::Unwritable { .. } => 3,
+            },
             Self::Aws(error) => match error.class {
                 ErrorClass::Invalid => 2,
-                ErrorClass::Refused | ErrorClass::Login => 3,
-                ErrorClass::Failed | ErrorClass::Transient | ErrorClass::Unknown => 3,
+                ErrorClass::Refused
+                | ErrorClass::Login
+                | ErrorClass::Failed
+                | ErrorClass::Transient
+                | ErrorClass::Unknown => 3,
                 ErrorClass::Interrupted => 130,
             },
-            Self::Store(_) => 3,
-            Self::Engine { error: EngineError::Store(_), .. } => 1,
-            Self::Engine { error: EngineError::Illegal(_), .. } => 70,
-            Self::Ended { outcome: Outcome::Interrupted, .. } => 130,
-            Self::Ended { .. } => 1,
-            Self::Io { .. } => 2,
+            Self::Engine { error, .. } => match error {
+                EngineError::Store(_) => 1,
+                EngineError::Illegal(_) => 70,
+            },
+            Self::Ended { outcome, .. } => match outcome {
+                Outcome::Succeeded => 0,
+                Outcome::Failed => 1,
+                Outcome::Interrupted => 130,
+            },
         })
     }
 

@@ -1,4 +1,4 @@
-//! One try of one step as a task: its context, its time limit, its panic. It talks to the engine by messages only.
+//! One attempt of one step, run beside the engine: its context, its time limit, its panic. It talks to the engine by messages only.
 //! Decides nothing: what an end means is the engine's.
 
 use std::sync::Arc;

@@ -310,9 +310,9 @@ impl Engine {
         };
         self.emit(event).await?;
         let cancel = self.stop.child_token();
-        let task = Attempt::new(self, step, cancel.clone());
+        let attempt = Attempt::new(self, step, cancel.clone());
         self.running.insert(step, cancel);
-        tokio::spawn(async move { task.run(prepared).await });
+        tokio::spawn(async move { attempt.run(prepared).await });
         Ok(())
     }
 

@@ -66,7 +66,7 @@ pub(crate) struct Claim {
 
 impl Claim {
     pub(crate) fn take(dir: &Path) -> Result<Claim, OpenError> {
-        std::fs::create_dir_all(dir)?;
+        make_private(dir)?;
         // Absolute, because the environment that names files in it is used by processes in other folders.
         let dir = dir.canonicalize()?;
         let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock"))?;
@@ -147,4 +147,13 @@ fn read_place(dir: &Path) -> Result<Option<Place>, OpenError> {
 
 fn port_in(endpoint: &str) -> u16 {
     endpoint.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(0)
+}
+
+/// Makes the folder for this user alone: a world holds all that was sent to it, secrets too. One that is there is left as it is.
+fn make_private(dir: &Path) -> std::io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(dir)?;
+    std::fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))
 }

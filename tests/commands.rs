@@ -177,3 +177,12 @@ fn a_pipeline_is_drawn() {
     let dot = succeed(desk.command(&["graph", "--format", "dot", &file])).stdout;
     assert!(dot.starts_with("digraph ") && dot.contains("\"charts\" -> \"cluster\";"), "{dot}");
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let desk = Desk::new();
+    let hprun = desk.command(&[]).get_program().to_string_lossy().into_owned();
+    let script = format!("set -o pipefail; '{hprun}' schema | head -1; '{hprun}' steps --markdown | head -1");
+    let end = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+    assert!(end.status.success(), "{}", String::from_utf8_lossy(&end.stderr));
+}

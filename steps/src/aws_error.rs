@@ -56,9 +56,6 @@ where
             let request_id = service.err().request_id().map(str::to_owned);
             let name = code.clone().unwrap_or_else(|| format!("HTTP {status}"));
             let mut failure = StepError::new(class, format!("{could_not}: {words} ({name})"));
-            if let Some(id) = &request_id {
-                failure = failure.because(format!("request id {id}"));
-            }
             failure.code = code;
             failure.request_id = request_id;
             with_login_help(failure)

@@ -127,7 +127,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FOLDER", requires = "sandbox")]
     pub sandbox_world: Option<PathBuf>,
     /// How many times faster than the wall the sandbox's clock runs
-    #[arg(long, value_name = "N", default_value_t = 60.0, requires = "sandbox")]
+    #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = speed, requires = "sandbox")]
     pub sandbox_speed: f64,
     /// Script of faults for the sandbox (docs/sandbox-faults.md)
     #[arg(long, value_name = "FILE", requires = "sandbox")]
@@ -246,7 +246,7 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "FOLDER")]
     pub world: Option<PathBuf>,
     /// How many times faster than the wall its clock runs
-    #[arg(long, value_name = "N", default_value_t = 60.0)]
+    #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = speed)]
     pub speed: f64,
     /// Script of faults (docs/sandbox-faults.md)
     #[arg(long, value_name = "FILE")]
@@ -276,6 +276,13 @@ pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// How fast a sandbox's clock may run: from the wall's speed to a day a second.
+#[cfg(feature = "sandbox")]
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if (1.0..=86_400.0).contains(&speed) { Ok(speed) } else { Err("it must be from 1 to 86400".to_owned()) }
 }
 
 /// `hprun FILE` is `hprun run FILE`: puts `run` first when the first word is a file, or looks like the name of one. What

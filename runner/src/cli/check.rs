@@ -3,6 +3,7 @@
 use super::args::{FileArgs, Global};
 use super::failure::CliError;
 use super::params::Givers;
+use super::print;
 use super::source::Source;
 
 /// Checks it. Params without a value are no error here: their types are enough.
@@ -15,6 +16,6 @@ pub fn run(_: &Global, args: &FileArgs) -> Result<(), CliError> {
     };
     let pipeline = source.check(&known.values, wrong)?;
     let (count, plural) = (pipeline.steps.len(), if pipeline.steps.len() == 1 { "" } else { "s" });
-    eprintln!("{}: {count} step{plural}, no errors", source.shown);
+    print::note(format!("{}: {count} step{plural}, no errors", source.shown));
     Ok(())
 }

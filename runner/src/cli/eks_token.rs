@@ -5,12 +5,12 @@ use hprun_steps::eks_token;
 
 use super::args::EksTokenArgs;
 use super::failure::CliError;
+use super::print;
 
 /// Prints an ExecCredential.
 pub async fn run(args: EksTokenArgs) -> Result<(), CliError> {
     let options = ClientOptions { region: args.region, profile: args.profile, role: args.role, sandbox: None };
     let clients = Clients::new(options).await;
     let token = eks_token::token(&clients, &args.cluster_name).await?;
-    println!("{}", eks_token::exec_credential(&token));
-    Ok(())
+    print::data(eks_token::exec_credential(&token))
 }

@@ -79,7 +79,10 @@ impl CliError {
             Self::Usage { .. } | Self::Invalid(_) | Self::Io { .. } => 2,
             Self::Refused { .. } => 3,
             Self::Store(error) => match error {
-                StoreError::NoRuns | StoreError::NoSuchRun(_) | StoreError::Ambiguous(..) => 2,
+                StoreError::NoRuns
+                | StoreError::AllFinished(_)
+                | StoreError::NoSuchRun(_)
+                | StoreError::Ambiguous(..) => 2,
                 StoreError::Held { .. }
                 | StoreError::Folder { .. }
                 | StoreError::Newer { .. }
@@ -115,7 +118,11 @@ impl CliError {
                 say(&mut text, message, &[], help.as_deref());
             }
             Self::Invalid(rendered) => text.push_str(rendered),
-            Self::Aws(error) => say(&mut text, &error.message, &error.causes, error.help.as_deref()),
+            Self::Aws(error) => {
+                let id = error.request_id.iter().map(|id| format!("request id {id}"));
+                let causes: Vec<String> = error.causes.iter().cloned().chain(id).collect();
+                say(&mut text, &error.message, &causes, error.help.as_deref());
+            }
             Self::Store(error) => say(&mut text, &error.to_string(), &[], store_help(error).as_deref()),
             Self::Engine { error, run } => {
                 let help = match error {
@@ -152,6 +159,7 @@ impl From<StepError> for CliError {
 fn store_help(error: &StoreError) -> Option<String> {
     match error {
         StoreError::NoRuns => Some("begin one with: hprun FILE".to_owned()),
+        StoreError::AllFinished(run) => Some(format!("to look again at what the newest made: hprun resume {run}")),
         StoreError::NoSuchRun(_) => Some("see the runs with: hprun runs".to_owned()),
         // Of 0 nothing is known, and a signal to 0 would reach the caller's own group.
         StoreError::Held { pid: 0, .. } => None,

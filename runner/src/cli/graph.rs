@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::args::{Global, GraphArgs, GraphFormat};
 use super::failure::CliError;
 use super::params::Givers;
+use super::print;
 use super::source::Source;
 use crate::plan::Plan;
 
@@ -14,14 +15,10 @@ pub fn run(_: &Global, args: &GraphArgs) -> Result<(), CliError> {
     let givers = Givers::read(&args.pipeline.params)?;
     let known = givers.resolve(&source).unwrap_or_else(|problems| problems.known);
     let plan = Plan::new(source.check(&known.values, Vec::new())?, known);
-    print!(
-        "{}",
-        match args.format {
-            GraphFormat::Mermaid => mermaid(&plan),
-            GraphFormat::Dot => dot(&plan),
-        }
-    );
-    Ok(())
+    print::data(match args.format {
+        GraphFormat::Mermaid => mermaid(&plan),
+        GraphFormat::Dot => dot(&plan),
+    })
 }
 
 /// Mermaid's flowchart. Ids of steps are names there as they are, but for the hyphens.

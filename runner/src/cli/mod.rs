@@ -13,6 +13,7 @@ mod logging;
 mod outputs;
 mod params;
 mod plan;
+mod print;
 mod reference;
 mod resume;
 mod run;

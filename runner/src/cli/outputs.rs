@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::CliError;
 use super::args::{Global, OutputsArgs, OutputsFormat};
 use super::source::open_store;
+use super::{CliError, print};
 use crate::state::RunState;
 use crate::store::StoreError;
 
@@ -20,8 +20,8 @@ pub fn run(global: &Global, args: &OutputsArgs) -> Result<(), CliError> {
         .filter_map(|(id, step)| Some((id.clone(), step.success.as_ref()?.outputs.clone())))
         .collect();
     match args.format {
-        OutputsFormat::Json => println!("{:#}", Value::Object(outputs)),
-        OutputsFormat::Env => print!("{}", as_env(&outputs)),
+        OutputsFormat::Json => print::data(format!("{:#}", Value::Object(outputs)))?,
+        OutputsFormat::Env => print::data(as_env(&outputs))?,
     }
     Ok(())
 }

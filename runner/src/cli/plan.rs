@@ -7,6 +7,7 @@ use hprun_steps::partial::{Partial, ValueType};
 use super::args::{Global, Output, PlanArgs};
 use super::failure::CliError;
 use super::params::Givers;
+use super::print;
 use super::source::{Source, open_store};
 use crate::expr::KnownScope;
 use crate::params::{ParamSpec, ParamSpecs};
@@ -17,31 +18,37 @@ use crate::store::StoreError;
 /// Prints it.
 pub fn run(global: &Global, args: &PlanArgs) -> Result<(), CliError> {
     let source = Source::read(&args.pipeline.file)?;
-    let givers = Givers::read(&args.pipeline.params)?;
+    let state = args.resume.as_deref().map(|run| state_of(global, run)).transpose()?;
+    let recorded = state.as_ref().and_then(|state| state.pass.as_ref()).map(|pass| pass.params.clone());
+    let givers = Givers::read(&args.pipeline.params)?.over(recorded.unwrap_or_default());
     let (known, wrong) = match givers.resolve(&source) {
         Ok(params) => (params, Vec::new()),
         Err(problems) => (problems.known, problems.wrong),
     };
     let plan = Plan::new(source.check(&known.values, wrong)?, known);
-    let state = match &args.resume {
-        None => None,
-        Some(run) => {
-            let store = open_store(global)?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
-            let row = store.find(Some(run))?;
-            Some(super::resume::replay(&store, &row.id)?)
-        }
-    };
+    if let Some(begun) = state.as_ref().and_then(|state| state.started.as_ref())
+        && begun.pipeline != plan.name
+    {
+        return Err(CliError::usage(format!(
+            "that run is one of {}, and {} is {}",
+            begun.pipeline, source.shown, plan.name
+        )));
+    }
     let steps: Vec<Planned> =
         (0..plan.steps.len()).map(|i| Planned::of(&plan, i, &source.specs(), state.as_ref())).collect();
     if global.output == Output::Json {
-        println!(
-            "{:#}",
-            serde_json::json!({ "pipeline": plan.name, "steps": steps.iter().map(Planned::to_json).collect::<Vec<_>>() })
-        );
+        let steps: Vec<_> = steps.iter().map(Planned::to_json).collect();
+        print::data(format!("{:#}", serde_json::json!({ "pipeline": plan.name, "steps": steps })))
     } else {
-        print!("{}", steps.iter().map(Planned::text).collect::<String>());
+        print::data(steps.iter().map(Planned::text).collect::<String>())
     }
-    Ok(())
+}
+
+/// What the run with this id has come to.
+fn state_of(global: &Global, run: &str) -> Result<RunState, CliError> {
+    let store = open_store(global)?.ok_or_else(|| StoreError::NoSuchRun(run.to_owned()))?;
+    let row = store.find(Some(run))?;
+    super::resume::replay(&store, &row.id)
 }
 
 /// One step of the plan, as it is shown.

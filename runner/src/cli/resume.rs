@@ -6,6 +6,7 @@ use super::args::{Global, ResumeArgs};
 use super::failure::CliError;
 use super::launch::{Launch, aws_wish, check_offline, check_reached, refuse_missing_programs};
 use super::params::{Givers, to_record};
+use super::print;
 use super::source::{Source, state_folder};
 use super::target::{AwsWish, Reached, SandboxWish, kept_speed};
 use crate::event::{Event, PassStarted, RunStarted, Target};
@@ -20,6 +21,7 @@ pub async fn run(global: &Global, args: ResumeArgs) -> Result<(), CliError> {
     // Held before its events are read, so that no other process adds to them meanwhile.
     let lock = store.folder().lock(&row.id)?;
     let state = replay(&store, &row.id)?;
+    print::note(format!("run {} of {} ({})", row.id, row.pipeline, row.path));
     let started = state.started.clone().ok_or_else(|| StoreError::NoSuchRun(row.id.clone()))?;
     let recorded = state.pass.as_ref().map_or_else(|| started.params.clone(), |pass| pass.params.clone());
     let source = read_source(&started)?;

@@ -5,6 +5,7 @@ use super::confirm;
 use super::failure::CliError;
 use super::launch::{Launch, aws_wish, check_offline, check_reached, refuse_missing_programs};
 use super::params::{Givers, to_record};
+use super::print;
 use super::source::{Source, state_folder};
 use super::target::{Reached, SandboxWish};
 use crate::event::{Event, FORMAT, RunStarted, Target};
@@ -37,7 +38,7 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<(), CliError> {
     let started = run_started(&source, &plan, &reached);
     let lock = store.folder().lock(&run)?;
     let launch = Launch { global, pass: &args.pass, store: &store, run, lock, source: &source, plan, reached };
-    eprintln!("run {}", launch.run);
+    print::note(format!("run {}", launch.run));
     let pass = launch.pass_started(started.params.clone())?;
     launch.go(RunState::default(), Some(Event::RunStarted(Box::new(started))), pass).await
 }
@@ -66,9 +67,9 @@ fn ask_before_real(args: &RunArgs, plan: &Plan, reached: &Reached) -> Result<(),
             "say --yes to run without being asked, or --sandbox to try it without an account",
         ));
     }
-    eprintln!("{} {}", plan.name, plan.version.as_deref().unwrap_or_default());
+    print::note(format!("{} {}", plan.name, plan.version.as_deref().unwrap_or_default()));
     for step in &plan.steps {
-        eprintln!("  {:<24} {}", step.spec.id.as_str(), step.spec.step_type.summary);
+        print::note(format!("  {:<24} {}", step.spec.id.as_str(), step.spec.step_type.summary));
     }
     if confirm::yes(&format!("Run this in {}?", reached.line()))? {
         Ok(())

@@ -2,26 +2,26 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::CliError;
 use super::args::{Global, Output};
 use super::source::open_store;
+use super::{CliError, print};
 use crate::store::{RunRow, Store};
 
 /// Prints them.
 pub fn run(global: &Global) -> Result<(), CliError> {
     let Some(store) = open_store(global)? else {
-        eprintln!("no runs yet");
+        print::note("no runs yet");
         return Ok(());
     };
     let runs = store.runs()?;
     if global.output == Output::Json {
         for row in &runs {
-            println!("{}", as_json(&store, row));
+            print::data(as_json(&store, row))?;
         }
         return Ok(());
     }
     if runs.is_empty() {
-        eprintln!("no runs yet");
+        print::note("no runs yet");
         return Ok(());
     }
     let mut table = Table::new();
@@ -35,8 +35,7 @@ pub fn run(global: &Global) -> Result<(), CliError> {
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
     }
-    println!("{}", table.trim_fmt());
-    Ok(())
+    print::data(table.trim_fmt())
 }
 
 /// What became of a run, in one word.

@@ -4,10 +4,10 @@ use std::io::Write;
 
 use hprun_sandbox::{ClockKind, Options, Sandbox};
 
-use super::CliError;
 use super::args::SandboxArgs;
 use super::signals::stop_token;
 use super::target::read_faults;
+use super::{CliError, print};
 
 /// Serves until told to stop.
 pub async fn run(args: SandboxArgs) -> Result<(), CliError> {
@@ -30,7 +30,7 @@ pub async fn run(args: SandboxArgs) -> Result<(), CliError> {
     }
     stdout.flush().map_err(CliError::io("print the environment"))?;
     drop(stdout);
-    eprintln!("serving the world in {} until Ctrl-C", world.display());
+    print::note(format!("serving the world in {} until Ctrl-C", world.display()));
     stop.cancelled().await;
     sandbox.stop().await;
     Ok(())

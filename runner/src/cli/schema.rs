@@ -1,9 +1,8 @@
 //! `hprun schema`: the JSON Schema of the pipeline file, for editors.
 
-use super::CliError;
+use super::{CliError, print};
 
 /// Prints it.
 pub fn run() -> Result<(), CliError> {
-    println!("{:#}", crate::pipeline::schema::schema(hprun_steps::STEP_TYPES));
-    Ok(())
+    print::data(format!("{:#}", crate::pipeline::schema::schema(hprun_steps::STEP_TYPES)))
 }

@@ -1,8 +1,8 @@
 //! `hprun show [RUN]`: a run as it happened, through the same reporters that showed it live.
 
-use super::CliError;
 use super::args::{Global, Output, ShowArgs};
 use super::source::open_store;
+use super::{CliError, print};
 use crate::report::{Json, Plain, Reporter};
 use crate::state::RunState;
 use crate::store::StoreError;
@@ -19,7 +19,7 @@ pub fn run(global: &Global, args: &ShowArgs) -> Result<(), CliError> {
         }
     };
     if global.output != Output::Json {
-        println!("run {} of {} ({})", row.id, row.pipeline, row.path);
+        print::data(format!("run {} of {} ({})", row.id, row.pipeline, row.path))?;
     }
     let mut state = RunState::default();
     for entry in store.events(&row.id)? {

@@ -8,8 +8,8 @@ use hprun_steps::files::Files;
 use hprun_steps::value::Value;
 use indexmap::IndexMap;
 
-use super::CliError;
 use super::args::Global;
+use super::{CliError, print};
 use crate::diagnostic::{self, Diagnostic};
 use crate::params::ParamSpecs;
 use crate::pipeline::{self, Authored, KnownParams, Pipeline};
@@ -65,7 +65,7 @@ impl Source {
         match sound {
             Some(pipeline) if !found.iter().any(Diagnostic::is_error) => {
                 if !found.is_empty() {
-                    eprint!("{}", self.render(&found));
+                    print::note(self.render(&found));
                 }
                 Ok(pipeline)
             }

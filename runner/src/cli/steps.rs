@@ -2,18 +2,20 @@
 
 use hprun_steps::partial::nearest;
 
-use super::CliError;
 use super::args::{Global, Output, StepsArgs};
 use super::reference::{index, page};
+use super::{CliError, print};
 
 /// Prints the list, or one reference page.
 pub fn run(global: &Global, args: &StepsArgs) -> Result<(), CliError> {
     let types = hprun_steps::STEP_TYPES;
     let Some(name) = &args.step_type else {
         if args.markdown {
-            print!("{}", index(types));
+            print::data(index(types))?;
         } else {
-            types.iter().for_each(|step_type| println!("{:<20} {}", step_type.name, step_type.summary));
+            for step_type in types {
+                print::data(format!("{:<20} {}", step_type.name, step_type.summary))?;
+            }
         }
         return Ok(());
     };
@@ -24,12 +26,12 @@ pub fn run(global: &Global, args: &StepsArgs) -> Result<(), CliError> {
     };
     if global.output == Output::Json {
         let (inputs, outputs) = ((step_type.input_schema)(), (step_type.output_schema)());
-        println!(
+        print::data(format!(
             "{:#}",
             serde_json::json!({ "type": name, "summary": step_type.summary, "inputs": inputs, "outputs": outputs })
-        );
+        ))?;
     } else {
-        print!("{}", page(step_type));
+        print::data(page(step_type))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use hprun_steps::context::{Origin, Record};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Entry, Event, Failure, Outcome, PassStarted, RunStarted, Target};
@@ -56,7 +57,7 @@ pub fn lines(entry: &Entry, state: &RunState) -> Vec<Line> {
         Event::Recorded { .. } => Vec::new(),
         Event::StepSucceeded { step, outputs, .. } => {
             let text = format!("done in {}", took(state, step, entry.at));
-            vec![line(Mark::Done, step, text).with(headline(outputs))]
+            vec![line(Mark::Done, step, text).with(headline(outputs)).with(left_behind(state, step))]
         }
         Event::AttemptFailed { step, attempt, failure, retry_at: None } => {
             let (message, took) = (&failure.message, took(state, step, entry.at));
@@ -136,6 +137,30 @@ fn pass_lines(pass: &PassStarted, state: &RunState) -> Vec<Line> {
     );
     lines.extend(pass.notes.iter().map(note));
     lines
+}
+
+/// What earlier tries of the step made under another name and nobody removed: it stays, and may cost money.
+fn left_behind(state: &RunState, step: &str) -> Vec<String> {
+    // Of these a step has one; of others (objects in a bucket) it has many.
+    const SINGLE: [&str; 3] = ["AWS::CloudFormation::Stack", "AWS::SageMaker::Cluster", "Helm::Release"];
+    let mut there: Vec<(&str, &str, &str)> = Vec::new();
+    for record in &state.step(step).records {
+        match record {
+            Record::ResourceRecorded { kind, id, name, origin: Origin::Made } if SINGLE.contains(&kind.as_str()) => {
+                there.retain(|(_, other, _)| other != id);
+                there.push((kind, id, name));
+            }
+            Record::ResourceRemoved { id, .. } => there.retain(|(_, other, _)| other != id),
+            Record::ResourceRecorded { .. }
+            | Record::CallIntended(_)
+            | Record::CallSettled { .. }
+            | Record::ChildStarted { .. }
+            | Record::ChildEnded { .. } => {}
+        }
+    }
+    let Some((_, _, current)) = there.pop() else { return Vec::new() };
+    let others = there.into_iter().filter(|(_, _, name)| *name != current);
+    others.map(|(kind, _, name)| format!("{name} ({kind}), made by this run before, is left as it is")).collect()
 }
 
 /// What led to a failure, and the service's code and request id, which its support asks for.

@@ -94,6 +94,9 @@ pub enum StoreError {
     /// There is no run at all.
     #[error("there are no runs in this state folder yet")]
     NoRuns,
+    /// There is nothing to resume; the newest run's id.
+    #[error("every run is finished")]
+    AllFinished(String),
     /// There is no such run.
     #[error("there is no run `{0}` in this state folder")]
     NoSuchRun(String),
@@ -177,13 +180,14 @@ impl Store {
         }
     }
 
-    /// The run that a person means by a bare `resume`: the newest that is not finished, else the newest.
+    /// The run that a person means by a bare `resume`: the newest that is not finished.
     pub fn find_to_resume(&self, prefix: Option<&str>) -> Result<RunRow, StoreError> {
         let unfinished = |row: &RunRow| row.ended.as_deref() != Some("succeeded");
-        match (prefix, self.runs()?.into_iter().find(unfinished)) {
-            (None, Some(row)) => Ok(row),
-            (None, None) | (Some(_), _) => self.find(prefix),
+        if prefix.is_some() {
+            return self.find(prefix);
         }
+        let newest = self.find(None)?;
+        self.runs()?.into_iter().find(unfinished).ok_or(StoreError::AllFinished(newest.id))
     }
 
     /// Every event of a run, in order.
@@ -227,7 +231,7 @@ impl Store {
                     (SELECT at FROM event WHERE event.run = run.id ORDER BY seq DESC LIMIT 1),
                     (SELECT CASE kind WHEN 'pass-ended' THEN body END FROM event
                       WHERE event.run = run.id ORDER BY seq DESC LIMIT 1)
-               FROM run WHERE {condition} ORDER BY run.began DESC, run.id DESC"
+               FROM run WHERE {condition} ORDER BY run.id DESC"
         );
         let read = || -> rusqlite::Result<Vec<RunRow>> {
             let mut statement = self.connection.prepare_cached(&sql)?;

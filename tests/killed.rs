@@ -259,6 +259,8 @@ fn killed_again_and_again() {
     }
     succeed(desk.resume(&[]));
     assert_eq!(&end_state(&desk), unbroken());
-    assert_eq!(finish(desk.resume(&[])).code, Some(0), "a finished run resumes to nothing to do");
+    assert_eq!(finish(desk.resume(&[])).code, Some(2), "a bare resume takes no finished run");
+    let run = text(&desk.events()[0]["run"]).to_owned();
+    assert_eq!(finish(desk.resume(&[&run])).code, Some(0), "a finished run that is named has nothing left to do");
     assert_eq!(&end_state(&desk), unbroken());
 }

@@ -2,6 +2,7 @@
 //! Knows nothing of templates, and does not wait until the cluster works: that is wait-status.
 
 mod difference;
+mod doubt;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::partial::{At, Finding, Partial, Place, Severity};
 use crate::step::{Health, Step};
 use crate::value::Value;
 use difference::{Difference, difference};
+use doubt::{Doubt, is_not_there_yet};
 
 /// How long what was just made elsewhere (a role, a cluster) may stay unseen, in the service's time.
 const SETTLES_WITHIN: Duration = Duration::from_secs(120);
@@ -463,36 +465,6 @@ async fn settle_deletion(cx: &mut StepContext<'_>) -> Result<(), StepError> {
         cx.settle(&token, Ok(())).await?;
     }
     Ok(())
-}
-
-/// What is still unsure about a creation, and since when.
-#[derive(Default)]
-struct Doubt {
-    made: Option<Duration>,
-    since: Option<Duration>,
-    updates: u32,
-}
-
-impl Doubt {
-    /// The service said that the cluster is there, and may take a while to show it.
-    fn is_made_and_unseen(&self, cx: &StepContext<'_>) -> bool {
-        self.made.is_some_and(|at| cx.clock.elapsed().saturating_sub(at) < SETTLES_WITHIN)
-    }
-
-    /// Whether the time in which things settle is not yet over.
-    fn may_go_on(&mut self, cx: &StepContext<'_>) -> bool {
-        let now = cx.clock.elapsed();
-        now.saturating_sub(*self.since.get_or_insert(now)) < SETTLES_WITHIN
-    }
-}
-
-/// Whether a refusal may only mean that something made a moment ago is not seen everywhere yet.
-fn is_not_there_yet(error: &StepError) -> bool {
-    let text = error.message.to_lowercase();
-    error.has_code("ValidationException")
-        && ["could not assume", "unable to assume", "cannot assume", "cannot be assumed", "does not exist", "not found"]
-            .iter()
-            .any(|words| text.contains(words))
 }
 
 fn with_advice(error: StepError) -> StepError {

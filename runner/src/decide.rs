@@ -1,13 +1,14 @@
 //! What to do next in a run: one exhaustive, pure function of the plan, the state and the time.
 //! Pure: knows no clock, file, environment or network; the engine does what is said here and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hprun_steps::ErrorClass;
 use jiff::Timestamp;
 
-use crate::event::Outcome;
+use crate::event::{Outcome, Selection};
 use crate::pipeline::{OnFailure, Retry};
 use crate::plan::Plan;
 use crate::state::{Inputs, RunState, Status, StepState};
@@ -40,7 +41,7 @@ pub struct Limits {
 /// What to do now. `verifying` are the steps whose earlier result is being looked at. An empty answer means: wait for
 /// what is under way.
 pub fn next(plan: &Plan, state: &RunState, verifying: &BTreeSet<usize>, limits: Limits, now: Timestamp) -> Vec<Move> {
-    let view = View { plan, state, verifying };
+    let view = View { plan, state, verifying, chosen: chosen(plan, state) };
     let busy = view.all().filter(|&i| view.is_busy(i)).count();
     if limits.stopping {
         return if busy == 0 { vec![Move::Finish(Outcome::Interrupted)] } else { Vec::new() };
@@ -61,6 +62,41 @@ pub fn next(plan: &Plan, state: &RunState, verifying: &BTreeSet<usize>, limits: 
     let soonest = waits.into_iter().filter_map(|m| if let Move::WaitUntil(at) = m { Some(at) } else { None }).min();
     starts.extend(soonest.map(Move::WaitUntil));
     starts
+}
+
+/// The steps of a pass in which a person chose a single one: it, and those that are taken as done.
+struct Chosen {
+    only: usize,
+    trusted: BTreeSet<usize>,
+}
+
+fn chosen(plan: &Plan, state: &RunState) -> Option<Chosen> {
+    let selection = &state.pass.as_ref()?.selection;
+    let only = plan.index(selection.only.as_deref()?)?;
+    Some(Chosen { only, trusted: selection.trust.iter().filter_map(|id| plan.index(id)).collect() })
+}
+
+impl Chosen {
+    fn has(&self, i: usize) -> bool {
+        self.only == i || self.trusted.contains(&i)
+    }
+}
+
+/// The steps that a person asked to run again in this pass, with the reason to record: those of `--from` with all that
+/// need them, directly or not, and the one of `--only`.
+pub fn forced(plan: &Plan, selection: &Selection) -> BTreeMap<usize, String> {
+    let only = selection.only.iter().filter_map(|id| plan.index(id).map(|i| (i, format!("asked for by --only {id}"))));
+    let mut found: BTreeMap<usize, String> = only.collect();
+    for id in &selection.from {
+        let mut open: Vec<usize> = plan.index(id).into_iter().collect();
+        while let Some(step) = open.pop() {
+            if let Entry::Vacant(place) = found.entry(step) {
+                place.insert(format!("asked for by --from {id}"));
+                open.extend(plan.dependents(step));
+            }
+        }
+    }
+    found
 }
 
 /// How long to wait before the next try, before jitter; none when there is none. `step` already counts this failure.
@@ -130,6 +166,8 @@ struct View<'a> {
     plan: &'a Plan,
     state: &'a RunState,
     verifying: &'a BTreeSet<usize>,
+    /// The only steps that may be begun, if a person chose.
+    chosen: Option<Chosen>,
 }
 
 impl View<'_> {
@@ -146,7 +184,10 @@ impl View<'_> {
     }
 
     fn status(&self, i: usize) -> Status {
-        self.state.step(self.plan.steps[i].spec.id.as_str()).status
+        // The newest pass names the plan's steps in their order, and the state keeps that order.
+        let (id, step) = self.state.steps.get_index(i).expect("the pass has every step of its plan");
+        debug_assert_eq!(id, self.plan.steps[i].spec.id.as_str());
+        step.status
     }
 
     fn is_busy(&self, i: usize) -> bool {
@@ -163,12 +204,16 @@ impl View<'_> {
         match self.status(i) {
             Status::Succeeded | Status::Reused | Status::Skipped => true,
             Status::Failed => self.plan.steps[i].spec.on_failure == OnFailure::Continue,
-            Status::Waiting | Status::Held | Status::Running | Status::Retrying(_) | Status::Interrupted => false,
+            // With one step chosen, what the others did before is enough for it.
+            Status::Held | Status::Waiting => self.chosen.as_ref().is_some_and(|chosen| !chosen.has(i)),
+            Status::Running | Status::Retrying(_) | Status::Interrupted => false,
         }
     }
 
     fn startable(&self, steps: impl Iterator<Item = usize>, now: Timestamp, moves: &mut Vec<Move>) {
-        for i in steps.filter(|i| !self.verifying.contains(i)) {
+        let may_begin =
+            |i: &usize| !self.verifying.contains(i) && self.chosen.as_ref().is_none_or(|chosen| chosen.has(*i));
+        for i in steps.filter(may_begin) {
             let is_met = || self.plan.steps[i].needs.iter().all(|&need| self.is_met(need));
             match self.status(i) {
                 Status::Waiting if is_met() => moves.push(Move::Begin(i)),
@@ -190,7 +235,12 @@ impl View<'_> {
     }
 
     fn outcome(&self) -> Outcome {
-        if self.all().all(|i| self.is_met(i)) { Outcome::Succeeded } else { Outcome::Failed }
+        match &self.chosen {
+            Some(chosen) if self.is_met(chosen.only) => Outcome::Partial,
+            Some(_) => Outcome::Failed,
+            None if self.all().all(|i| self.is_met(i)) => Outcome::Succeeded,
+            None => Outcome::Failed,
+        }
     }
 }
 

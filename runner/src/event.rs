@@ -35,6 +35,13 @@ pub struct Entry {
 pub enum Event {
     /// The run exists. Always the first event, and only once.
     RunStarted(Box<RunStarted>),
+    /// What a step of an earlier run recorded is this run's now: right after the `RunStarted` of a rerun.
+    Inherited {
+        /// Id of the step, in both runs.
+        step: String,
+        /// All that it recorded there, oldest first.
+        records: Vec<Record>,
+    },
     /// A process took the run up: the first does so right after `RunStarted`, each resume does again.
     PassStarted(Box<PassStarted>),
     /// A try of a step begins. Nothing of it has happened yet.
@@ -102,10 +109,38 @@ pub enum Event {
         /// What was looked at.
         reason: String,
     },
+    /// A person says that the step is done: nothing of it is looked at.
+    StepTrusted {
+        /// Id of the step.
+        step: String,
+        /// The resolved inputs, with `secret(NAME)` in place of secrets.
+        inputs: serde_json::Value,
+        /// The files that the inputs name.
+        files: Vec<FileDigest>,
+        /// What it hands on: the outputs of its newest success, or none.
+        outputs: serde_json::Value,
+    },
     /// The process is done with the run, for now or for good.
     PassEnded {
         /// How.
         outcome: Outcome,
+    },
+    /// What this run made is another run's now: nothing can follow.
+    HandedOver {
+        /// Id of that run.
+        to: String,
+    },
+    /// The run was written into a file, to go on elsewhere.
+    Exported {
+        /// Name of the machine that it left.
+        host: String,
+    },
+    /// The run came here in a file.
+    Imported {
+        /// Name of this machine.
+        host: String,
+        /// The pipeline file's full path here.
+        path: String,
     },
 }
 
@@ -135,6 +170,9 @@ pub struct RunStarted {
     pub caller: String,
     /// The params.
     pub params: IndexMap<String, RecordedParam>,
+    /// The runs whose things passed to this one, oldest first: what their tags name is ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<String>,
 }
 
 /// Where a run happens.
@@ -186,6 +224,24 @@ pub struct PassStarted {
     pub usual: BTreeMap<String, f64>,
     /// The steps of this pass, in order of the plan: id and type.
     pub steps: IndexMap<String, String>,
+    /// What a person chose for this pass.
+    #[serde(default, skip_serializing_if = "Selection::is_empty")]
+    pub selection: Selection,
+}
+
+/// What a person chooses when resuming, by ids of steps.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Selection {
+    /// These and all that need them, directly or not, run again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
+    /// This one runs, and no other is touched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
+    /// These are taken as done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<String>,
 }
 
 /// A step's error, as recorded.
@@ -220,20 +276,36 @@ pub enum Outcome {
     Failed,
     /// It was told to stop: the run can be resumed.
     Interrupted,
+    /// The one step that was chosen is done, others are not: the run can be resumed.
+    Partial,
+}
+
+impl Selection {
+    /// Whether nothing was chosen.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Event {
     /// The step that the event is about, if it is about one.
     pub fn step(&self) -> Option<&str> {
         match self {
-            Self::RunStarted(_) | Self::PassStarted(_) | Self::PassEnded { .. } => None,
-            Self::AttemptStarted { step, .. }
+            Self::RunStarted(_)
+            | Self::PassStarted(_)
+            | Self::PassEnded { .. }
+            | Self::HandedOver { .. }
+            | Self::Exported { .. }
+            | Self::Imported { .. } => None,
+            Self::Inherited { step, .. }
+            | Self::AttemptStarted { step, .. }
             | Self::Recorded { step, .. }
             | Self::StepSucceeded { step, .. }
             | Self::AttemptFailed { step, .. }
             | Self::AttemptInterrupted { step, .. }
             | Self::StepSkipped { step, .. }
-            | Self::StepReused { step, .. } => Some(step),
+            | Self::StepReused { step, .. }
+            | Self::StepTrusted { step, .. } => Some(step),
         }
     }
 
@@ -250,6 +322,11 @@ impl Event {
             Self::StepSkipped { .. } => "step-skipped",
             Self::StepReused { .. } => "step-reused",
             Self::PassEnded { .. } => "pass-ended",
+            Self::Inherited { .. } => "inherited",
+            Self::StepTrusted { .. } => "step-trusted",
+            Self::HandedOver { .. } => "handed-over",
+            Self::Exported { .. } => "exported",
+            Self::Imported { .. } => "imported",
         }
     }
 }

@@ -21,14 +21,36 @@ pub struct RunState {
     pub pass_began: Option<Timestamp>,
     /// How the newest pass ended; none while it goes on, or if it was killed.
     pub outcome: Option<Outcome>,
-    /// Every step that an event named.
+    /// The steps of the newest pass, in order of its plan; after them those of earlier passes only.
     pub steps: IndexMap<String, StepState>,
+    /// Whether the run left this record, and how.
+    pub left: Option<Left>,
+    /// The pipeline file's path and text, where they are no longer those of `started`.
+    pub moved: Moved,
     /// The number of the newest event.
     pub seq: u64,
     /// When the first event was recorded.
     pub began: Option<Timestamp>,
     /// When the newest event was recorded.
     pub last: Option<Timestamp>,
+}
+
+/// How a run left a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// What it made is this other run's.
+    HandedOver(String),
+    /// It was written into a file on this machine, to go on elsewhere.
+    Exported(String),
+}
+
+/// What is newer than the beginning of the run says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// The pipeline file's full path.
+    pub path: Option<String>,
+    /// Its text.
+    pub text: Option<String>,
 }
 
 /// A step as its events tell it.
@@ -46,8 +68,10 @@ pub struct StepState {
     pub records: Vec<Record>,
     /// The inputs and files of the newest try.
     pub latest: Option<Inputs>,
-    /// The newest success.
+    /// The newest success, as long as no later try has begun.
     pub success: Option<Success>,
+    /// The newest success before that: what a person who trusts the step means.
+    pub former: Option<Success>,
     /// The newest failure in this pass.
     pub failure: Option<Failure>,
     /// When the newest try began.
@@ -153,21 +177,23 @@ impl RunState {
         self.steps.get(id).unwrap_or(&UNTOUCHED)
     }
 
+    /// The pipeline file's full path, as last recorded.
+    pub fn path(&self) -> Option<&str> {
+        self.moved.path.as_deref().or(self.started.as_ref().map(|started| started.path.as_str()))
+    }
+
+    /// The pipeline file's text, as last recorded.
+    pub fn text(&self) -> Option<&str> {
+        self.moved.text.as_deref().or(self.started.as_ref().map(|started| started.text.as_str()))
+    }
+
     /// Takes in the next event.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), IllegalEvent> {
         let refuse = |why: &str| IllegalEvent { seq: entry.seq, kind: entry.event.kind(), why: why.to_owned() };
         if entry.seq != self.seq + 1 {
             return Err(refuse(&format!("event {} was expected", self.seq + 1)));
         }
-        match (&entry.event, &self.started) {
-            (Event::RunStarted(_), Some(_)) => return Err(refuse("the run has started already")),
-            (Event::RunStarted(_), None) => {}
-            (_, None) => return Err(refuse("the run has not started")),
-            (Event::PassStarted(_), Some(_)) => {}
-            (_, Some(_)) if self.pass.is_none() => return Err(refuse("no pass has started")),
-            (_, Some(_)) if self.outcome.is_some() => return Err(refuse("the pass has ended")),
-            (_, Some(_)) => {}
-        }
+        self.refusal(&entry.event).map_or(Ok(()), |why| Err(refuse(why)))?;
         match &entry.event {
             Event::RunStarted(started) => self.started = Some(started.clone()),
             Event::PassStarted(pass) => {
@@ -175,14 +201,25 @@ impl RunState {
                 self.pass_began = Some(entry.at);
             }
             Event::PassEnded { outcome } => self.outcome = Some(*outcome),
+            Event::HandedOver { to } => self.left = Some(Left::HandedOver(to.clone())),
+            Event::Exported { host } => self.left = Some(Left::Exported(host.clone())),
+            Event::Imported { path, .. } => {
+                self.left = None;
+                self.moved.path = Some(path.clone());
+            }
+            Event::Inherited { step, records } => {
+                self.steps.entry(step.clone()).or_default().records.extend(records.iter().cloned());
+            }
             Event::AttemptStarted { step, .. }
             | Event::Recorded { step, .. }
             | Event::StepSucceeded { step, .. }
             | Event::AttemptFailed { step, .. }
             | Event::AttemptInterrupted { step, .. }
             | Event::StepSkipped { step, .. }
-            | Event::StepReused { step, .. } => {
-                let step_type = self.pass.as_ref().and_then(|pass| pass.steps.get(step)).cloned().unwrap_or_default();
+            | Event::StepReused { step, .. }
+            | Event::StepTrusted { step, .. } => {
+                let pass = self.pass.as_ref().expect("a step's event stands in a pass");
+                let step_type = pass.steps.get(step).map_or("", String::as_str);
                 self.steps.entry(step.clone()).or_default().apply(entry, step_type).map_err(|why| refuse(&why))?;
             }
         }
@@ -192,11 +229,43 @@ impl RunState {
         Ok(())
     }
 
+    /// Why the event cannot stand where the run is now, whatever its step says.
+    fn refusal(&self, event: &Event) -> Option<&'static str> {
+        let unless = |holds: bool, why| (!holds).then_some(why);
+        if let Event::RunStarted(_) = event {
+            return unless(self.started.is_none(), "the run has started already");
+        }
+        if self.started.is_none() {
+            return Some("the run has not started");
+        }
+        match (event, &self.left) {
+            (_, Some(Left::HandedOver(_))) => Some("what the run made was handed over"),
+            (Event::Imported { .. }, Some(Left::Exported(_))) => None,
+            (Event::Imported { .. }, None) => Some("the run was not exported"),
+            // To go on in the place that a run was exported from is to take it back.
+            (Event::PassStarted(_), Some(Left::Exported(_)) | None) => None,
+            (_, Some(Left::Exported(_))) => Some("the run was exported"),
+            (Event::HandedOver { .. } | Event::Exported { .. }, None) => None,
+            (Event::Inherited { .. }, None) => unless(self.pass.is_none(), "a pass has started"),
+            (_, None) if self.pass.is_none() => Some("no pass has started"),
+            (_, None) => unless(self.outcome.is_none(), "the pass has ended"),
+        }
+    }
+
     /// A new process starts afresh, but for what was done and recorded.
     fn begin_pass(&mut self, pass: &PassStarted) {
         self.passes += 1;
         self.outcome = None;
+        self.left = None;
+        if pass.text.is_some() {
+            self.moved.text.clone_from(&pass.text);
+        }
         self.pass = Some(Box::new(pass.clone()));
+        let mut earlier = std::mem::take(&mut self.steps);
+        for id in pass.steps.keys() {
+            self.steps.insert(id.clone(), earlier.get_mut(id).map(std::mem::take).unwrap_or_default());
+        }
+        self.steps.extend(earlier.into_iter().filter(|(id, _)| !pass.steps.contains_key(id)));
         for step in self.steps.values_mut() {
             step.status = if step.success.is_some() { Status::Held } else { Status::Waiting };
             step.failures = 0;
@@ -217,13 +286,14 @@ impl StepState {
             records: Vec::new(),
             latest: None,
             success: None,
+            former: None,
             failure: None,
             began: None,
             ended: None,
         }
     }
 
-    fn apply(&mut self, entry: &Entry, step_type: String) -> Result<(), String> {
+    fn apply(&mut self, entry: &Entry, step_type: &str) -> Result<(), String> {
         match (&entry.event, self.status) {
             (
                 Event::AttemptStarted { attempt, inputs, files, .. },
@@ -233,8 +303,8 @@ impl StepState {
                 self.status = Status::Running;
                 self.began = Some(entry.at);
                 // From here on the old result says nothing of the world any more.
-                self.success = None;
-                self.latest = Some(Inputs { step_type, inputs: inputs.clone(), files: files.clone() });
+                self.former = self.success.take().or(self.former.take());
+                self.latest = Some(given(step_type, inputs, files));
             }
             (Event::Recorded { record, .. }, Status::Running) => self.records.push(record.clone()),
             (Event::StepSucceeded { attempt, outputs, files, .. }, Status::Running) if *attempt == self.attempts => {
@@ -253,10 +323,15 @@ impl StepState {
                 self.settle(Status::Interrupted, entry.at);
             }
             (Event::StepSkipped { .. }, Status::Waiting | Status::Held) => {
-                self.success = None;
+                self.former = self.success.take().or(self.former.take());
                 self.settle(Status::Skipped, entry.at);
             }
             (Event::StepReused { .. }, Status::Held) => self.settle(Status::Reused, entry.at),
+            (Event::StepTrusted { inputs, files, outputs, .. }, Status::Waiting | Status::Held) => {
+                let given = given(step_type, inputs, files);
+                self.success = Some(Success { given, outputs: outputs.clone(), files: Vec::new() });
+                self.settle(Status::Reused, entry.at);
+            }
             (_, status) => return Err(format!("the step is {} after {} tries", status.word(), self.attempts)),
         }
         Ok(())
@@ -279,6 +354,10 @@ impl StepState {
         self.status = status;
         self.ended = Some(now);
     }
+}
+
+fn given(step_type: &str, inputs: &serde_json::Value, files: &[FileDigest]) -> Inputs {
+    Inputs { step_type: step_type.to_owned(), inputs: inputs.clone(), files: files.to_vec() }
 }
 
 #[cfg(test)]

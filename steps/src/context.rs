@@ -70,6 +70,8 @@ pub struct Parts<'a> {
 pub struct RunInfo {
     /// The run's id.
     pub id: String,
+    /// Earlier runs whose things passed to this one: what names them is ours.
+    pub lineage: Vec<String>,
     /// The pipeline's name.
     pub pipeline: String,
     /// AWS partition, such as `aws`.
@@ -90,6 +92,13 @@ pub struct RunInfo {
     pub program: PathBuf,
     /// What a child process needs in its environment to reach the same AWS (the sandbox's endpoint, a profile).
     pub environment: Vec<(String, String)>,
+}
+
+impl RunInfo {
+    /// Whether the run `id` is this one, or one whose things passed to it.
+    pub fn is_ours(&self, id: &str) -> bool {
+        self.id == id || self.lineage.iter().any(|earlier| earlier == id)
+    }
 }
 
 /// A record on its way to the store, and where to say that it is durable (or that the store failed).
@@ -322,6 +331,12 @@ impl<'a> StepContext<'a> {
             }
         }
         made
+    }
+
+    /// Whether a mark of the run `id` on a resource (a tag, a label) says that it is ours: it names this run, or one whose
+    /// things passed to it.
+    pub fn is_ours(&self, id: &str) -> bool {
+        self.run.is_ours(id)
     }
 
     /// The tags that say whose a resource is; written when it is created, never later.

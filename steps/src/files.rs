@@ -124,6 +124,15 @@ impl Files {
         self.folders.insert(spelled.to_owned(), inside);
     }
 
+    /// Takes `bytes` as the contents of the file at `path`, if `inputs` named it: what a step would write, before it does.
+    pub fn foresee(&mut self, path: &str, bytes: &[u8]) {
+        if let Some(entry) = self.entries.get_mut(Path::new(path)) {
+            let mode = entry.as_ref().map_or(0o644, |content| content.mode);
+            let content = FileContent { bytes: bytes.to_vec(), mode, sha256: sha256(bytes), leaves_folder: None };
+            *entry = Ok(Arc::new(content));
+        }
+    }
+
     /// The file at `path`, spelled as in the inputs. The error says why it cannot be read.
     pub fn get(&self, path: &str) -> Result<&FileContent, String> {
         match self.entries.get(Path::new(path)) {

@@ -61,6 +61,11 @@ pub trait Step: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<Health, StepError>> + Send {
         async { Ok(Health::Good) }
     }
+
+    /// What [`Step::run`] would do now, as far as can be told by asking only: for `resume --explain`.
+    fn foresee(self, _cx: &mut StepContext<'_>) -> impl Future<Output = Result<Foresight, StepError>> + Send {
+        async { Ok(Foresight::default()) }
+    }
 }
 
 /// The outputs of a step by name.
@@ -82,6 +87,19 @@ pub enum Health {
     Good,
     /// No longer there or no longer good; the text says what was found.
     Lost(String),
+}
+
+/// What a step would do, told before it does it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Foresight {
+    /// What it would hand on, if that is known.
+    pub outputs: Option<serde_json::Value>,
+    /// Files that it would write, with full paths.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// What it would change on what is there, one line each.
+    pub changes: Vec<String>,
+    /// Why it would refuse.
+    pub refusal: Option<StepError>,
 }
 
 /// A boxed future of a step.
@@ -113,6 +131,8 @@ pub struct StepType {
     pub run: for<'a> fn(Value, &'a mut StepContext<'_>) -> StepFuture<'a, serde_json::Value>,
     /// Parses the inputs, then [`Step::probe`].
     pub probe: for<'a> fn(Value, &'a serde_json::Value, &'a mut StepContext<'_>) -> StepFuture<'a, Health>,
+    /// Parses the inputs, then [`Step::foresee`].
+    pub foresee: for<'a> fn(Value, &'a mut StepContext<'_>) -> StepFuture<'a, Foresight>,
 }
 
 impl StepType {
@@ -131,6 +151,7 @@ impl StepType {
             outputs: T::outputs,
             run: run_erased::<T>,
             probe: probe_erased::<T>,
+            foresee: foresee_erased::<T>,
         }
     }
 }
@@ -203,4 +224,8 @@ fn probe_erased<'a, T: Step>(
     cx: &'a mut StepContext<'_>,
 ) -> StepFuture<'a, Health> {
     Box::pin(async move { parse::<T>(inputs)?.probe(outputs, cx).await })
+}
+
+fn foresee_erased<'a, T: Step>(inputs: Value, cx: &'a mut StepContext<'_>) -> StepFuture<'a, Foresight> {
+    Box::pin(async move { parse::<T>(inputs)?.foresee(cx).await })
 }

@@ -163,9 +163,32 @@ pub struct ResumeArgs {
     /// How to go about it.
     #[command(flatten)]
     pub pass: PassArgs,
+    /// What to do with which step.
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
     /// Script of faults for the sandbox that the run happens in
     #[arg(long, value_name = "FILE")]
     pub sandbox_faults: Option<PathBuf>,
+}
+
+/// What a person chooses for a resume.
+#[derive(Debug, Clone, Args)]
+pub struct ChoiceArgs {
+    /// Only say what would be reused, what would run again and why, and what cannot be done
+    #[arg(long)]
+    pub explain: bool,
+    /// Run this step and all that need it again, whatever was done (after a secret was changed, say)
+    #[arg(long, value_name = "STEP", conflicts_with = "only")]
+    pub from: Vec<String>,
+    /// Run this step alone; the results of the others stand as they are
+    #[arg(long, value_name = "STEP")]
+    pub only: Option<String>,
+    /// Take this step as done, without looking
+    #[arg(long, value_name = "STEP")]
+    pub trust: Vec<String>,
+    /// Go on here although the run was exported: nobody may go on with it elsewhere then
+    #[arg(long)]
+    pub take_back: bool,
 }
 
 /// What `plan` takes.

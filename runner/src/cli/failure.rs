@@ -103,7 +103,7 @@ impl CliError {
                 EngineError::Illegal(_) => 70,
             },
             Self::Ended { outcome, .. } => match outcome {
-                Outcome::Succeeded => 0,
+                Outcome::Succeeded | Outcome::Partial => 0,
                 Outcome::Failed => 1,
                 Outcome::Interrupted => 130,
             },

@@ -12,8 +12,8 @@ use super::params::{Givers, missing_error, should_ask};
 use super::signals::stop_token;
 use super::source::Source;
 use super::target::{AwsWish, Reached};
-use crate::engine::{Engine, Setup, World};
-use crate::event::{Entry, Event, Outcome, PassStarted, RecordedParam};
+use crate::engine::{self, Engine, Setup, World};
+use crate::event::{Entry, Event, Outcome, PassStarted, RecordedParam, Selection};
 use crate::expr::{KnownScope, RunFacts, Scope};
 use crate::params::Params;
 use crate::pipeline::Pipeline;
@@ -132,9 +132,8 @@ pub fn refuse_missing_programs(source: &Source, plan: &Plan) -> Result<(), CliEr
 
 impl Launch<'_> {
     /// Records the start of the pass (after `first`, for a new run) and runs it to its end.
-    pub async fn go(self, mut state: RunState, first: Option<Event>, pass: PassStarted) -> Result<(), CliError> {
+    pub async fn go(self, mut state: RunState, first: Vec<Event>, pass: PassStarted) -> Result<(), CliError> {
         let stop = stop_token()?;
-        let info = self.run_info();
         let log = Log::open(self.store.folder(), &self.run, self.lock, state.seq)?;
         let mut reporter = reporter(self.global, &self.run, &self.reached);
         let now = self.reached.clock.now();
@@ -144,18 +143,30 @@ impl Launch<'_> {
             state.apply(entry).map_err(|e| CliError::Engine { error: e.into(), run: self.run.clone() })?;
             reporter.event(entry, &state);
         }
-        let Reached { clients, clock, .. } = &self.reached;
-        let world = World { plan: self.plan, run: info, clients: clients.clone(), clock: clock.clone() };
         let max_parallel = usize::from(self.pass.max_parallel);
+        let world = world(self.store, &self.run, self.source, &self.reached, (self.plan, &state));
         let engine = Engine::new(Setup { world, state, log: log.handle(), reporter, max_parallel, stop });
         let result = engine.run().await;
         self.reached.close().await;
         drop(log);
         match result {
-            Ok((Outcome::Succeeded, _)) => Ok(()),
+            Ok((Outcome::Succeeded | Outcome::Partial, _)) => Ok(()),
             Ok((outcome, _)) => Err(CliError::Ended { outcome, run: self.run }),
             Err(error) => Err(CliError::Engine { error, run: self.run }),
         }
+    }
+
+    /// Says what the pass would do, and does nothing.
+    pub async fn explain(self, mut state: RunState, pass: PassStarted) -> Result<(), CliError> {
+        let stop = stop_token()?;
+        let (at, orphaned) = (self.reached.clock.now(), pass.orphaned.clone());
+        let notes = pass.notes.clone();
+        let entry = Entry { seq: state.seq + 1, at, event: Event::PassStarted(Box::new(pass)) };
+        state.apply(&entry).map_err(|e| CliError::Engine { error: e.into(), run: self.run.clone() })?;
+        let world = world(self.store, &self.run, self.source, &self.reached, (self.plan, &state));
+        let verdicts = engine::explain::explain(world, state, stop).await;
+        self.reached.close().await;
+        super::explain::print(self.global, &self.run, &super::explain::Told { verdicts, orphaned, notes })
     }
 
     /// The event that says that this process took the run up.
@@ -168,27 +179,31 @@ impl Launch<'_> {
             text: None,
             orphaned: Vec::new(),
             notes: Vec::new(),
+            selection: Selection::default(),
             usual: self.store.usual_durations(&self.plan.name, self.reached.target.key())?,
             steps,
         })
     }
+}
 
-    fn run_info(&self) -> RunInfo {
-        let Reached { caller, region, target, environment, .. } = &self.reached;
-        RunInfo {
-            id: self.run.clone(),
-            pipeline: self.plan.name.clone(),
-            partition: caller.partition.clone(),
-            account: caller.account.clone(),
-            region: region.clone(),
-            caller_arn: caller.arn.clone(),
-            sandbox: matches!(target, crate::event::Target::Sandbox { .. }),
-            folder: self.store.folder().run(&self.run),
-            base: self.source.base.clone(),
-            program: std::env::current_exe().unwrap_or_else(|_| "hprun".into()),
-            environment: environment.clone(),
-        }
-    }
+/// What every attempt of the run shares.
+fn world(store: &Store, run: &str, source: &Source, reached: &Reached, (plan, state): (Plan, &RunState)) -> World {
+    let Reached { caller, region, target, environment, .. } = reached;
+    let run = RunInfo {
+        id: run.to_owned(),
+        lineage: state.started.as_ref().map(|started| started.lineage.clone()).unwrap_or_default(),
+        pipeline: plan.name.clone(),
+        partition: caller.partition.clone(),
+        account: caller.account.clone(),
+        region: region.clone(),
+        caller_arn: caller.arn.clone(),
+        sandbox: matches!(target, crate::event::Target::Sandbox { .. }),
+        folder: store.folder().run(run),
+        base: source.base.clone(),
+        program: std::env::current_exe().unwrap_or_else(|_| "hprun".into()),
+        environment: environment.clone(),
+    };
+    World { plan, run, clients: reached.clients.clone(), clock: reached.clock.clone() }
 }
 
 /// The reporter that the command line and the terminal ask for.

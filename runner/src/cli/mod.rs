@@ -3,9 +3,11 @@
 
 mod args;
 mod check;
+mod choice;
 mod completions;
 mod confirm;
 mod eks_token;
+mod explain;
 mod failure;
 mod graph;
 mod launch;

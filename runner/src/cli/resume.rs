@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{Global, ResumeArgs};
+use super::choice;
 use super::failure::CliError;
 use super::launch::{Launch, aws_wish, check_offline, check_reached, refuse_missing_programs};
 use super::params::{Givers, to_record};
 use super::print;
 use super::source::{Source, state_folder};
 use super::target::{AwsWish, Reached, SandboxWish, kept_speed};
-use crate::event::{Event, PassStarted, RunStarted, Target};
+use crate::event::{PassStarted, RunStarted, Target};
 use crate::plan::Plan;
-use crate::state::RunState;
+use crate::state::{Left, RunState};
 use crate::store::{Store, StoreError};
 
 /// Goes on with a run.
@@ -21,10 +22,12 @@ pub async fn run(global: &Global, args: ResumeArgs) -> Result<(), CliError> {
     // Held before its events are read, so that no other process adds to them meanwhile.
     let lock = store.folder().lock(&row.id)?;
     let state = replay(&store, &row.id)?;
-    print::note(format!("run {} of {} ({})", row.id, row.pipeline, row.path));
     let started = state.started.clone().ok_or_else(|| StoreError::NoSuchRun(row.id.clone()))?;
+    refuse_gone(&row.id, &state, args.choice.take_back)?;
+    let path = state.path().unwrap_or(&started.path).to_owned();
+    print::note(format!("run {} of {} ({path})", row.id, row.pipeline));
     let recorded = state.pass.as_ref().map_or_else(|| started.params.clone(), |pass| pass.params.clone());
-    let source = read_source(&started)?;
+    let source = read_source(&path)?;
     let mut givers = Givers::read(&args.params)?.over(recorded);
     let offline = check_offline(&source, &mut givers, &args.pass)?;
     let wish = aws_wish(&source, &offline.0, &offline.1.values)?;
@@ -32,15 +35,37 @@ pub async fn run(global: &Global, args: ResumeArgs) -> Result<(), CliError> {
     refuse_elsewhere(&started, &reached)?;
     let (pipeline, params) = check_reached(&source, &mut givers, &reached, offline).await?;
     let plan = Plan::new(pipeline, params);
-    refuse_missing_programs(&source, &plan)?;
+    let selection = choice::selection(&args.choice, &plan, &state)?;
+    if !args.choice.explain {
+        refuse_missing_programs(&source, &plan)?;
+    }
     let launch = Launch { global, pass: &args.pass, store: &store, run: row.id, lock, source: &source, plan, reached };
     let pass = PassStarted {
-        text: (source.text != latest_text(&store, &launch.run, &started)?).then(|| source.text.clone()),
+        text: (state.text() != Some(&*source.text)).then(|| source.text.clone()),
+        selection,
         orphaned: orphans(&state, &launch.plan),
         notes: givers.environment_differs(&source),
         ..launch.pass_started(to_record(&launch.plan.params))?
     };
-    launch.go(state, None, pass).await
+    if args.choice.explain { launch.explain(state, pass).await } else { launch.go(state, Vec::new(), pass).await }
+}
+
+/// A run that goes on elsewhere, or whose things are another run's, must not go on here as well.
+fn refuse_gone(run: &str, state: &RunState, take_back: bool) -> Result<(), CliError> {
+    match &state.left {
+        None => Ok(()),
+        Some(Left::HandedOver(to)) => Err(CliError::refused(
+            format!("what the run {run} made is the run {to}'s now"),
+            format!("go on with that one: hprun resume {to}"),
+        )),
+        Some(Left::Exported(_)) if take_back => Ok(()),
+        Some(Left::Exported(host)) => Err(CliError::refused(
+            format!(
+                "the run {run} was exported on {host}: it may go on elsewhere, and two at once would make things twice"
+            ),
+            format!("go on where it was imported; if nobody does, take it back: hprun resume {run} --take-back"),
+        )),
+    }
 }
 
 /// The state that a run's events lead to.
@@ -49,15 +74,15 @@ pub fn replay(store: &Store, run: &str) -> Result<RunState, CliError> {
     RunState::replay(&entries).map_err(|e| CliError::Engine { error: e.into(), run: run.to_owned() })
 }
 
-fn read_source(started: &RunStarted) -> Result<Source, CliError> {
-    let path = Path::new(&started.path);
-    if !path.exists() {
+fn read_source(path: &str) -> Result<Source, CliError> {
+    let file = Path::new(path);
+    if !file.exists() {
         return Err(CliError::Usage {
-            message: format!("the pipeline file {} is gone", started.path),
+            message: format!("the pipeline file {path} is gone"),
             help: Some("put it back: its recorded text is in `hprun show --output json`".to_owned()),
         });
     }
-    Source::read(path)
+    Source::read(file)
 }
 
 async fn reach(started: &RunStarted, wish: AwsWish, faults: Option<PathBuf>) -> Result<Reached, CliError> {
@@ -93,25 +118,8 @@ fn refuse_elsewhere(started: &RunStarted, reached: &Reached) -> Result<(), CliEr
     Ok(())
 }
 
-/// The pipeline's text as last recorded.
-fn latest_text(store: &Store, run: &str, started: &RunStarted) -> Result<String, CliError> {
-    let newest = store.events(run)?.into_iter().rev().find_map(|entry| match entry.event {
-        Event::PassStarted(pass) => pass.text,
-        Event::RunStarted(_)
-        | Event::AttemptStarted { .. }
-        | Event::Recorded { .. }
-        | Event::StepSucceeded { .. }
-        | Event::AttemptFailed { .. }
-        | Event::AttemptInterrupted { .. }
-        | Event::StepSkipped { .. }
-        | Event::StepReused { .. }
-        | Event::PassEnded { .. } => None,
-    });
-    Ok(newest.unwrap_or_else(|| started.text.clone()))
-}
-
 /// Steps that have done something and are gone from the file.
 fn orphans(state: &RunState, plan: &Plan) -> Vec<String> {
-    let known = |id: &String| plan.steps.iter().any(|step| step.spec.id.as_str() == id);
-    state.steps.keys().filter(|id| !known(id)).cloned().collect()
+    let begun = state.steps.iter().filter(|(_, step)| step.attempts > 0 || !step.records.is_empty());
+    begun.map(|(id, _)| id.clone()).filter(|id| plan.index(id).is_none()).collect()
 }

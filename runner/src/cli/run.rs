@@ -40,7 +40,7 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<(), CliError> {
     let launch = Launch { global, pass: &args.pass, store: &store, run, lock, source: &source, plan, reached };
     print::note(format!("run {}", launch.run));
     let pass = launch.pass_started(started.params.clone())?;
-    launch.go(RunState::default(), Some(Event::RunStarted(Box::new(started))), pass).await
+    launch.go(RunState::default(), vec![Event::RunStarted(Box::new(started))], pass).await
 }
 
 /// One unfinished run of a pipeline in a place is enough: a second would make everything twice.
@@ -91,5 +91,6 @@ fn run_started(source: &Source, plan: &Plan, reached: &Reached) -> RunStarted {
         region: reached.region.clone(),
         caller: reached.caller.arn.clone(),
         params: to_record(&plan.params),
+        lineage: Vec::new(),
     }
 }

@@ -180,9 +180,14 @@ fn story(steps: &str, fates: &[(&str, Fate)], max_parallel: usize, passes: usize
         Event::StepSkipped { step, .. } => format!("{step}-"),
         Event::StepReused { step, .. } => format!("{step}="),
         Event::PassEnded { outcome } => format!("{outcome:?}"),
-        Event::RunStarted(_) | Event::Recorded { .. } | Event::AttemptInterrupted { .. } => {
-            unreachable!("not simulated")
-        }
+        Event::StepTrusted { step, .. } => format!("{step}!"),
+        Event::RunStarted(_)
+        | Event::Recorded { .. }
+        | Event::AttemptInterrupted { .. }
+        | Event::Inherited { .. }
+        | Event::HandedOver { .. }
+        | Event::Exported { .. }
+        | Event::Imported { .. } => unreachable!("not simulated"),
     });
     told.collect::<Vec<_>>().join(" ")
 }

@@ -1,6 +1,7 @@
 //! One attempt of one step, run beside the engine: its context, its time limit, its panic. It talks to the engine by messages only.
 //! Decides nothing: what an end means is the engine's.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use hprun_steps::clock::Clock;
 use hprun_steps::context::{Parts, Record, RecordRequest, StepContext};
 use hprun_steps::files::FileDigest;
 use hprun_steps::pace::Pace;
+use hprun_steps::step::{Foresight, Health};
 use hprun_steps::value::Secret;
 use hprun_steps::{ErrorClass, StepError};
 use tokio::sync::{mpsc, watch};
@@ -16,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 use super::prepare::Prepared;
 use super::{Engine, Message, World};
 use crate::decide::SETBACKS_ALLOWED;
+use crate::state::RunState;
+
+const BUG: &str = "the step stopped by a bug in hprun";
 
 /// A step that is told to stop because its time ran out gets this long (by the wall) to reach a safe point.
 const GRACE: Duration = Duration::from_secs(15);
@@ -28,6 +33,11 @@ tokio::task_local! {
 /// Whether the caller is in the midst of a step's work: its panic will be told as the failure of the step.
 pub fn is_in_step() -> bool {
     IN_STEP.try_with(|()| ()).is_ok()
+}
+
+/// Does something of a step's, so that its panic is told as the failure of the step.
+pub(super) fn in_step<T>(act: impl FnOnce() -> T) -> T {
+    IN_STEP.sync_scope((), act)
 }
 
 /// A try of a step, ready to go.
@@ -48,17 +58,35 @@ pub(super) struct AttemptEnd {
     pub written: Vec<FileDigest>,
 }
 
+/// What a look at an earlier result is given.
+#[derive(Clone, Copy)]
+pub(super) struct Probing<'a> {
+    /// The step, ready to begin.
+    pub prepared: &'a Prepared,
+    /// What it handed on.
+    pub outputs: &'a serde_json::Value,
+}
+
 impl Attempt {
     pub fn new(engine: &Engine, step: usize, cancel: CancellationToken) -> Self {
-        let state = engine.state.step(engine.id(step));
-        Self {
-            world: Arc::clone(&engine.world),
-            outbox: engine.outbox.clone(),
-            step,
-            attempt: state.attempts,
-            history: state.records.clone(),
-            cancel,
-        }
+        Self::of(&engine.world, engine.record.state(), step, (engine.outbox.clone(), cancel))
+    }
+
+    /// One that can only look: nobody takes what it would record.
+    pub fn to_ask(world: &Arc<World>, state: &RunState, step: usize, cancel: CancellationToken) -> Self {
+        let (outbox, _) = mpsc::channel(1);
+        Self::of(world, state, step, (outbox, cancel))
+    }
+
+    fn of(
+        world: &Arc<World>,
+        state: &RunState,
+        step: usize,
+        (outbox, cancel): (mpsc::Sender<Message>, CancellationToken),
+    ) -> Self {
+        let done = state.step(world.plan.steps[step].spec.id.as_str());
+        let (attempt, history) = (done.attempts, done.records.clone());
+        Self { world: Arc::clone(world), outbox, step, attempt, history, cancel }
     }
 
     /// Runs the step and tells the engine how it ended, even if it panics.
@@ -79,27 +107,35 @@ impl Attempt {
     /// Looks whether what an earlier pass made is still there, and tells the engine.
     pub async fn verify(self, prepared: Box<Prepared>, outputs: serde_json::Value) {
         let (step, outbox) = (self.step, self.outbox.clone());
-        let inputs = prepared.inputs.clone();
-        let health = {
-            let (records, progress) = self.channels();
-            let mut cx = self.context(&prepared, records, progress);
-            let probe = self.world.plan.steps[step].spec.step_type.probe;
-            let mut pace = Pace::default();
-            let mut pauses_left = SETBACKS_ALLOWED;
-            loop {
-                match IN_STEP.scope((), probe(inputs.clone(), &outputs, &mut cx)).await {
-                    // Throttled, or a lost connection: that says nothing of what an earlier pass made.
-                    Err(error) if pauses_left > 0 => {
-                        pauses_left -= 1;
-                        if let Err(end) = pace.after(&cx, error).await {
-                            break Err(end);
-                        }
-                    }
-                    health => break health,
-                }
-            }
-        };
+        let health = self.probe(Probing { prepared: &prepared, outputs: &outputs }).await;
         drop(outbox.send(Message::Verified { step, prepared, health }).await);
+    }
+
+    /// Looks whether what an earlier pass made is still there.
+    pub async fn probe(self, of: Probing<'_>) -> Result<Health, StepError> {
+        let (records, progress) = self.channels();
+        let mut cx = self.context(of.prepared, records, progress);
+        let probe = self.world.plan.steps[self.step].spec.step_type.probe;
+        let mut pace = Pace::default();
+        let mut pauses_left = SETBACKS_ALLOWED;
+        loop {
+            match IN_STEP.scope((), probe(of.prepared.inputs.clone(), of.outputs, &mut cx)).await {
+                // Throttled, or a lost connection: that says nothing of what an earlier pass made.
+                Err(error) if pauses_left > 0 => {
+                    pauses_left -= 1;
+                    pace.after(&cx, error).await?;
+                }
+                health => return health,
+            }
+        }
+    }
+
+    /// Asks what a try would do.
+    pub async fn foresee(self, prepared: &Prepared) -> Result<Foresight, StepError> {
+        let (records, progress) = self.channels();
+        let mut cx = self.context(prepared, records, progress);
+        let foresee = self.world.plan.steps[self.step].spec.step_type.foresee;
+        IN_STEP.scope((), foresee(prepared.inputs.clone(), &mut cx)).await
     }
 
     async fn work(self, prepared: Prepared) -> AttemptEnd {
@@ -194,13 +230,15 @@ fn redacted(outputs: serde_json::Value, secrets: &[&Secret]) -> serde_json::Valu
 
 /// What to say of a panic.
 pub(super) fn bug(error: tokio::task::JoinError) -> StepError {
-    let text = match error.try_into_panic() {
-        Ok(panic) => panic
-            .downcast_ref::<&str>()
-            .map(|s| (*s).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned()),
-        Err(e) => e.to_string(),
-    };
-    StepError::new(ErrorClass::Invalid, "the step stopped by a bug in hprun").because(text)
+    match error.try_into_panic() {
+        Ok(panic) => panicked(panic),
+        Err(e) => StepError::new(ErrorClass::Invalid, BUG).because(e.to_string()),
+    }
+}
+
+/// What to say of a panic that was caught.
+pub(super) fn panicked(panic: Box<dyn Any + Send>) -> StepError {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned());
+    StepError::new(ErrorClass::Invalid, BUG).because(text)
 }

@@ -1,12 +1,15 @@
-//! The only loop that acts: decide, do, record, report. Everything that happens in a run passes through here.
+//! The only loop that acts: decide, record, do, report. Everything that happens in a run passes through here.
 //! Knows nothing of the pipeline file, of any one step type, or of how events are shown.
 
 mod attempt;
+pub mod explain;
 mod prepare;
+mod record;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,15 +31,17 @@ use crate::report::Reporter;
 use crate::state::{IllegalEvent, RunState, Status};
 use crate::store::{LogHandle, StoreError};
 pub use attempt::is_in_step;
-use attempt::{Attempt, AttemptEnd, bug};
+use attempt::{Attempt, AttemptEnd, bug, panicked};
 use prepare::{Prepared, Readiness};
+use record::Recorder;
+
+/// Most messages that are dealt with before what they led to is put on disk: a flood of progress must not hold it up.
+const MOST_AT_ONCE: usize = 256;
 
 /// A run in the hands of this process.
 pub struct Engine {
     world: Arc<World>,
-    state: RunState,
-    log: LogHandle,
-    reporter: Box<dyn Reporter>,
+    record: Recorder,
     max_parallel: usize,
     stop: CancellationToken,
     outbox: mpsc::Sender<Message>,
@@ -45,6 +50,8 @@ pub struct Engine {
     verifying: BTreeSet<usize>,
     /// Steps with a try under way, and what tells each to stop.
     running: BTreeMap<usize, CancellationToken>,
+    /// Steps that a person asked to run again, and how it was asked.
+    forced: BTreeMap<usize, String>,
     finishing: bool,
 }
 
@@ -87,6 +94,16 @@ pub enum EngineError {
     Illegal(#[from] IllegalEvent),
 }
 
+/// What the loop does after it has decided.
+enum Next {
+    /// The pass is over.
+    Ended(Outcome),
+    /// Something was noted: decide again.
+    Again,
+    /// Nothing can be done before this time (if there is one), unless something happens.
+    Wait(Option<Timestamp>),
+}
+
 /// What running attempts tell the engine.
 enum Message {
     Record { step: usize, request: RecordRequest },
@@ -114,11 +131,11 @@ impl Engine {
     pub fn new(setup: Setup) -> Self {
         let Setup { world, state, log, reporter, max_parallel, stop } = setup;
         let (outbox, inbox) = mpsc::channel(64);
+        let selection = state.pass.as_ref().map(|pass| &pass.selection);
         Self {
+            forced: selection.map(|chosen| decide::forced(&world.plan, chosen)).unwrap_or_default(),
             world: Arc::new(world),
-            state,
-            log,
-            reporter,
+            record: Recorder::new(state, log, reporter),
             max_parallel: max_parallel.max(1),
             stop,
             outbox,
@@ -135,31 +152,52 @@ impl Engine {
         for cancel in self.running.values() {
             cancel.cancel();
         }
-        self.reporter.close(&self.state);
-        result.map(|outcome| (outcome, self.state))
+        let state = self.record.close();
+        result.map(|outcome| (outcome, state))
     }
 
     async fn pass(&mut self) -> Result<Outcome, EngineError> {
+        let mut heard = 0;
         loop {
-            let limits = Limits { max_parallel: self.max_parallel, stopping: self.stop.is_cancelled() };
-            let now = self.world.clock.now();
-            let moves = decide::next(&self.world.plan, &self.state, &self.verifying, limits, now);
-            let (mut wake, before) = (None, self.state.seq);
-            for next in moves {
-                match next {
-                    Move::Begin(step) | Move::Verify(step) => self.prepare(step).await?,
-                    Move::WaitUntil(at) => wake = Some(at),
-                    Move::Finish(outcome) => {
-                        self.emit(Event::PassEnded { outcome }).await?;
-                        return Ok(outcome);
-                    }
+            let wake = match self.decide().await? {
+                Next::Ended(outcome) => return Ok(outcome),
+                Next::Again => continue,
+                Next::Wait(wake) => wake,
+            };
+            // What has been said meanwhile may lead to more that can share the commit.
+            if heard < MOST_AT_ONCE
+                && !self.stop.is_cancelled()
+                && let Ok(message) = self.inbox.try_recv()
+            {
+                heard += 1;
+                self.handle(message).await?;
+                continue;
+            }
+            heard = 0;
+            self.record.commit().await?;
+            self.listen(wake).await?;
+        }
+    }
+
+    /// Does what follows from the state.
+    async fn decide(&mut self) -> Result<Next, EngineError> {
+        let limits = Limits { max_parallel: self.max_parallel, stopping: self.stop.is_cancelled() };
+        let now = self.world.clock.now();
+        let moves = decide::next(&self.world.plan, self.record.state(), &self.verifying, limits, now);
+        let (mut wake, before) = (None, self.record.state().seq);
+        for next in moves {
+            match next {
+                Move::Begin(step) | Move::Verify(step) => self.prepare(step).await?,
+                Move::WaitUntil(at) => wake = Some(at),
+                Move::Finish(outcome) => {
+                    self.note(Event::PassEnded { outcome }).await?;
+                    self.record.commit().await?;
+                    return Ok(Next::Ended(outcome));
                 }
             }
-            // A step that was skipped or could not be begun sends no message: what follows is decided at once.
-            if self.state.seq == before {
-                self.listen(wake).await?;
-            }
         }
+        // A step that was skipped, or begun or failed at once, sends no message: what follows is decided at once.
+        Ok(if self.record.state().seq == before { Next::Wait(wake) } else { Next::Again })
     }
 
     /// Waits for the next thing to happen and deals with it.
@@ -176,7 +214,7 @@ impl Engine {
             biased;
             () = self.stop.cancelled(), if !self.finishing => {
                 self.finishing = true;
-                self.reporter.stopping();
+                self.record.stopping();
                 for cancel in self.running.values() {
                     cancel.cancel();
                 }
@@ -196,7 +234,7 @@ impl Engine {
                 // The last words of a try may come after its end.
                 if self.running.contains_key(&step) {
                     let id = self.world.plan.steps[step].spec.id.as_str();
-                    self.reporter.progress(id, &self.world.redact(text));
+                    self.record.progress(id, &self.world.redact(text));
                 }
                 Ok(())
             }
@@ -205,10 +243,9 @@ impl Engine {
                     drop(answer.send(Err("no try of the step is under way".to_owned())));
                     return Ok(());
                 }
-                let written = self.emit(Event::Recorded { step: self.id(step).to_owned(), record }).await;
-                // The step may be gone by now; what it recorded stands all the same.
-                drop(answer.send(written.as_ref().map(|_| ()).map_err(ToString::to_string)));
-                written
+                self.note(Event::Recorded { step: self.id(step).to_owned(), record }).await?;
+                self.record.when_durable(move |written| drop(answer.send(written)));
+                Ok(())
             }
             Message::Prepared { step, prepared } => self.prepared(step, prepared).await,
             Message::Verified { step, prepared, health } => self.verified(step, *prepared, health).await,
@@ -219,22 +256,35 @@ impl Engine {
 
     /// Gets a step ready: its `when`, its inputs, its files. Nothing of it has begun yet.
     async fn prepare(&mut self, step: usize) -> Result<(), EngineError> {
-        match prepare::evaluate(&self.world, &self.state, step) {
+        let readiness = prepare::evaluate(&self.world, self.record.state(), step);
+        let inputs = match readiness {
             Ok(Readiness::Skip(reason)) => {
                 let step = self.id(step).to_owned();
-                self.emit(Event::StepSkipped { step, reason }).await
+                return self.note(Event::StepSkipped { step, reason }).await;
             }
-            Ok(Readiness::Resolved(inputs)) => {
-                self.verifying.insert(step);
+            Ok(Readiness::Resolved(inputs)) => inputs,
+            Err(error) => return self.not_begun(step, error).await,
+        };
+        self.verifying.insert(step);
+        let named = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            attempt::in_step(|| prepare::files(&self.world, step, &inputs))
+        }));
+        match named {
+            Err(panic) => self.not_begun(step, panicked(panic)).await,
+            // Without files there is nothing to wait for: a chain of such steps needs one commit a step.
+            Ok(named) if named.is_empty() => {
+                let prepared = Box::new(prepare::load(&self.world, step, inputs, &named));
+                self.prepared(step, prepared).await
+            }
+            Ok(named) => {
                 let (world, outbox) = (Arc::clone(&self.world), self.outbox.clone());
                 let loading = tokio::task::spawn_blocking(move || {
-                    let prepared = Box::new(prepare::load(&world, step, inputs));
+                    let prepared = Box::new(prepare::load(&world, step, inputs, &named));
                     drop(outbox.blocking_send(Message::Prepared { step, prepared }));
                 });
                 self.watch(step, loading);
                 Ok(())
             }
-            Err(error) => self.not_begun(step, error).await,
         }
     }
 
@@ -254,12 +304,18 @@ impl Engine {
             self.verifying.remove(&step);
             return Ok(());
         }
-        let state = self.state.step(self.id(step));
+        if self.is_trusted(step) {
+            return self.trusted(step, *prepared).await;
+        }
+        let state = self.record.state().step(self.id(step));
         let finally = self.world.plan.steps[step].spec.finally;
         if state.status != Status::Held || finally {
             return self.begin(step, *prepared, Vec::new()).await;
         }
-        let because = prepare::reasons_to_run(state, &prepared);
+        let because = match self.forced.get(&step) {
+            Some(asked) => vec![asked.clone()],
+            None => prepare::reasons_to_run(state, &prepared),
+        };
         if !because.is_empty() {
             return self.begin(step, *prepared, because).await;
         }
@@ -267,6 +323,25 @@ impl Engine {
         let probe = Attempt::new(self, step, self.stop.child_token());
         self.watch(step, tokio::spawn(async move { probe.verify(prepared, outputs).await }));
         Ok(())
+    }
+
+    /// Whether a person takes the step as done, and it has not been settled in this pass.
+    fn is_trusted(&self, step: usize) -> bool {
+        let state = self.record.state();
+        let id = self.id(step);
+        state.pass.as_ref().is_some_and(|pass| pass.selection.trust.iter().any(|trusted| trusted == id))
+            && matches!(state.step(id).status, Status::Waiting | Status::Held)
+    }
+
+    /// Takes a step as done, with the outputs of its newest success.
+    async fn trusted(&mut self, step: usize, prepared: Prepared) -> Result<(), EngineError> {
+        self.verifying.remove(&step);
+        let id = self.id(step).to_owned();
+        let done = self.record.state().step(&id);
+        let done = done.success.as_ref().or(done.former.as_ref());
+        let outputs = done.map_or_else(|| serde_json::json!({}), |success| success.outputs.clone());
+        let Prepared { given, .. } = prepared;
+        self.note(Event::StepTrusted { step: id, inputs: given.inputs, files: given.files, outputs }).await
     }
 
     async fn verified(
@@ -279,7 +354,7 @@ impl Engine {
             Ok(Health::Good) => {
                 self.verifying.remove(&step);
                 let reason = "same inputs, same files, still there".to_owned();
-                self.emit(Event::StepReused { step: self.id(step).to_owned(), reason }).await
+                self.note(Event::StepReused { step: self.id(step).to_owned(), reason }).await
             }
             // Nothing new is begun, and the earlier result is looked at again on resume.
             Ok(Health::Lost(_)) | Err(_) if self.stop.is_cancelled() => {
@@ -300,7 +375,7 @@ impl Engine {
     async fn begin(&mut self, step: usize, prepared: Prepared, because: Vec<String>) -> Result<(), EngineError> {
         self.verifying.remove(&step);
         let id = self.id(step).to_owned();
-        let attempt = self.state.step(&id).attempts + 1;
+        let attempt = self.record.state().step(&id).attempts + 1;
         let event = Event::AttemptStarted {
             step: id,
             attempt,
@@ -308,18 +383,22 @@ impl Engine {
             files: prepared.given.files.clone(),
             because,
         };
-        self.emit(event).await?;
+        self.note(event).await?;
         let cancel = self.stop.child_token();
         let attempt = Attempt::new(self, step, cancel.clone());
         self.running.insert(step, cancel);
-        tokio::spawn(async move { attempt.run(prepared).await });
+        self.record.when_durable(move |written| {
+            if written.is_ok() {
+                tokio::spawn(attempt.run(prepared));
+            }
+        });
         Ok(())
     }
 
     async fn ended(&mut self, step: usize, end: AttemptEnd) -> Result<(), EngineError> {
         self.running.remove(&step);
         let id = self.id(step).to_owned();
-        let attempt = self.state.step(&id).attempts;
+        let attempt = self.record.state().step(&id).attempts;
         let event = match end.result {
             Ok(outputs) => Event::StepSucceeded { step: id, attempt, outputs, files: end.written },
             Err(error) if error.class == ErrorClass::Interrupted && self.stop.is_cancelled() => {
@@ -330,13 +409,13 @@ impl Engine {
                 Event::AttemptFailed { step: id, attempt, failure: Failure::from(error), retry_at }
             }
         };
-        self.emit(event).await
+        self.note(event).await
     }
 
     /// When the next try may begin: the pause that `retry` asks for, up to half of it taken off by chance, so that
     /// those who were throttled together do not come back together.
     fn retry_at(&self, step: usize, class: ErrorClass) -> Option<Timestamp> {
-        let mut counted = self.state.step(self.id(step)).clone();
+        let mut counted = self.record.state().step(self.id(step)).clone();
         match class {
             ErrorClass::Transient => counted.setbacks += 1,
             ErrorClass::Invalid
@@ -357,17 +436,12 @@ impl Engine {
         self.verifying.remove(&step);
         let failure = Failure::from(error.redacted(&self.world.secrets()));
         let step = self.id(step).to_owned();
-        self.emit(Event::AttemptFailed { step, attempt: 0, failure, retry_at: None }).await
+        self.note(Event::AttemptFailed { step, attempt: 0, failure, retry_at: None }).await
     }
 
-    /// Record, apply, report: in this order, for every event.
-    async fn emit(&mut self, event: Event) -> Result<(), EngineError> {
-        let entries = self.log.append(vec![(self.world.clock.now(), event)]).await?;
-        for entry in &entries {
-            self.state.apply(entry)?;
-            self.reporter.event(entry, &self.state);
-        }
-        Ok(())
+    /// Notes an event: it is on disk, and reported, with the next commit, and nothing that it allows is done before.
+    async fn note(&mut self, event: Event) -> Result<(), EngineError> {
+        self.record.note(self.world.clock.now(), event).await
     }
 
     fn id(&self, step: usize) -> &str {

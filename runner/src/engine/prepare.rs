@@ -2,7 +2,7 @@
 //! Begins nothing and changes nothing.
 
 use hprun_steps::StepError;
-use hprun_steps::files::{FileDigest, Files, sha256};
+use hprun_steps::files::{FileDigest, FileInput, Files, sha256};
 use hprun_steps::partial::Partial;
 use hprun_steps::value::Value;
 
@@ -49,12 +49,15 @@ pub fn evaluate(world: &World, state: &RunState, step: usize) -> Result<Readines
     spec.with.resolve(&scope).map(Readiness::Resolved).map_err(wrong)
 }
 
+/// The files that the inputs name.
+pub fn files(world: &World, step: usize, inputs: &Value) -> Vec<FileInput> {
+    (world.plan.steps[step].spec.step_type.files)(&Partial::from_value(inputs))
+}
+
 /// Reads the files that the inputs name. Blocks.
-pub fn load(world: &World, step: usize, inputs: Value) -> Prepared {
-    let step_type = world.plan.steps[step].spec.step_type;
-    let named = (step_type.files)(&Partial::from_value(&inputs));
-    let files = Files::load(&world.run.base, &named);
-    let step_type = step_type.name.to_owned();
+pub fn load(world: &World, step: usize, inputs: Value, named: &[FileInput]) -> Prepared {
+    let files = Files::load(&world.run.base, named);
+    let step_type = world.plan.steps[step].spec.step_type.name.to_owned();
     let given = Inputs { step_type, inputs: inputs.to_record(), files: files.digests() };
     Prepared { inputs, given, files }
 }

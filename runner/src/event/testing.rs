@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use super::{Event, FORMAT, PassStarted, RunStarted, Target};
+use super::{Event, FORMAT, PassStarted, RunStarted, Selection, Target};
 use crate::plan::Plan;
 
 /// The beginning of a run on AWS.
@@ -22,6 +22,7 @@ pub fn run_started() -> RunStarted {
         region: "us-west-2".to_owned(),
         caller: "arn".to_owned(),
         params: IndexMap::new(),
+        lineage: Vec::new(),
     }
 }
 
@@ -36,6 +37,7 @@ pub fn pass_started() -> PassStarted {
         notes: Vec::new(),
         usual: BTreeMap::new(),
         steps: IndexMap::new(),
+        selection: Selection::default(),
     }
 }
 

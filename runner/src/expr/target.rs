@@ -44,6 +44,16 @@ pub enum Target {
     Run(RunFact),
 }
 
+impl Reference {
+    /// The step that it is about, if it is about one.
+    pub fn step(&self) -> Option<&str> {
+        match &self.target {
+            Target::Output { step, .. } | Target::Status { step } => Some(step),
+            Target::Param { .. } | Target::Run(_) => None,
+        }
+    }
+}
+
 /// A fact about the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunFact {

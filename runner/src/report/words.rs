@@ -77,7 +77,12 @@ pub fn lines(entry: &Entry, state: &RunState) -> Vec<Line> {
         }
         Event::StepSkipped { step, reason } => vec![line(Mark::Kept, step, format!("skipped: {reason}"))],
         Event::StepReused { step, reason } => vec![line(Mark::Kept, step, format!("reused: {reason}"))],
+        Event::StepTrusted { step, .. } => vec![line(Mark::Kept, step, "taken as done, without looking (--trust)")],
         Event::PassEnded { outcome } => vec![ended(*outcome, entry, state)],
+        Event::Inherited { step, .. } => vec![line(Mark::Note, step, "what the run before made is this run's now")],
+        Event::HandedOver { to } => vec![note(format!("what it made is the run {to}'s now"))],
+        Event::Exported { host } => vec![note(format!("written into a file on {host}, to go on elsewhere"))],
+        Event::Imported { host, path } => vec![note(format!("came to {host} in a file; its pipeline is {path}"))],
     }
 }
 
@@ -196,6 +201,7 @@ fn ended(outcome: Outcome, entry: &Entry, state: &RunState) -> Line {
         Outcome::Succeeded => (Mark::Done, "finished"),
         Outcome::Failed => (Mark::Failed, "failed"),
         Outcome::Interrupted => (Mark::Stopped, "interrupted"),
+        Outcome::Partial => (Mark::Done, "the chosen step is done"),
     };
     Line { mark, step: None, text: format!("{word} after {time}: {}", parts.join(", ")), details: Vec::new() }
 }

@@ -295,7 +295,12 @@ fn collect_durations(entries: &[Entry], seen: &mut BTreeMap<String, Vec<f64>>) {
             | Event::AttemptInterrupted { .. }
             | Event::StepSkipped { .. }
             | Event::StepReused { .. }
-            | Event::PassEnded { .. } => {}
+            | Event::StepTrusted { .. }
+            | Event::PassEnded { .. }
+            | Event::Inherited { .. }
+            | Event::HandedOver { .. }
+            | Event::Exported { .. }
+            | Event::Imported { .. } => {}
         }
     }
 }

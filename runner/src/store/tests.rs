@@ -217,7 +217,7 @@ fn damage_is_told_with_its_place() {
     std::fs::write(bench.folder().database(), "no database ".repeat(100)).expect("writable");
     let garbage = bench.complaint("r1");
     insta::assert_snapshot!(format!("{strange}\n{gap}\n{garbage}"), @r"
-    the store [folder]/state/hprun.db is damaged: event 3 of run r1: unknown variant `dance`, expected one of `run-started`, `pass-started`, `attempt-started`, `recorded`, `step-succeeded`, `attempt-failed`, `attempt-interrupted`, `step-skipped`, `step-reused`, `pass-ended` at line 1 column 16
+    the store [folder]/state/hprun.db is damaged: event 3 of run r1: unknown variant `dance`, expected one of `run-started`, `inherited`, `pass-started`, `attempt-started`, `recorded`, `step-succeeded`, `attempt-failed`, `attempt-interrupted`, `step-skipped`, `step-reused`, `step-trusted`, `pass-ended`, `handed-over`, `exported`, `imported` at line 1 column 16
     the store [folder]/state/hprun.db is damaged: event 2 of run r1 is missing
     the store [folder]/state/hprun.db is damaged: file is not a database; move the file away to begin anew (resources it names are then no longer known)
     ");

@@ -3,6 +3,7 @@
 
 mod difference;
 mod doubt;
+mod foresight;
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::error::{ErrorClass, StepError};
 use crate::files::{FileInput, FileKind, Files, sha256};
 use crate::hyperpod::{self, KIND};
 use crate::partial::{At, Finding, Partial, Place, Severity};
-use crate::step::{Health, Step};
+use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
 use difference::{Difference, difference};
 use doubt::{Doubt, is_not_there_yet};
@@ -117,6 +118,12 @@ impl Step for CreateCluster {
                 Some(_) | None => Health::Good,
             },
         })
+    }
+
+    async fn foresee(self, cx: &mut StepContext<'_>) -> Result<Foresight, StepError> {
+        let wanted = self.wanted(cx.files)?;
+        let name = wanted["ClusterName"].as_str().unwrap_or_default().to_owned();
+        Work { wanted, name, adopt: self.adopt }.foresee(cx).await
     }
 }
 
@@ -396,11 +403,7 @@ impl Work {
         let shown = request::to_json(DescribeClusterOutput::SCHEMA, current)?;
         let (reasons, update) = match difference(&shown, &self.wanted, self.same_as_recorded(cx)) {
             Difference::Unchanged => return Ok(Turn::Done(arn.to_owned())),
-            Difference::Unsafe(reasons) => {
-                let message = format!("the cluster {} cannot be changed as the config wants it", self.name);
-                let help = "undo the change, or delete the cluster and resume: networks and the orchestrator are fixed at creation";
-                return Err(reasons.into_iter().fold(StepError::refused(message), StepError::because).help(help));
-            }
+            Difference::Unsafe(reasons) => return Err(fixed(&self.name, reasons)),
             Difference::Update { reasons, request } => (reasons, request),
         };
         if *status != ClusterStatus::Inservice {
@@ -465,6 +468,13 @@ async fn settle_deletion(cx: &mut StepContext<'_>) -> Result<(), StepError> {
         cx.settle(&token, Ok(())).await?;
     }
     Ok(())
+}
+
+/// What to say of changes that AWS cannot make.
+fn fixed(name: &str, reasons: Vec<String>) -> StepError {
+    let message = format!("the cluster {name} cannot be changed as the config wants it");
+    let help = "undo the change, or delete the cluster and resume: networks and the orchestrator are fixed at creation";
+    reasons.into_iter().fold(StepError::refused(message), StepError::because).help(help)
 }
 
 fn with_advice(error: StepError) -> StepError {

@@ -16,7 +16,7 @@ use crate::context::{FileMode, StepContext};
 use crate::error::StepError;
 use crate::files::{FileInput, FileKind, Files, sha256};
 use crate::partial::{At, Finding, Partial, Place, Severity, nearest};
-use crate::step::{Health, Step};
+use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
 use render::{Problem, Rendered, hole, render};
 
@@ -81,28 +81,22 @@ impl Step for RenderConfig {
     type Outputs = RenderConfigOutputs;
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<RenderConfigOutputs, StepError> {
-        let source = cx.files.text(&self.template).map_err(StepError::invalid)?.to_owned();
-        let values: serde_json::Map<_, _> = self.values.iter().map(|(k, v)| (k.clone(), v.reveal())).collect();
-        let target = Target { format: self.format_or_by_name(), schema: self.schema };
-        let secret = self.values.values().any(|v| !v.secrets().is_empty());
-        let (text, findings) = examine(&source, &Json::Object(values), target);
-        let errors: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Error).collect();
-        if !errors.is_empty() {
-            let count = errors.len();
-            let message = format!("{} gives {count} error{}", self.template, if count == 1 { "" } else { "s" });
-            // What is said of a text may quote it, in part or escaped: nobody would know the secret in it again.
-            let lines = errors
-                .iter()
-                .map(|f| if secret { f.place(&self.template, &source) } else { f.line(&self.template, &source) });
-            let error = lines.fold(StepError::invalid(message), StepError::because);
-            let help = "only the places are told, because the values hold a secret: `hprun check` says what is wrong without it";
-            return Err(if secret { error.help(help) } else { error });
-        }
+        let text = self.rendered(cx.files)?;
         let path = self.target(&cx.run.folder, cx.step);
-        let mode = if secret { FileMode::Secret } else { FileMode::Shared };
+        let mode = if self.holds_secret() { FileMode::Secret } else { FileMode::Shared };
         let path = cx.write_file(&path, text.as_bytes(), mode)?;
-        let sha256 = (!secret).then(|| sha256(text.as_bytes()));
-        Ok(RenderConfigOutputs { path: path.to_string_lossy().into_owned(), sha256 })
+        Ok(self.outputs(&path, &text))
+    }
+
+    async fn foresee(self, cx: &mut StepContext<'_>) -> Result<Foresight, StepError> {
+        let text = match self.rendered(cx.files) {
+            Ok(text) => text,
+            Err(error) => return Ok(Foresight { refusal: Some(error), ..Foresight::default() }),
+        };
+        let path = cx.run.base.join(self.target(&cx.run.folder, cx.step));
+        let outputs = serde_json::to_value(self.outputs(&path, &text)).ok();
+        let files = vec![(path.to_string_lossy().into_owned(), text.into_bytes())];
+        Ok(Foresight { outputs, files, ..Foresight::default() })
     }
 
     fn files(inputs: &Partial) -> Vec<FileInput> {
@@ -151,6 +145,37 @@ impl Step for RenderConfig {
 }
 
 impl RenderConfig {
+    /// The text of the file, if nothing is wrong with it.
+    fn rendered(&self, files: &Files) -> Result<String, StepError> {
+        let source = files.text(&self.template).map_err(StepError::invalid)?;
+        let values: serde_json::Map<_, _> = self.values.iter().map(|(k, v)| (k.clone(), v.reveal())).collect();
+        let target = Target { format: self.format_or_by_name(), schema: self.schema };
+        let (text, findings) = examine(source, &Json::Object(values), target);
+        let errors: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Error).collect();
+        if errors.is_empty() {
+            return Ok(text);
+        }
+        let (count, secret) = (errors.len(), self.holds_secret());
+        let message = format!("{} gives {count} error{}", self.template, if count == 1 { "" } else { "s" });
+        // What is said of a text may quote it, in part or escaped: nobody would know the secret in it again.
+        let lines = errors
+            .iter()
+            .map(|f| if secret { f.place(&self.template, source) } else { f.line(&self.template, source) });
+        let error = lines.fold(StepError::invalid(message), StepError::because);
+        let help =
+            "only the places are told, because the values hold a secret: `hprun check` says what is wrong without it";
+        Err(if secret { error.help(help) } else { error })
+    }
+
+    fn holds_secret(&self) -> bool {
+        self.values.values().any(|value| !value.secrets().is_empty())
+    }
+
+    fn outputs(&self, path: &Path, text: &str) -> RenderConfigOutputs {
+        let sha256 = (!self.holds_secret()).then(|| sha256(text.as_bytes()));
+        RenderConfigOutputs { path: path.to_string_lossy().into_owned(), sha256 }
+    }
+
     fn format_or_by_name(&self) -> Format {
         self.format.unwrap_or_else(|| by_name(self.to.as_deref().unwrap_or(&self.template)))
     }

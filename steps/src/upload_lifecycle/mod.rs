@@ -14,7 +14,7 @@ use crate::error::{ErrorClass, StepError};
 use crate::files::{FileInput, FileKind, Files};
 use crate::pace::Pace;
 use crate::partial::{Finding, Partial, Severity};
-use crate::step::{Health, Step};
+use crate::step::{Foresight, Health, Step};
 
 use folder::{Script, digest};
 use objects::{Bucket, Found};
@@ -134,6 +134,18 @@ impl Step for UploadLifecycle {
         } else {
             Health::Lost(format!("missing or changed in s3://{}: {}", self.bucket, lost.join(", ")))
         })
+    }
+
+    async fn foresee(self, cx: &mut StepContext<'_>) -> Result<Foresight, StepError> {
+        let scripts = self.scripts(cx.files)?;
+        let found = look(cx, &Bucket::new(cx, &self.bucket), &scripts).await?;
+        let missing: Vec<&Script> = changed(&scripts, &found).collect();
+        let foreign: Vec<&Found> =
+            missing.iter().map(|s| found_of(&found, s)).filter(|f| f.is_foreign(&cx.run.id)).collect();
+        let refusal = if self.adopt { None } else { refuse_foreign(&self.bucket, &foreign).err() };
+        let changes = missing.iter().map(|script| format!("s3://{}/{} is uploaded", self.bucket, script.key)).collect();
+        let outputs = serde_json::to_value(self.outputs_of(&scripts)).ok();
+        Ok(Foresight { outputs, changes, refusal, ..Foresight::default() })
     }
 }
 

@@ -95,6 +95,7 @@ impl Bench {
         .await;
         let run = RunInfo {
             id: RUN.to_owned(),
+            lineage: Vec::new(),
             pipeline: "test".to_owned(),
             partition: "aws".to_owned(),
             account: ACCOUNT.to_owned(),

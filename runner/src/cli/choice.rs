@@ -1,0 +1,51 @@
+//! What a person chooses for a resume, by ids of steps: held against the plan and the record.
+//! Knows nothing of how it is done.
+
+use super::CliError;
+use super::args::ChoiceArgs;
+use crate::event::Selection;
+use crate::pipeline::OnFailure;
+use crate::plan::Plan;
+use crate::state::RunState;
+
+/// The choice, if every step in it is there and can be done.
+pub fn selection(args: &ChoiceArgs, plan: &Plan, state: &RunState) -> Result<Selection, CliError> {
+    for (option, id) in named(args) {
+        if plan.index(id).is_none() {
+            let ids = plan.steps.iter().map(|step| step.spec.id.as_str());
+            let meant = hprun_steps::partial::nearest(id, ids).map(|near| format!("did you mean `{near}`?"));
+            let help = meant.or_else(|| Some("`hprun plan FILE` lists the steps".to_owned()));
+            return Err(CliError::Usage { message: format!("{option} {id}: the pipeline has no such step"), help });
+        }
+    }
+    if let Some((_, id)) = named(args).find(|(option, id)| *option != "--trust" && args.trust.iter().any(|t| t == id)) {
+        return Err(CliError::usage(format!("the step {id} cannot be taken as done and run again at once")));
+    }
+    if let Some(only) = &args.only {
+        refuse_open_needs(only, &args.trust, plan, state)?;
+    }
+    Ok(Selection { from: args.from.clone(), only: args.only.clone(), trust: args.trust.clone() })
+}
+
+fn named(args: &ChoiceArgs) -> impl Iterator<Item = (&'static str, &str)> {
+    let from = args.from.iter().map(|id| ("--from", id.as_str()));
+    let only = args.only.iter().map(|id| ("--only", id.as_str()));
+    from.chain(only).chain(args.trust.iter().map(|id| ("--trust", id.as_str())))
+}
+
+/// One step alone can only build on what is done.
+fn refuse_open_needs(only: &str, trusted: &[String], plan: &Plan, state: &RunState) -> Result<(), CliError> {
+    let step = plan.index(only).expect("it was found before");
+    let open = plan.steps[step].needs.iter().map(|&need| &plan.steps[need].spec).find(|need| {
+        let id = need.id.as_str();
+        let done = state.step(id).success.is_some() || need.on_failure == OnFailure::Continue || need.when.is_some();
+        !done && !trusted.iter().any(|trusted| trusted == id)
+    });
+    match open {
+        None => Ok(()),
+        Some(need) => Err(CliError::refused(
+            format!("nothing was done: the step {only} needs {}, which is not done", need.id),
+            format!("resume without --only, or take that step as done: --trust {}", need.id),
+        )),
+    }
+}

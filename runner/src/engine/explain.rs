@@ -1,0 +1,205 @@
+//! What a resume would do, step by step, and why: asked before anything is done.
+//! Begins nothing, records nothing and changes nothing; what a step would write is held in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hprun_steps::StepError;
+use hprun_steps::step::{Foresight, Health};
+use tokio_util::sync::CancellationToken;
+
+use super::World;
+use super::attempt::{Attempt, Probing};
+use super::prepare::{self, Prepared, Readiness};
+use crate::decide;
+use crate::event::Failure;
+use crate::state::{RunState, Status, Success};
+
+/// What would become of one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Id of the step.
+    pub step: String,
+    /// What would become of it.
+    pub fate: Fate,
+}
+
+/// What would become of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// Its earlier result stands.
+    Reused,
+    /// It is taken as done, because a person says so.
+    Trusted,
+    /// It runs again.
+    Again {
+        /// Why.
+        because: Vec<String>,
+        /// What it would change on what is there.
+        changes: Vec<String>,
+    },
+    /// It runs: it was not done yet.
+    Runs {
+        /// Why it is not done.
+        why: &'static str,
+        /// What it would change on what is there.
+        changes: Vec<String>,
+    },
+    /// It runs again if what these steps hand on has changed when they are done.
+    Depends(Vec<String>),
+    /// Its condition is false.
+    Skipped(String),
+    /// It cannot be done: a change that AWS cannot make, or something of somebody else's.
+    Refused {
+        /// Why it would run.
+        because: Vec<String>,
+        /// Why it cannot.
+        refusal: Failure,
+    },
+    /// It cannot be told, because looking failed.
+    Unclear(Failure),
+    /// A person chose others.
+    NotChosen,
+}
+
+/// Asks what a pass from `state` (in which it has begun) would do with every step of the plan, in its order.
+pub async fn explain(world: World, state: RunState, stop: CancellationToken) -> Vec<Verdict> {
+    let selection = state.pass.as_ref().map(|pass| pass.selection.clone()).unwrap_or_default();
+    let mut asker = Asker {
+        forced: decide::forced(&world.plan, &selection),
+        world: Arc::new(world),
+        state,
+        open: BTreeSet::new(),
+        written: BTreeMap::new(),
+        stop,
+    };
+    let mut verdicts = Vec::new();
+    for step in 0..asker.world.plan.steps.len() {
+        let id = asker.world.plan.steps[step].spec.id.to_string();
+        let chosen = selection.only.as_ref().is_none_or(|only| *only == id) || selection.trust.contains(&id);
+        let fate = if !chosen {
+            Fate::NotChosen
+        } else if selection.trust.contains(&id) {
+            Fate::Trusted
+        } else {
+            asker.fate(step, &id).await
+        };
+        verdicts.push(Verdict { step: id, fate });
+    }
+    verdicts
+}
+
+struct Asker {
+    world: Arc<World>,
+    /// The run as it would be after the steps that were asked about.
+    state: RunState,
+    forced: BTreeMap<usize, String>,
+    /// Steps that would run, and whose outputs nobody can tell before.
+    open: BTreeSet<String>,
+    /// Files that steps would write.
+    written: BTreeMap<String, Vec<u8>>,
+    stop: CancellationToken,
+}
+
+impl Asker {
+    async fn fate(&mut self, step: usize, id: &str) -> Fate {
+        let spec = &self.world.plan.steps[step].spec;
+        let references = spec.with.references().into_iter().chain(spec.when.iter().flat_map(|w| w.references()));
+        let unknown: BTreeSet<String> = references
+            .filter_map(|reference| reference.step().map(str::to_owned))
+            .filter(|from| self.open.contains(from))
+            .collect();
+        if !unknown.is_empty() {
+            self.open.insert(id.to_owned());
+            return match self.state.step(id).status {
+                Status::Held => Fate::Depends(unknown.into_iter().collect()),
+                _ => Fate::Runs { why: self.not_done(id), changes: Vec::new() },
+            };
+        }
+        let inputs = match prepare::evaluate(&self.world, &self.state, step) {
+            Ok(Readiness::Skip(reason)) => return Fate::Skipped(reason),
+            Ok(Readiness::Resolved(inputs)) => inputs,
+            Err(error) => return self.unclear(id, error),
+        };
+        let named = prepare::files(&self.world, step, &inputs);
+        let mut prepared = prepare::load(&self.world, step, inputs, &named);
+        for (path, bytes) in &self.written {
+            prepared.files.foresee(path, bytes);
+        }
+        prepared.given.files = prepared.files.digests();
+        let because = match self.because(step, id, &prepared).await {
+            Ok(None) => return Fate::Reused,
+            Ok(Some(because)) => because,
+            Err(error) => return self.unclear(id, error),
+        };
+        self.foresee(step, id, prepared, because).await
+    }
+
+    /// Why the step would run; none if its result stands. Empty reasons: it was never done.
+    async fn because(&self, step: usize, id: &str, prepared: &Prepared) -> Result<Option<Vec<String>>, StepError> {
+        let state = self.state.step(id);
+        if self.world.plan.steps[step].spec.finally {
+            return Ok(Some(vec!["it stands under `finally`".to_owned()]));
+        }
+        let Some(success) = state.success.as_ref().filter(|_| state.status == Status::Held) else {
+            return Ok(Some(Vec::new()));
+        };
+        if let Some(asked) = self.forced.get(&step) {
+            return Ok(Some(vec![asked.clone()]));
+        }
+        let because = prepare::reasons_to_run(state, prepared);
+        if !because.is_empty() {
+            return Ok(Some(because));
+        }
+        let health = self.attempt(step).probe(Probing { prepared, outputs: &success.outputs }).await?;
+        Ok(match health {
+            Health::Good => None,
+            Health::Lost(found) => Some(vec![self.world.redact(found)]),
+        })
+    }
+
+    async fn foresee(&mut self, step: usize, id: &str, prepared: Prepared, because: Vec<String>) -> Fate {
+        let foresight = match self.attempt(step).foresee(&prepared).await {
+            Ok(foresight) => foresight,
+            Err(error) => return self.unclear(id, error),
+        };
+        let Foresight { outputs, files, changes, refusal } = foresight;
+        let changes: Vec<String> = changes.into_iter().map(|change| self.world.redact(change)).collect();
+        let why = self.not_done(id);
+        match &outputs {
+            Some(outputs) => {
+                let success = Success { given: prepared.given, outputs: outputs.clone(), files: Vec::new() };
+                self.state.steps.entry(id.to_owned()).or_default().success = Some(success);
+                self.written.extend(files);
+            }
+            None => drop(self.open.insert(id.to_owned())),
+        }
+        match refusal {
+            Some(error) => {
+                let refusal = Failure::from(error.redacted(&self.world.secrets()));
+                Fate::Refused { because, refusal }
+            }
+            None if because.is_empty() => Fate::Runs { why, changes },
+            None => Fate::Again { because, changes },
+        }
+    }
+
+    /// Why a step without a result has none.
+    fn not_done(&self, id: &str) -> &'static str {
+        let step = self.state.step(id);
+        match (step.attempts, step.former.is_some(), &step.latest) {
+            (0, ..) => "it was not begun",
+            (_, true, _) => "its newest try did not end well",
+            (_, false, _) => "it did not end well before",
+        }
+    }
+
+    fn unclear(&mut self, id: &str, error: StepError) -> Fate {
+        self.open.insert(id.to_owned());
+        Fate::Unclear(Failure::from(error.redacted(&self.world.secrets())))
+    }
+
+    fn attempt(&self, step: usize) -> Attempt {
+        Attempt::to_ask(&self.world, &self.state, step, self.stop.child_token())
+    }
+}

@@ -201,8 +201,8 @@ impl RunState {
                 self.pass_began = Some(entry.at);
             }
             Event::PassEnded { outcome } => self.outcome = Some(*outcome),
-            Event::HandedOver { to } => self.left = Some(Left::HandedOver(to.clone())),
-            Event::Exported { host } => self.left = Some(Left::Exported(host.clone())),
+            Event::HandedOver { to } => self.leave(Left::HandedOver(to.clone())),
+            Event::Exported { host } => self.leave(Left::Exported(host.clone())),
             Event::Imported { path, .. } => {
                 self.left = None;
                 self.moved.path = Some(path.clone());
@@ -250,6 +250,12 @@ impl RunState {
             (_, None) if self.pass.is_none() => Some("no pass has started"),
             (_, None) => unless(self.outcome.is_none(), "the pass has ended"),
         }
+    }
+
+    /// A pass that was killed is over with it, too.
+    fn leave(&mut self, left: Left) {
+        self.left = Some(left);
+        self.outcome = self.outcome.or(Some(Outcome::Interrupted));
     }
 
     /// A new process starts afresh, but for what was done and recorded.

@@ -2,6 +2,8 @@
 //! Nothing waits by the wall: pauses and timeouts run on a fast clock, the rest on what the steps themselves say.
 
 mod bench;
+mod choice;
+mod edits;
 
 use std::time::Duration;
 

@@ -48,6 +48,26 @@ fn reused() -> Event {
     Event::StepReused { step: "a".to_owned(), reason: String::new() }
 }
 
+fn trusted() -> Event {
+    Event::StepTrusted { step: "a".to_owned(), inputs: json!({}), files: Vec::new(), outputs: json!({"id": "x"}) }
+}
+
+fn inherited() -> Event {
+    Event::Inherited { step: "a".to_owned(), records: vec![Record::ChildEnded { pid: 7 }] }
+}
+
+fn handed_over() -> Event {
+    Event::HandedOver { to: "r2".to_owned() }
+}
+
+fn exported() -> Event {
+    Event::Exported { host: "here".to_owned() }
+}
+
+fn imported() -> Event {
+    Event::Imported { host: "there".to_owned(), path: "/there.yaml".to_owned() }
+}
+
 fn ended(outcome: Outcome) -> Event {
     Event::PassEnded { outcome }
 }
@@ -98,6 +118,7 @@ fn every_status_takes_exactly_the_events_that_can_follow_it() {
             ("interrupt", interrupted(tries)),
             ("skip", skipped()),
             ("reuse", reused()),
+            ("trust", trusted()),
         ];
         let before = replay(way.clone()).expect("the way is legal").step("a").status;
         assert!(format!("{before:?}").to_lowercase().starts_with(name), "{name} is {before:?}");
@@ -183,4 +204,55 @@ fn every_event_survives_being_written_and_read() {
         assert_eq!(serde_json::from_str::<Entry>(&text).expect(&text), entry);
         assert!(text.contains(&format!("\"event\":\"{}\"", entry.event.kind())), "{text}");
     }
+}
+
+#[test]
+fn what_passes_to_a_run_is_its_own_before_its_first_pass_and_never_after() {
+    let state = replay(vec![run_started(), inherited(), pass_started()]).expect("a rerun");
+    assert_eq!(state.step("a").records.len(), 1);
+    assert_eq!(state.step("a").status, Status::Waiting, "nothing of it is reused");
+    insta::assert_snapshot!(replay(after(vec![inherited()])).expect_err("too late"), @"event 3 (inherited) cannot stand here: a pass has started");
+}
+
+#[test]
+fn a_run_that_left_goes_on_in_one_place_only() {
+    let refused = |more: Vec<Event>| replay(after(more)).expect_err("cannot follow");
+    insta::assert_snapshot!([
+        refused(vec![handed_over(), pass_started()]),
+        refused(vec![handed_over(), exported()]),
+        refused(vec![exported(), begun(1)]),
+        refused(vec![imported()]),
+        refused(vec![exported(), imported(), begun(1)]),
+    ].join("\n"), @"
+    event 4 (pass-started) cannot stand here: what the run made was handed over
+    event 4 (exported) cannot stand here: what the run made was handed over
+    event 4 (attempt-started) cannot stand here: the run was exported
+    event 3 (imported) cannot stand here: the run was not exported
+    event 5 (attempt-started) cannot stand here: the pass has ended
+    ");
+    let back = replay(after(vec![begun(1), exported(), pass_started()])).expect("taken back");
+    assert_eq!((back.left.clone(), back.path()), (None, Some("/p.yaml")));
+    let there = replay(after(vec![begun(1), exported(), imported(), pass_started(), begun(2)])).expect("imported");
+    assert_eq!((there.left.clone(), there.path()), (None, Some("/there.yaml")));
+}
+
+#[test]
+fn steps_stand_in_the_order_of_the_newest_plan_and_those_that_are_gone_after_them() {
+    let pass = |ids: &[&str]| {
+        let steps = ids.iter().map(|id| ((*id).to_owned(), "use-thing".to_owned())).collect();
+        Event::PassStarted(Box::new(PassStarted { steps, ..testing::pass_started() }))
+    };
+    let state = replay(vec![run_started(), pass(&["b", "a", "x"]), begun(1), pass(&["a", "c", "b"])]).expect("legal");
+    assert_eq!(state.steps.keys().collect::<Vec<_>>(), ["a", "c", "b", "x"]);
+    assert_eq!(state.step("a").attempts, 1);
+}
+
+#[test]
+fn the_newest_text_of_the_pipeline_is_kept() {
+    let edited = |text: &str| {
+        Event::PassStarted(Box::new(PassStarted { text: Some(text.to_owned()), ..testing::pass_started() }))
+    };
+    let text = |events: Vec<Event>| replay(events).expect("legal").text().map(str::to_owned);
+    assert_eq!(text(vec![run_started(), pass_started()]), Some(String::new()));
+    assert_eq!(text(vec![run_started(), edited("one"), edited("two"), pass_started()]), Some("two".to_owned()));
 }

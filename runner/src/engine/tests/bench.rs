@@ -10,7 +10,7 @@ use hprun_steps::clock::Clock;
 use hprun_steps::context::{FileMode, Record, RunInfo, StepContext};
 use hprun_steps::files::{FileInput, FileKind};
 use hprun_steps::partial::Partial;
-use hprun_steps::step::Health;
+use hprun_steps::step::{Foresight, Health};
 use hprun_steps::value::{Secret, Value};
 use hprun_steps::{ErrorClass, Step, StepError, StepType};
 use indexmap::IndexMap;
@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Engine, EngineError, Setup, World};
+use crate::engine::explain::{Verdict, explain};
 use crate::event::testing::{pass_over, run_started};
-use crate::event::{Entry, Event, Outcome};
+use crate::event::{Entry, Event, Outcome, PassStarted, Selection};
 use crate::params::Params;
 use crate::pipeline::testing::files_in;
 use crate::pipeline::{KnownParams, check, read};
@@ -44,6 +45,9 @@ struct Play {
     file: Option<String>,
     /// What to hand on.
     say: Option<String>,
+    /// Something that it takes and that changes nothing of what it hands on.
+    #[expect(dead_code, reason = "only its record matters")]
+    heed: Option<String>,
     /// What to hand on, and must not be recorded.
     token: Option<Secret>,
     /// Wait until so many steps are here.
@@ -119,6 +123,16 @@ impl Step for Play {
         Ok(Played { said })
     }
 
+    /// What it would say; a text with `?` in it cannot be told before, one with `!` would be refused.
+    async fn foresee(self, cx: &mut StepContext<'_>) -> Result<Foresight, StepError> {
+        assert!(crate::engine::is_in_step() && cx.record(Record::ChildEnded { pid: 1 }).await.is_err());
+        let said = self.say.unwrap_or_default();
+        let refusal = said.contains('!').then(|| StepError::refused("it will not be said"));
+        let outputs = (!said.contains('?')).then(|| serde_json::json!({ "said": said }));
+        let files = self.write.iter().map(|path| (cx.run.base.join(path).display().to_string(), b"foreseen".to_vec()));
+        Ok(Foresight { outputs, files: files.collect(), changes: vec![format!("{} speaks", cx.step)], refusal })
+    }
+
     /// Lost when the pipeline's folder holds a file that says so.
     async fn probe(self, _: &serde_json::Value, cx: &mut StepContext<'_>) -> Result<Health, StepError> {
         let refused = cx.record(Record::ChildEnded { pid: 1 }).await;
@@ -182,12 +196,13 @@ pub struct Bench {
     pub shown: Arc<Mutex<Vec<String>>>,
     pub max_parallel: usize,
     pub stop_at: &'static str,
+    pub selection: Selection,
 }
 
 impl Bench {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, shown: Arc::default(), max_parallel: 4, stop_at: "" }
+        Self { folder, shown: Arc::default(), max_parallel: 4, stop_at: "", selection: Selection::default() }
     }
 
     pub fn state_folder(&self) -> StateFolder {
@@ -214,7 +229,7 @@ impl Bench {
         let plan = self.plan(steps);
         let first = (state.seq == 0).then(|| Event::RunStarted(Box::new(run_started())));
         let now = Timestamp::now();
-        let events = first.into_iter().chain([pass_over(&plan)]).map(|event| (now, event)).collect();
+        let events = first.into_iter().chain([self.pass_started(&plan)]).map(|event| (now, event)).collect();
         for entry in log.handle().append(events).await? {
             state.apply(&entry)?;
         }
@@ -232,6 +247,43 @@ impl Bench {
         let recorded = RunState::replay(&store.events(RUN)?).expect("a legal log");
         assert_eq!(recorded, state, "what is in memory is what is on disk");
         Ok(outcome)
+    }
+
+    fn pass_started(&self, plan: &Plan) -> Event {
+        match pass_over(plan) {
+            Event::PassStarted(pass) => {
+                Event::PassStarted(Box::new(PassStarted { selection: self.selection.clone(), ..*pass }))
+            }
+            other => panic!("no pass begins with {other:?}"),
+        }
+    }
+
+    /// What a resume with these steps would do, one line a step.
+    pub async fn explained(&self, steps: &str) -> String {
+        let before = self.events();
+        let mut state = self.state();
+        let plan = self.plan(steps);
+        let entry = Entry { seq: state.seq + 1, at: Timestamp::now(), event: self.pass_started(&plan) };
+        state.apply(&entry).expect("a pass can begin");
+        let verdicts = explain(self.world(plan).await, state, CancellationToken::new()).await;
+        assert_eq!(self.events(), before, "to ask records nothing");
+        verdicts.iter().map(|Verdict { step, fate }| format!("{step}: {fate:?}")).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The run as its record tells it.
+    pub fn state(&self) -> RunState {
+        RunState::replay(&self.events()).expect("a legal log")
+    }
+
+    /// A bench whose run has come as far as these events tell.
+    pub async fn after(entries: &[Entry]) -> Self {
+        let bench = Self::new();
+        let store = Store::open(bench.state_folder()).expect("a fresh store");
+        let lock = store.folder().lock(RUN).expect("nobody else holds it");
+        let log = Log::open(store.folder(), RUN, lock, 0).expect("a fresh store");
+        let events = entries.iter().map(|entry| (entry.at, entry.event.clone())).collect();
+        log.handle().append(events).await.expect("a fresh store");
+        bench
     }
 
     fn plan(&self, steps: &str) -> Plan {
@@ -270,7 +322,7 @@ impl Bench {
         World { plan, run, clients, clock: Clock::scaled(Timestamp::now(), 10_000.0) }
     }
 
-    fn events(&self) -> Vec<Entry> {
+    pub fn events(&self) -> Vec<Entry> {
         let store = Store::open(self.state_folder()).expect("a sound store");
         store.events(RUN).expect("a sound store")
     }

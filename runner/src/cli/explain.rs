@@ -30,13 +30,36 @@ pub fn print(global: &Global, run: &str, told: &Told) -> Result<(), CliError> {
     let refused = told.verdicts.iter().find(|verdict| matches!(verdict.fate, Fate::Refused { .. }));
     match refused {
         None => {
-            print::note(format!("nothing was done; to do it: hprun resume {run}"));
+            print::note(format!("nothing was done; to do it: {}", without_explain(run)));
             Ok(())
         }
         Some(verdict) => Err(CliError::refused(
             format!("the step {} would be refused; nothing was done", verdict.step),
             "mend that first, then look again",
         )),
+    }
+}
+
+/// The command that was typed, without `--explain` and with the run's id.
+fn without_explain(run: &str) -> String {
+    let mut words = vec!["hprun".to_owned()];
+    for word in std::env::args().skip(1).filter(|word| word != "--explain" && word != run) {
+        let is_command = word == "resume" && words.len() == 1;
+        words.push(quoted(&word));
+        if is_command {
+            words.push(run.to_owned());
+        }
+    }
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

@@ -157,14 +157,15 @@ impl Launch<'_> {
     }
 
     /// Says what the pass would do, and does nothing.
-    pub async fn explain(self, mut state: RunState, pass: PassStarted) -> Result<(), CliError> {
+    pub async fn explain(self, before: RunState, pass: PassStarted) -> Result<(), CliError> {
         let stop = stop_token()?;
         let (at, orphaned) = (self.reached.clock.now(), pass.orphaned.clone());
         let notes = pass.notes.clone();
+        let mut state = before.clone();
         let entry = Entry { seq: state.seq + 1, at, event: Event::PassStarted(Box::new(pass)) };
         state.apply(&entry).map_err(|e| CliError::Engine { error: e.into(), run: self.run.clone() })?;
         let world = world(self.store, &self.run, self.source, &self.reached, (self.plan, &state));
-        let verdicts = engine::explain::explain(world, state, stop).await;
+        let verdicts = engine::explain::explain(world, &before, state, stop).await;
         self.reached.close().await;
         super::explain::print(self.global, &self.run, &super::explain::Told { verdicts, orphaned, notes })
     }

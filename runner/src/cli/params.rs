@@ -10,7 +10,8 @@ use super::args::{ParamArgs, PassArgs};
 use super::source::Source;
 use super::{CliError, confirm};
 use crate::event::RecordedParam;
-use crate::params::{self, Given, Missing, ParamProblems, Params};
+use crate::params::{self, Given, Missing, ParamProblems, ParamSpec, Params};
+use crate::pipeline;
 
 /// Everything that gives values, read once.
 #[derive(Default)]
@@ -85,6 +86,26 @@ impl Givers {
             })
         };
         self.recorded.iter().filter_map(differs).collect()
+    }
+
+    /// Params whose default is no longer the one of `old`, the pipeline's text as last recorded: a note each, because the
+    /// record is used.
+    pub fn defaults_differ(&self, source: &Source, old: &str) -> Vec<String> {
+        let Ok(old) = pipeline::read(old) else { return Vec::new() };
+        let differs = |(name, spec): (&String, &ParamSpec)| {
+            let new = spec.default.as_ref().filter(|_| !spec.secret)?.to_record();
+            let was = old.params.get(name)?.default.as_ref()?.to_record();
+            let kept = self.recorded.get(name)?.value.as_ref()?;
+            let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let given = self.cli.iter().any(|(given, _)| given == name);
+            (new != was && new != *kept && !given).then(|| {
+                let (new, kept) = (text(&new), text(kept));
+                format!(
+                    "the default of {name} is now `{new}`, the run keeps `{kept}`; to change it: --param {name}={new}"
+                )
+            })
+        };
+        source.specs().iter().filter_map(differs).collect()
     }
 
     fn with<T>(&self, use_them: impl FnOnce(&Given<'_>) -> T) -> T {

@@ -40,11 +40,13 @@ pub async fn run(global: &Global, args: ResumeArgs) -> Result<(), CliError> {
         refuse_missing_programs(&source, &plan)?;
     }
     let launch = Launch { global, pass: &args.pass, store: &store, run: row.id, lock, source: &source, plan, reached };
+    let mut notes = givers.environment_differs(&source);
+    notes.extend(givers.defaults_differ(&source, state.text().unwrap_or_default()));
     let pass = PassStarted {
         text: (state.text() != Some(&*source.text)).then(|| source.text.clone()),
         selection,
         orphaned: orphans(&state, &launch.plan),
-        notes: givers.environment_differs(&source),
+        notes,
         ..launch.pass_started(to_record(&launch.plan.params))?
     };
     if args.choice.explain { launch.explain(state, pass).await } else { launch.go(state, Vec::new(), pass).await }

@@ -62,12 +62,14 @@ pub enum Fate {
     NotChosen,
 }
 
-/// Asks what a pass from `state` (in which it has begun) would do with every step of the plan, in its order.
-pub async fn explain(world: World, state: RunState, stop: CancellationToken) -> Vec<Verdict> {
+/// Asks what a pass would do with every step of the plan, in its order. `state` is the run with that pass begun,
+/// `before` how it stood without.
+pub async fn explain(world: World, before: &RunState, state: RunState, stop: CancellationToken) -> Vec<Verdict> {
     let selection = state.pass.as_ref().map(|pass| pass.selection.clone()).unwrap_or_default();
     let mut asker = Asker {
         forced: decide::forced(&world.plan, &selection),
         world: Arc::new(world),
+        before,
         state,
         open: BTreeSet::new(),
         written: BTreeMap::new(),
@@ -89,8 +91,9 @@ pub async fn explain(world: World, state: RunState, stop: CancellationToken) -> 
     verdicts
 }
 
-struct Asker {
+struct Asker<'a> {
     world: Arc<World>,
+    before: &'a RunState,
     /// The run as it would be after the steps that were asked about.
     state: RunState,
     forced: BTreeMap<usize, String>,
@@ -101,7 +104,7 @@ struct Asker {
     stop: CancellationToken,
 }
 
-impl Asker {
+impl Asker<'_> {
     async fn fate(&mut self, step: usize, id: &str) -> Fate {
         let spec = &self.world.plan.steps[step].spec;
         let references = spec.with.references().into_iter().chain(spec.when.iter().flat_map(|w| w.references()));
@@ -113,7 +116,14 @@ impl Asker {
             self.open.insert(id.to_owned());
             return match self.state.step(id).status {
                 Status::Held => Fate::Depends(unknown.into_iter().collect()),
-                _ => Fate::Runs { why: self.not_done(id), changes: Vec::new() },
+                Status::Waiting
+                | Status::Running
+                | Status::Retrying(_)
+                | Status::Succeeded
+                | Status::Reused
+                | Status::Skipped
+                | Status::Failed
+                | Status::Interrupted => Fate::Runs { why: self.not_done(id), changes: Vec::new() },
             };
         }
         let inputs = match prepare::evaluate(&self.world, &self.state, step) {
@@ -186,11 +196,15 @@ impl Asker {
 
     /// Why a step without a result has none.
     fn not_done(&self, id: &str) -> &'static str {
-        let step = self.state.step(id);
-        match (step.attempts, step.former.is_some(), &step.latest) {
-            (0, ..) => "it was not begun",
-            (_, true, _) => "its newest try did not end well",
-            (_, false, _) => "it did not end well before",
+        let step = self.before.step(id);
+        match step.status {
+            Status::Failed => "it failed",
+            Status::Interrupted => "it was interrupted",
+            Status::Running => "it was under way when the process ended",
+            Status::Retrying(_) => "it was to be tried again",
+            Status::Skipped => "it was skipped before",
+            Status::Waiting if step.attempts > 0 => "it did not end well before",
+            Status::Waiting | Status::Held | Status::Succeeded | Status::Reused => "it was not begun",
         }
     }
 

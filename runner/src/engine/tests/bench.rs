@@ -261,11 +261,12 @@ impl Bench {
     /// What a resume with these steps would do, one line a step.
     pub async fn explained(&self, steps: &str) -> String {
         let before = self.events();
-        let mut state = self.state();
+        let before_pass = self.state();
+        let mut state = before_pass.clone();
         let plan = self.plan(steps);
         let entry = Entry { seq: state.seq + 1, at: Timestamp::now(), event: self.pass_started(&plan) };
         state.apply(&entry).expect("a pass can begin");
-        let verdicts = explain(self.world(plan).await, state, CancellationToken::new()).await;
+        let verdicts = explain(self.world(plan).await, &before_pass, state, CancellationToken::new()).await;
         assert_eq!(self.events(), before, "to ask records nothing");
         verdicts.iter().map(|Verdict { step, fate }| format!("{step}: {fate:?}")).collect::<Vec<_>>().join("\n")
     }

@@ -7,6 +7,7 @@ mod aws;
 mod commands;
 mod docs;
 mod endings;
+mod explain;
 mod killed;
 mod pipelines;
 mod schema;

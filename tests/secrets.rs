@@ -55,7 +55,7 @@ fn holds(bytes: &[u8], secret: &str) -> bool {
 }
 
 fn assert_clean(place: &str, bytes: &[u8]) {
-    for secret in [FROM_ENVIRONMENT, FROM_FILE, "t0ken"] {
+    for secret in [FROM_ENVIRONMENT, FROM_FILE, "t0ken", "r0tated"] {
         assert!(!holds(bytes, secret), "{place} shows a secret:\n{}", String::from_utf8_lossy(bytes));
     }
 }
@@ -75,6 +75,10 @@ fn a_secret_is_nowhere_but_where_it_was_asked_for() {
     let mut resume = desk.resume(&more);
     resume.env("DATABASE_PASSWORD", FROM_ENVIRONMENT);
     let resume = finish(resume);
+    let mut explain = desk.command(&["resume", "--explain", "--from", "stack", "--params-file", &given]);
+    explain.env("DATABASE_PASSWORD", "r0tated-since");
+    let explain = finish(explain);
+    assert!(explain.stdout.contains("because asked for by --from stack"), "{explain:?}");
     let mut plan = desk.command(&["plan", &file, "--params-file", &given]);
     plan.env("DATABASE_PASSWORD", FROM_ENVIRONMENT);
     let plan = finish(plan);
@@ -82,7 +86,7 @@ fn a_secret_is_nowhere_but_where_it_was_asked_for() {
     let others =
         [&["show"][..], &["show", "--output", "json"], &["outputs"], &["outputs", "--format", "env"], &["runs"]];
     let others = others.map(|arguments| finish(desk.command(arguments)));
-    for end in [&run, &resume, &plan].into_iter().chain(&others) {
+    for end in [&run, &resume, &explain, &plan].into_iter().chain(&others) {
         assert_clean("stdout", end.stdout.as_bytes());
         assert_clean("stderr", end.stderr.as_bytes());
     }

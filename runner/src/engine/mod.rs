@@ -3,6 +3,7 @@
 
 mod attempt;
 pub mod explain;
+mod pause;
 mod prepare;
 mod record;
 #[cfg(test)]
@@ -11,7 +12,6 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hprun_steps::clients::Clients;
 use hprun_steps::clock::Clock;
@@ -19,7 +19,7 @@ use hprun_steps::context::{RecordRequest, RunInfo};
 use hprun_steps::step::Health;
 use hprun_steps::value::{Secret, Value};
 use hprun_steps::{ErrorClass, StepError};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,7 @@ use crate::state::{IllegalEvent, RunState, Status};
 use crate::store::{LogHandle, StoreError};
 pub use attempt::is_in_step;
 use attempt::{Attempt, AttemptEnd, bug, panicked};
+use pause::Pauses;
 use prepare::{Prepared, Readiness};
 use record::Recorder;
 
@@ -52,6 +53,8 @@ pub struct Engine {
     running: BTreeMap<usize, CancellationToken>,
     /// Steps that a person asked to run again, and how it was asked.
     forced: BTreeMap<usize, String>,
+    /// The pauses before the next tries.
+    pauses: Pauses,
     finishing: bool,
 }
 
@@ -100,8 +103,8 @@ enum Next {
     Ended(Outcome),
     /// Something was noted: decide again.
     Again,
-    /// Nothing can be done before this time (if there is one), unless something happens.
-    Wait(Option<Timestamp>),
+    /// Nothing can be done unless something happens, or a pause ends, if there is one.
+    Wait { is_pausing: bool },
 }
 
 /// What running attempts tell the engine.
@@ -142,6 +145,7 @@ impl Engine {
             inbox,
             verifying: BTreeSet::new(),
             running: BTreeMap::new(),
+            pauses: Pauses::default(),
             finishing: false,
         }
     }
@@ -159,10 +163,10 @@ impl Engine {
     async fn pass(&mut self) -> Result<Outcome, EngineError> {
         let mut heard = 0;
         loop {
-            let wake = match self.decide().await? {
+            let is_pausing = match self.decide().await? {
                 Next::Ended(outcome) => return Ok(outcome),
                 Next::Again => continue,
-                Next::Wait(wake) => wake,
+                Next::Wait { is_pausing } => is_pausing,
             };
             // What has been said meanwhile may lead to more that can share the commit.
             if heard < MOST_AT_ONCE
@@ -175,20 +179,20 @@ impl Engine {
             }
             heard = 0;
             self.record.commit().await?;
-            self.listen(wake).await?;
+            self.listen(is_pausing).await?;
         }
     }
 
     /// Does what follows from the state.
     async fn decide(&mut self) -> Result<Next, EngineError> {
         let limits = Limits { max_parallel: self.max_parallel, stopping: self.stop.is_cancelled() };
-        let now = self.world.clock.now();
+        let now = self.pauses.now(&self.world.clock);
         let moves = decide::next(&self.world.plan, self.record.state(), &self.verifying, limits, now);
-        let (mut wake, before) = (None, self.record.state().seq);
+        let (mut is_pausing, before) = (false, self.record.state().seq);
         for next in moves {
             match next {
                 Move::Begin(step) | Move::Verify(step) => self.prepare(step).await?,
-                Move::WaitUntil(at) => wake = Some(at),
+                Move::WaitUntil(_) => is_pausing = true,
                 Move::Finish(outcome) => {
                     self.note(Event::PassEnded { outcome }).await?;
                     self.record.commit().await?;
@@ -197,15 +201,16 @@ impl Engine {
             }
         }
         // A step that was skipped, or begun or failed at once, sends no message: what follows is decided at once.
-        Ok(if self.record.state().seq == before { Next::Wait(wake) } else { Next::Again })
+        Ok(if self.record.state().seq == before { Next::Wait { is_pausing } } else { Next::Again })
     }
 
     /// Waits for the next thing to happen and deals with it.
-    async fn listen(&mut self, wake: Option<Timestamp>) -> Result<(), EngineError> {
+    async fn listen(&mut self, is_pausing: bool) -> Result<(), EngineError> {
         let clock = self.world.clock.clone();
+        let shortest = self.pauses.shortest(&clock).filter(|_| is_pausing);
         let timer = async {
-            match wake {
-                Some(at) => clock.sleep(until(at, clock.now())).await,
+            match shortest {
+                Some(pause) => clock.sleep(pause).await,
                 None => std::future::pending().await,
             }
         };
@@ -256,6 +261,7 @@ impl Engine {
 
     /// Gets a step ready: its `when`, its inputs, its files. Nothing of it has begun yet.
     async fn prepare(&mut self, step: usize) -> Result<(), EngineError> {
+        self.pauses.end(step);
         let readiness = prepare::evaluate(&self.world, self.record.state(), step);
         let inputs = match readiness {
             Ok(Readiness::Skip(reason)) => {
@@ -414,7 +420,7 @@ impl Engine {
 
     /// When the next try may begin: the pause that `retry` asks for, up to half of it taken off by chance, so that
     /// those who were throttled together do not come back together.
-    fn retry_at(&self, step: usize, class: ErrorClass) -> Option<Timestamp> {
+    fn retry_at(&mut self, step: usize, class: ErrorClass) -> Option<Timestamp> {
         let mut counted = self.record.state().step(self.id(step)).clone();
         match class {
             ErrorClass::Transient => counted.setbacks += 1,
@@ -427,8 +433,7 @@ impl Engine {
         }
         let delay = decide::retry_delay(&self.world.plan.steps[step].spec.retry, &counted, class)?;
         let jittered = delay.mul_f64(0.5 + fastrand::f64() / 2.0);
-        let signed = SignedDuration::try_from(jittered).unwrap_or(SignedDuration::MAX);
-        Some(self.world.clock.now().saturating_add(signed).unwrap_or(Timestamp::MAX))
+        Some(self.pauses.begin(step, jittered, &self.world.clock))
     }
 
     /// A step that cannot even be begun has failed.
@@ -447,8 +452,4 @@ impl Engine {
     fn id(&self, step: usize) -> &str {
         self.world.plan.steps[step].spec.id.as_str()
     }
-}
-
-fn until(at: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -58,7 +59,7 @@ where
             let mut failure = StepError::new(class, format!("{could_not}: {words} ({name})"));
             failure.code = code;
             failure.request_id = request_id;
-            with_login_help(failure)
+            failure
         }
         SdkError::ConstructionFailure(_) => {
             StepError::invalid(format!("{could_not}: the request cannot be built")).because(chain(&error))
@@ -66,18 +67,10 @@ where
         SdkError::TimeoutError(_) => {
             StepError::new(ErrorClass::Unknown, format!("{could_not}: no answer in time")).because(chain(&error))
         }
-        SdkError::DispatchFailure(failure) => {
+        SdkError::DispatchFailure(_) => {
             let text = chain(&error);
-            if is_credentials(&text) {
-                return with_login_help(
-                    StepError::new(ErrorClass::Login, format!("{could_not}: no usable AWS credentials")).because(text),
-                );
-            }
-            // A connection that was never made cannot have carried the request; one that broke may have.
-            let never_sent =
-                failure.as_connector_error().is_some_and(|e| e.is_user() || text.contains("onnection refused"));
-            let class = if never_sent { ErrorClass::Transient } else { ErrorClass::Unknown };
-            StepError::new(class, format!("{could_not}: the connection failed")).because(text)
+            let (class, what) = undelivered(&error, &text);
+            StepError::new(class, format!("{could_not}: {what}")).because(text)
         }
         SdkError::ResponseError(_) | _ => {
             StepError::new(ErrorClass::Unknown, format!("{could_not}: the answer cannot be read"))
@@ -99,33 +92,44 @@ fn classify(code: Option<&str>, status: u16) -> ErrorClass {
     }
 }
 
-fn is_credentials(text: &str) -> bool {
-    ["CredentialsNotLoaded", "credentials", "ProviderError", "SSO", "token has expired"]
-        .iter()
-        .any(|w| text.contains(w))
+/// What is known of a request to which no answer came: its class, and what to say.
+fn undelivered(error: &(dyn Error + 'static), text: &str) -> (ErrorClass, &'static str) {
+    // A connection that was never made cannot have carried the request; one that broke may have.
+    let unresolved = text.contains("dns error") || text.contains("failed to lookup address");
+    let unconnected = unresolved || text.contains("client error (Connect)") || text.contains("HTTP connect timeout");
+    if causes(error).any(|cause| cause.is::<CredentialsError>()) {
+        return if unconnected || text.contains("timeout occurred") {
+            (ErrorClass::Transient, "no connection to what gives the credentials")
+        } else {
+            (ErrorClass::Login, "no usable AWS credentials")
+        };
+    }
+    if text.contains("identity resolver timed out") {
+        (ErrorClass::Transient, "what gives the credentials does not answer")
+    } else if unresolved {
+        (ErrorClass::Transient, "no connection, because the name of the service is not found (DNS)")
+    } else if text.contains("onnection refused") {
+        (ErrorClass::Transient, "no connection, because it is refused")
+    } else if unconnected {
+        (ErrorClass::Transient, "no connection")
+    } else {
+        (ErrorClass::Unknown, "the connection broke before the answer")
+    }
 }
 
-fn with_login_help(error: StepError) -> StepError {
-    if error.class != ErrorClass::Login || error.help.is_some() {
-        return error;
-    }
-    let login = match std::env::var("AWS_PROFILE") {
-        Ok(profile) if !profile.is_empty() => format!("aws sso login --profile {profile}"),
-        _ => "aws sso login".to_owned(),
-    };
-    error.help(format!("log in again (for example `{login}`), then resume: nothing is lost"))
+/// The error and all that is behind it.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }
 
 /// The innermost causes as one line, without the Debug tails that the SDK adds.
-fn chain(error: &dyn Error) -> String {
+fn chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
+    for cause in causes(error).skip(1) {
         let text = cause.to_string();
         if !text.is_empty() && parts.last().is_none_or(|last| !last.ends_with(&text)) {
             parts.push(text);
         }
-        next = cause.source();
     }
     if parts.is_empty() { error.to_string() } else { parts.join(": ") }
 }
@@ -133,6 +137,7 @@ fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::{ClientOptions, Clients, SandboxEndpoint};
 
     #[test]
     fn the_class_follows_from_the_code_and_the_status() {
@@ -152,5 +157,33 @@ mod tests {
         for (code, status, expected) in table {
             assert_eq!(classify(code, status), expected, "{code:?} {status}");
         }
+    }
+
+    /// What is said of a call to this address, by real clients and the real resolver.
+    async fn call(url: &str) -> StepError {
+        let (access_key, secret_key) = ("none".to_owned(), "none".to_owned());
+        let sandbox = SandboxEndpoint { url: url.to_owned(), access_key, secret_key };
+        let options = ClientOptions { sandbox: Some(sandbox), speed: Some(1000.0), ..ClientOptions::default() };
+        Clients::new(options).await.caller().await.expect_err("nobody is there")
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_never_made_carried_nothing_and_says_why() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
+        let refused = call(&format!("http://{nobody}")).await;
+        assert_eq!(refused.class, ErrorClass::Transient, "{refused:?}");
+        assert_eq!(refused.message, "could not ask AWS who is calling: no connection, because it is refused");
+        let unknown = call("http://sts.us-west-2.invalid").await;
+        assert_eq!(unknown.class, ErrorClass::Transient, "{unknown:?}");
+        assert!(unknown.message.ends_with("no connection, because the name of the service is not found (DNS)"));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_broke_may_have_carried_the_request() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        std::thread::spawn(move || listener.incoming().for_each(drop));
+        let broken = call(&format!("http://{address}")).await;
+        assert_eq!(broken.class, ErrorClass::Unknown, "{broken:?}");
     }
 }

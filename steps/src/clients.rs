@@ -16,7 +16,8 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::aws_error::explain;
-use crate::error::StepError;
+use crate::error::{ErrorClass, StepError};
+use crate::login;
 use crate::request_log::RequestLog;
 
 /// How to reach AWS.
@@ -30,6 +31,8 @@ pub struct ClientOptions {
     pub role: Option<String>,
     /// Set for the sandbox only: where it listens, and its fixed fake credentials, so that nothing of the user's is used.
     pub sandbox: Option<SandboxEndpoint>,
+    /// How much faster than the wall time runs there: the SDK's pauses between two tries are so much shorter.
+    pub speed: Option<f64>,
 }
 
 /// Where a sandbox listens, and the credentials it knows.
@@ -58,6 +61,7 @@ pub struct Caller {
 #[derive(Clone, Debug)]
 pub struct Clients {
     config: SdkConfig,
+    profile: Option<String>,
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
     cloudwatchlogs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     eks: OnceLock<aws_sdk_eks::Client>,
@@ -78,7 +82,8 @@ impl Clients {
             .operation_timeout(Duration::from_secs(240))
             .build();
         if let Some(sandbox) = &options.sandbox {
-            return Self::from_config(sandbox_config(sandbox, options.region.as_deref(), timeouts));
+            let retries = quick_retries(options.speed.unwrap_or(1.0));
+            return Self::from_config(sandbox_config(sandbox, options.region.as_deref(), timeouts, retries), None);
         }
         let mut loader = aws_config::defaults(behavior_version()).timeout_config(timeouts);
         if let Some(region) = &options.region {
@@ -94,12 +99,13 @@ impl Clients {
         if let Some(role) = &options.role {
             config = assume(config, role).await;
         }
-        Self::from_config(config)
+        Self::from_config(config, options.profile)
     }
 
-    fn from_config(config: SdkConfig) -> Self {
+    fn from_config(config: SdkConfig, profile: Option<String>) -> Self {
         Self {
             config,
+            profile,
             cloudformation: OnceLock::new(),
             cloudwatchlogs: OnceLock::new(),
             eks: OnceLock::new(),
@@ -183,7 +189,10 @@ impl Clients {
 
     /// Who is calling. The first request of every run.
     pub async fn caller(&self) -> Result<Caller, StepError> {
-        let answer = self.sts().get_caller_identity().send().await.map_err(|e| explain("ask AWS who is calling", e))?;
+        let answer = match self.sts().get_caller_identity().send().await {
+            Ok(answer) => answer,
+            Err(e) => return Err(self.with_advice(explain("ask AWS who is calling", e)).await),
+        };
         let arn = answer.arn().unwrap_or_default().to_owned();
         let partition = arn.split(':').nth(1).unwrap_or("aws").to_owned();
         Ok(Caller { account: answer.account().unwrap_or_default().to_owned(), partition, arn })
@@ -192,14 +201,10 @@ impl Clients {
     /// The text of an SSM parameter; a SecureString is decrypted only when `secure` says that a secret is wanted.
     pub async fn parameter(&self, path: &str, secure: bool) -> Result<String, StepError> {
         let doing = format!("read the SSM parameter {path}");
-        let answer = self
-            .ssm()
-            .get_parameter()
-            .name(path)
-            .with_decryption(secure)
-            .send()
-            .await
-            .map_err(|e| explain(&doing, e))?;
+        let answer = match self.ssm().get_parameter().name(path).with_decryption(secure).send().await {
+            Ok(answer) => answer,
+            Err(e) => return Err(self.with_advice(explain(&doing, e)).await),
+        };
         let parameter = answer.parameter();
         if !secure && parameter.and_then(|p| p.r#type()) == Some(&aws_sdk_ssm::types::ParameterType::SecureString) {
             let help = "mark the param with `secret: true`";
@@ -209,6 +214,14 @@ impl Clients {
             .and_then(|p| p.value())
             .map(str::to_owned)
             .ok_or_else(|| StepError::invalid(format!("the SSM parameter {path} has no value")))
+    }
+
+    /// The error; where a person has to log in, with what to type for credentials of this kind.
+    pub async fn with_advice(&self, error: StepError) -> StepError {
+        if error.class != ErrorClass::Login || error.help.is_some() {
+            return error;
+        }
+        error.help(format!("{}, then resume: nothing is lost", login::advice(self.profile.as_deref()).await))
     }
 }
 
@@ -224,7 +237,12 @@ fn behavior_version() -> BehaviorVersion {
 }
 
 /// Built by hand, without the loader: no profile, no environment, no proxy of the user's can leak in.
-fn sandbox_config(sandbox: &SandboxEndpoint, region: Option<&str>, timeouts: TimeoutConfig) -> SdkConfig {
+fn sandbox_config(
+    sandbox: &SandboxEndpoint,
+    region: Option<&str>,
+    timeouts: TimeoutConfig,
+    retries: RetryConfig,
+) -> SdkConfig {
     let credentials = Credentials::new(&sandbox.access_key, &sandbox.secret_key, None, None, "hprun-sandbox");
     SdkConfig::builder()
         .behavior_version(behavior_version())
@@ -232,10 +250,16 @@ fn sandbox_config(sandbox: &SandboxEndpoint, region: Option<&str>, timeouts: Tim
         .endpoint_url(&sandbox.url)
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard())
+        .retry_config(retries)
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build()
+}
+
+/// The SDK's own retries, with pauses that pass as fast as the sandbox's time does.
+fn quick_retries(speed: f64) -> RetryConfig {
+    let (first, most) = (Duration::from_secs(1), Duration::from_secs(20));
+    RetryConfig::standard().with_initial_backoff(first.div_f64(speed)).with_max_backoff(most.div_f64(speed))
 }
 
 /// The SDK does not read AWS_CA_BUNDLE, which the AWS CLI does and companies with an inspecting proxy rely on.

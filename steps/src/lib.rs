@@ -14,6 +14,7 @@ pub mod fetch_outputs;
 pub mod files;
 pub mod helm_install;
 pub mod hyperpod;
+mod login;
 pub mod pace;
 pub mod partial;
 pub mod program;

@@ -212,7 +212,10 @@ fn run_erased<'a, T: Step>(inputs: Value, cx: &'a mut StepContext<'_>) -> StepFu
     // The context outlives the future it is lent to; only its inner lifetime has to be named away.
     let cx: &'a mut StepContext<'_> = cx;
     Box::pin(async move {
-        let outputs = parse::<T>(inputs)?.run(cx).await?;
+        let outputs = match parse::<T>(inputs)?.run(cx).await {
+            Ok(outputs) => outputs,
+            Err(e) => return Err(cx.clients.with_advice(e).await),
+        };
         serde_json::to_value(outputs)
             .map_err(|e| StepError::new(ErrorClass::Failed, format!("the outputs cannot be recorded: {e}")))
     })
@@ -223,7 +226,12 @@ fn probe_erased<'a, T: Step>(
     outputs: &'a serde_json::Value,
     cx: &'a mut StepContext<'_>,
 ) -> StepFuture<'a, Health> {
-    Box::pin(async move { parse::<T>(inputs)?.probe(outputs, cx).await })
+    Box::pin(async move {
+        match parse::<T>(inputs)?.probe(outputs, cx).await {
+            Ok(health) => Ok(health),
+            Err(e) => Err(cx.clients.with_advice(e).await),
+        }
+    })
 }
 
 fn foresee_erased<'a, T: Step>(inputs: Value, cx: &'a mut StepContext<'_>) -> StepFuture<'a, Foresight> {

@@ -9,7 +9,8 @@ use super::print;
 
 /// Prints an ExecCredential.
 pub async fn run(args: EksTokenArgs) -> Result<(), CliError> {
-    let options = ClientOptions { region: args.region, profile: args.profile, role: args.role, sandbox: None };
+    let options =
+        ClientOptions { region: args.region, profile: args.profile, role: args.role, sandbox: None, speed: None };
     let clients = Clients::new(options).await;
     let token = eks_token::token(&clients, &args.cluster_name).await?;
     print::data(eks_token::exec_credential(&token))

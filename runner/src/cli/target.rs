@@ -60,6 +60,7 @@ impl Reached {
             profile: wish.profile.clone(),
             role: wish.role.clone(),
             sandbox: None,
+            speed: None,
         };
         let clients = Clients::new(options).await;
         let Some(region) = clients.region().map(str::to_owned) else {
@@ -91,6 +92,8 @@ impl Reached {
 
         let (served, door) = open_or_attach(wish).await?;
         let region = aws.region.clone().unwrap_or_else(|| "us-west-2".to_owned());
+        // A world whose clock a test steps by hand has no speed: its clients go by the wall.
+        let speed = if door.speed > 0.0 { door.speed } else { 1.0 };
         let options = ClientOptions {
             region: Some(region.clone()),
             profile: None,
@@ -100,6 +103,7 @@ impl Reached {
                 access_key: hprun_sandbox::ACCESS_KEY.to_owned(),
                 secret_key: hprun_sandbox::SECRET_KEY.to_owned(),
             }),
+            speed: Some(speed),
         };
         let clients = Clients::new(options).await;
         let caller = clients.caller().await?;
@@ -114,8 +118,7 @@ impl Reached {
         Ok(Self {
             target: Target::Sandbox { world: world.to_string_lossy().into_owned() },
             clients,
-            // A world whose clock a test steps by hand has no speed: its clients go by the wall.
-            clock: Clock::scaled(door.now, if door.speed > 0.0 { door.speed } else { 1.0 }),
+            clock: Clock::scaled(door.now, speed),
             caller,
             region,
             environment,

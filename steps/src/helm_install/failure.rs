@@ -8,7 +8,8 @@ use crate::error::{ErrorClass, StepError};
 const LINES: usize = 12;
 
 /// Words (in lower case) in helm's standard error, the class, what it means, what to do. The first that fits counts.
-const MEANINGS: [(&str, ErrorClass, &str, &str); 26] = [
+const MEANINGS: [(&str, ErrorClass, &str, &str); 27] = [
+    ("getting credentials: exec", ErrorClass::Login, "no token could be made for the caller", LOGIN),
     (
         "asked for the client to provide credentials",
         ErrorClass::Refused,
@@ -62,6 +63,7 @@ const MEANINGS: [(&str, ErrorClass, &str, &str); 26] = [
     ("chart(s) failed", ErrorClass::Invalid, "the chart is invalid", CHART),
 ];
 
+const LOGIN: &str = "log in to AWS again, then resume: nothing is lost";
 const ACCESS: &str = "give the caller an access entry with AmazonEKSClusterAdminPolicy; update-kubeconfig says how";
 const REACH: &str = "check the network and that the cluster is there, then resume";
 const OWNERSHIP: &str = "remove that object, or give it helm's labels and annotations, then resume";
@@ -121,6 +123,11 @@ mod tests {
                 "level=WARN msg=careful\nError: kubernetes cluster unreachable: the server has asked for the client to provide credentials",
                 ErrorClass::Refused,
                 "helm could not upgrade x: the cluster does not know the caller",
+            ),
+            (
+                "Error: Kubernetes cluster unreachable: Get \"https://127.0.0.1:1/version\": getting credentials: exec: executable /bin/hprun failed with exit code 3",
+                ErrorClass::Login,
+                "helm could not upgrade x: no token could be made for the caller",
             ),
             (
                 "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",

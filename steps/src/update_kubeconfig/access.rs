@@ -71,7 +71,12 @@ async fn client(kubeconfig: &Path, name: &str) -> Result<kube::Client, StepError
     config.read_timeout = Some(Duration::from_secs(30));
     // To make a client runs the token program and waits for it.
     let made = tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await;
-    made.map_err(|e| cannot(e.to_string()))?.map_err(|e| cannot(e.to_string()))
+    made.map_err(|e| cannot(e.to_string()))?.map_err(|e| match e {
+        kube::Error::Auth(why) => {
+            StepError::new(ErrorClass::Login, format!("no token could be made for {name}")).because(why.to_string())
+        }
+        other => cannot(other.to_string()),
+    })
 }
 
 async fn ask(client: &kube::Client) -> Result<Answer, kube::Error> {

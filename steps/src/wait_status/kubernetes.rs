@@ -20,7 +20,11 @@ pub async fn connect(text: &str) -> Result<Client, StepError> {
     let unusable = |e: &dyn std::fmt::Display| StepError::invalid(format!("the kubeconfig cannot be used: {e}"));
     let kubeconfig = Kubeconfig::from_yaml(text).map_err(|e| unusable(&e))?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    Client::try_from(config.map_err(|e| unusable(&e))?).map_err(|e| unusable(&e))
+    match Client::try_from(config.map_err(|e| unusable(&e))?) {
+        Ok(client) => Ok(client),
+        Err(e @ kube::Error::Auth(_)) => Err(explain("use the kubeconfig", &e)),
+        Err(e) => Err(unusable(&e)),
+    }
 }
 
 /// Whether `wanted` nodes of HyperPod are Ready.

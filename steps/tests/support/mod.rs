@@ -90,6 +90,7 @@ impl Bench {
                 access_key: "AKIAHPRUNSANDBOX0000".to_owned(),
                 secret_key: "hprun-sandbox-secret".to_owned(),
             }),
+            speed: Some(200.0),
             ..ClientOptions::default()
         })
         .await;

@@ -26,10 +26,13 @@ impl Pace {
         cx.sleep(pause).await
     }
 
-    /// Waits after an error that passes by itself (throttling, a 5xx, a lost connection); gives back any other.
+    /// Shows an error that passes by itself (throttling, a 5xx, a lost connection) and waits; gives back any other.
     pub async fn after(&mut self, cx: &StepContext<'_>, error: StepError) -> Result<(), StepError> {
         match error.class {
-            ErrorClass::Transient | ErrorClass::Unknown => self.pause(cx).await,
+            ErrorClass::Transient | ErrorClass::Unknown => {
+                cx.progress(format!("trying again: {}", error.message));
+                self.pause(cx).await
+            }
             ErrorClass::Invalid
             | ErrorClass::Refused
             | ErrorClass::Failed

@@ -275,7 +275,8 @@ impl Work {
                 Ok(Turn::Wait(format!("the name {} is taken: looking whose the cluster is", self.name)))
             }
             Err(e) if is_not_there_yet(&e) && doubt.may_go_on(cx) => Ok(Turn::Wait(e.message)),
-            Err(e) if hyperpod::is_passing(&e) && doubt.may_go_on(cx) => Ok(Turn::Wait(e.message)),
+            // Before it is sent again the cluster is looked for: a call without an answer may have made it.
+            Err(e) if hyperpod::is_passing(&e) => Ok(Turn::Wait(e.message)),
             Err(e) => {
                 let error = cx.settle::<()>(&token, Err(e)).await.err();
                 Err(with_advice(error.unwrap_or_else(|| StepError::failed("the cluster was not created"))))

@@ -22,8 +22,9 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::context::{CallIntended, Intent, Origin, Record, StepContext, TAG_RUN, TAG_STEP};
-use crate::error::{ErrorClass, StepError};
+use crate::error::StepError;
 use crate::files::{FileInput, FileKind, Files};
+use crate::pace::Pace;
 use crate::partial::{Finding, Partial};
 use crate::step::{DeclaredOutputs, Health, Step};
 use crate::value::Value;
@@ -35,7 +36,8 @@ use standing::{Move, Standing, Whose, next_move, standing};
 
 /// Kind of the resource that this step makes.
 const KIND: &str = cause::STACK;
-/// Most times one attempt looks at the stack and acts: far more than any path through the states needs.
+/// Most times one attempt looks at the stack and acts, not counting calls that got no answer: far more than any path
+/// through the states needs.
 const MOST_LOOKS: usize = 24;
 /// Pause before another look after a call that did not say what became of it.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -170,11 +172,14 @@ impl Step for DeployStack {
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<StackOutputs, StepError> {
         let wanted = Wanted::new(self, cx)?;
-        for _ in 0..MOST_LOOKS {
+        let (mut pace, mut looks) = (Pace::default(), 0);
+        while looks < MOST_LOOKS {
             cx.stop_here()?;
-            if let Some(stack) = look_and_act(cx, &wanted).await? {
-                protect(cx, &wanted, &stack).await?;
-                return Ok(StackOutputs::of(&stack));
+            match look_and_act(cx, &wanted).await {
+                Ok(Some(stack)) => return Ok(StackOutputs::of(&stack)),
+                Ok(None) => looks += 1,
+                // Of a call that got no answer nobody knows what it did: the next look tells.
+                Err(e) => pace.after(cx, e).await?,
             }
         }
         Err(StepError::failed(format!("the stack {} does not come to rest", wanted.inputs.name))
@@ -201,8 +206,15 @@ impl Step for DeployStack {
     }
 }
 
-/// One look at the stack and the one move that follows from it; the stack, when it stands as wanted.
+/// One look at the stack and the one move that follows from it; the stack, when it stands as wanted. An error that passes
+/// by itself means: look again.
 async fn look_and_act(cx: &mut StepContext<'_>, wanted: &Wanted) -> Result<Option<Stack>, StepError> {
+    let Some(stack) = find_and_move(cx, wanted).await? else { return Ok(None) };
+    protect(cx, wanted, &stack).await?;
+    Ok(Some(stack))
+}
+
+async fn find_and_move(cx: &mut StepContext<'_>, wanted: &Wanted) -> Result<Option<Stack>, StepError> {
     let Some(stack) = calls::find(cx, &wanted.inputs.name).await? else {
         record_as_gone(cx).await?;
         return create(cx, wanted).await;
@@ -275,7 +287,7 @@ async fn create(cx: &mut StepContext<'_>, wanted: &Wanted) -> Result<Option<Stac
             cx.progress(format!("looking again: {}", e.message));
             return cx.sleep(LOOK_AGAIN_AFTER).await.map(|()| None);
         }
-        Err(e) => return look_again_if_unknown(cx, e).await.map(|()| None),
+        Err(e) => return Err(e),
     };
     cx.resource(KIND, &id, name, Origin::Made).await?;
     let total = wanted.template.resources(&wanted.parameters_shown);
@@ -317,7 +329,7 @@ async fn remove(cx: &mut StepContext<'_>, stack: &Stack) -> Result<(), StepError
     match cx.settle(&token, result).await {
         Ok(()) => {}
         Err(e) if is_spent(&e) => return cx.sleep(LOOK_AGAIN_AFTER).await,
-        Err(e) => return look_again_if_unknown(cx, e).await,
+        Err(e) => return Err(e),
     }
     let gone = wait::until_settled(cx, id, Some(&sent(&token)), None).await?;
     settle_removal(cx, &gone, &sent(&token)).await
@@ -343,7 +355,7 @@ async fn continue_rollback(cx: &mut StepContext<'_>, wanted: &Wanted, id: &str) 
         Ok(()) => {}
         // Also when the SDK sent it twice, because the first answer was lost.
         Err(e) if is_spent(&e) || e.message.contains("_IN_PROGRESS") => return cx.sleep(LOOK_AGAIN_AFTER).await,
-        Err(e) => return look_again_if_unknown(cx, e).await,
+        Err(e) => return Err(e),
     }
     let stack = wait::until_settled(cx, id, Some(&sent(&token)), None).await?;
     match standing(Some(status_of(&stack))) {
@@ -370,21 +382,6 @@ async fn protect(cx: &mut StepContext<'_>, wanted: &Wanted, stack: &Stack) -> Re
     let token = cx.intend(intent).await?;
     let result = calls::protect(cx, id, on).await;
     cx.settle(&token, result).await
-}
-
-/// After a call whose outcome nobody knows: a pause, then the next look tells. Any other error is one.
-async fn look_again_if_unknown(cx: &StepContext<'_>, error: StepError) -> Result<(), StepError> {
-    match error.class {
-        ErrorClass::Unknown | ErrorClass::Transient => {
-            cx.progress(format!("looking again: {}", error.message));
-            cx.sleep(LOOK_AGAIN_AFTER).await
-        }
-        ErrorClass::Invalid
-        | ErrorClass::Refused
-        | ErrorClass::Failed
-        | ErrorClass::Login
-        | ErrorClass::Interrupted => Err(error),
-    }
 }
 
 /// Whether the token was used by an operation that is over: what that came to is seen by looking, and the next call

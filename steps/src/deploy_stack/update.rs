@@ -12,7 +12,7 @@ use aws_sdk_cloudformation::types::{
 use super::calls::{capabilities, sent, with_advice};
 use super::failure::failure;
 use super::request::Wanted;
-use super::{LOOK_AGAIN_AFTER, is_spent, look_again_if_unknown, standing, status_of, wait};
+use super::{LOOK_AGAIN_AFTER, is_spent, standing, status_of, wait};
 use crate::aws_error::explain;
 use crate::context::{Intent, StepContext};
 use crate::error::StepError;
@@ -40,7 +40,7 @@ pub async fn update(cx: &mut StepContext<'_>, wanted: &Wanted, stack: &Stack) ->
         if e.class.is_known() {
             return cx.settle(&token, Err(e)).await;
         }
-        return look_again_if_unknown(cx, e).await.map(|()| None);
+        return Err(e);
     }
     let (answer, changes) = match until_ready(cx, &id, &sent(&token)).await {
         // Deleted before a crash, and not made again because its token was known: the next one is a new one.
@@ -87,7 +87,7 @@ async fn execute(
         Err(e) if e.has_code("InvalidChangeSetStatus") || e.has_code("ChangeSetNotFound") || is_spent(&e) => {
             return cx.sleep(LOOK_AGAIN_AFTER).await.map(|()| None);
         }
-        Err(e) => return look_again_if_unknown(cx, e).await.map(|()| None),
+        Err(e) => return Err(e),
     }
     cx.settle(change_set, Ok(())).await?;
     let stack = wait::until_settled(cx, id, Some(&sent(&token)), Some(changes)).await?;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws_error::explain;
 use crate::context::{FileMode, StepContext};
 use crate::error::StepError;
+use crate::pace::Pace;
 use crate::step::{Health, Step};
 use file::Entry;
 
@@ -175,8 +176,16 @@ fn write(cx: &mut StepContext<'_>, path: &Path, text: &str) -> Result<PathBuf, S
 
 async fn describe(cx: &StepContext<'_>, name: &str) -> Result<Cluster, StepError> {
     let doing = format!("describe the EKS cluster {name}");
-    let answer = cx.clients.eks().describe_cluster().name(name).send().await.map_err(|e| explain(&doing, e))?;
-    answer.cluster.ok_or_else(|| StepError::failed(format!("EKS described no cluster {name}")))
+    let mut pace = Pace::default();
+    loop {
+        let asked = cx.clients.eks().describe_cluster().name(name).send();
+        match cx.unless_stopped(asked).await? {
+            Ok(answer) => {
+                return answer.cluster.ok_or_else(|| StepError::failed(format!("EKS described no cluster {name}")));
+            }
+            Err(e) => pace.after(cx, explain(&doing, e)).await?,
+        }
+    }
 }
 
 /// An error that says what state the cluster is in, unless it can be used.

@@ -185,39 +185,40 @@ impl UploadLifecycle {
         cx.settle(&token, result).await
     }
 
+    /// Sends every script; one that is not taken for now is sent again, because an object is whole or absent.
     async fn send(
         &self,
         cx: &StepContext<'_>,
         bucket: &Bucket,
         missing: &[Script],
-        unfinished: bool,
+        mut unfinished: bool,
     ) -> Result<(), StepError> {
-        let sends = missing.iter().cloned().map(|script| {
-            let bucket = bucket.clone();
-            async move {
-                if unfinished && script.is_large() {
-                    bucket.abort_unfinished(&script.key).await?;
-                }
-                bucket.put(&script).await
-            }
-        });
-        let mut running = futures::stream::iter(sends).buffer_unordered(AT_ONCE);
-        let mut done = 0;
-        cx.progress(format!("0/{} files", missing.len()));
-        // Objects are whole or absent, so this is a safe point to stop at any time.
+        let (mut left, mut done, mut pace) = (missing.to_vec(), 0, Pace::default());
         loop {
-            let next = tokio::select! {
-                () = cx.cancelled.cancelled() => return Err(StepError::interrupted()),
-                next = running.next() => next,
-            };
-            match next {
-                None => return Ok(()),
-                Some(Err(e)) => return Err(e),
-                Some(Ok(())) => {
-                    done += 1;
-                    cx.progress(format!("{done}/{} files", missing.len()));
+            let sends = std::mem::take(&mut left).into_iter().map(move |script| {
+                let bucket = bucket.clone();
+                async move { (put(&bucket, &script, unfinished).await, script) }
+            });
+            let mut running = futures::stream::iter(sends).buffer_unordered(AT_ONCE);
+            let mut setback = None;
+            cx.progress(format!("{done}/{} files", missing.len()));
+            // Objects are whole or absent, so this is a safe point to stop at any time.
+            while let Some((result, script)) = cx.unless_stopped(running.next()).await? {
+                match result {
+                    Ok(()) => {
+                        done += 1;
+                        cx.progress(format!("{done}/{} files", missing.len()));
+                    }
+                    Err(e) if matches!(e.class, ErrorClass::Transient | ErrorClass::Unknown) => {
+                        left.push(script);
+                        setback = Some(e);
+                    }
+                    Err(e) => return Err(e),
                 }
             }
+            let Some(error) = setback else { return Ok(()) };
+            pace.after(cx, error).await?;
+            unfinished = true;
         }
     }
 
@@ -264,6 +265,13 @@ impl UploadLifecycle {
             digest: digest(scripts),
         }
     }
+}
+
+async fn put(bucket: &Bucket, script: &Script, unfinished: bool) -> Result<(), StepError> {
+    if unfinished && script.is_large() {
+        bucket.abort_unfinished(&script.key).await?;
+    }
+    bucket.put(script).await
 }
 
 /// What is in the bucket under each script's key.

@@ -398,3 +398,47 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The same for pipelines as large as people write them: every single prefix.
+    #[test]
+    fn every_prefix_of_a_long_log_resumes_to_the_same_end(random in random(40, false)) {
+        let (plan, fates) = random.plan();
+        let (outcome, state, log) = Simulation::resumed(&plan, &fates, random.max_parallel, &[]).finish();
+        for cut in 0..=log.len() {
+            let (again, end, _) = Simulation::resumed(&plan, &fates, random.max_parallel, &log[..cut]).finish();
+            prop_assert_eq!(again, outcome, "cut after {}", cut);
+            prop_assert_eq!(Simulation::end(&plan, &end), Simulation::end(&plan, &state), "cut after {}", cut);
+        }
+    }
+}
+
+/// The properties above compare two runs by the same code: what both have wrong shows only here, where all of a state is
+/// written down. Of every kind of step there is one, and the log is cut in the midst of a retry.
+#[test]
+fn the_whole_state_is_as_it_is_written_down() {
+    let steps = format!(
+        "{}{}{}{}finally:\n{}",
+        step("works", ", needs: []"),
+        step("retried", ", needs: [], retry: { max-attempts: 2, delay: 30s }"),
+        step("skipped", ", needs: [works]"),
+        step("lenient", ", needs: [skipped], on-failure: continue"),
+        step("last", "")
+    );
+    let plan = plan(&steps);
+    let fate = |id: &str| match id {
+        "retried" => Fate::FailsFirst(1),
+        "skipped" => Fate::Skips,
+        "lenient" => Fate::Fails,
+        _ => Fate::Works,
+    };
+    let fates: Vec<Fate> = plan.steps.iter().map(|s| fate(s.spec.id.as_str())).collect();
+    let (_, unbroken, log) = Simulation::resumed(&plan, &fates, 4, &[]).finish();
+    insta::assert_snapshot!("whole_state_unbroken", format!("{unbroken:#?}"));
+    let retry = log.iter().position(|e| matches!(e.event, Event::AttemptFailed { retry_at: Some(_), .. }));
+    let cut = retry.expect("a step is retried") + 1;
+    let (_, resumed, _) = Simulation::resumed(&plan, &fates, 4, &log[..cut]).finish();
+    insta::assert_snapshot!("whole_state_resumed", format!("{resumed:#?}"));
+}

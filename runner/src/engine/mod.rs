@@ -407,7 +407,9 @@ impl Engine {
         let attempt = self.record.state().step(&id).attempts;
         let event = match end.result {
             Ok(outputs) => Event::StepSucceeded { step: id, attempt, outputs, files: end.written },
-            Err(error) if error.class == ErrorClass::Interrupted && self.stop.is_cancelled() => {
+            // What is not known to have failed was cut off by the stop: Ctrl-C on a terminal also ends what a step has
+            // started there, such as the program that gives a token.
+            Err(error) if !error.class.is_known() && self.stop.is_cancelled() => {
                 Event::AttemptInterrupted { step: id, attempt }
             }
             Err(error) => {

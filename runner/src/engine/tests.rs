@@ -127,6 +127,22 @@ fn what_is_found_lost_after_the_stop_is_made_again_on_resume_only() {
 }
 
 #[test]
+fn what_the_stop_cut_off_is_interrupted_and_what_is_known_to_have_failed_has_failed() {
+    check_time(async {
+        for (class, told) in [
+            ("transient", "a is interrupted"),
+            ("unknown", "a is interrupted"),
+            ("login", "a is interrupted"),
+            ("failed", "a has failed: Failed: cut off []"),
+        ] {
+            let bench = Bench { stop_at: "hanging", ..Bench::new() };
+            let ended = bench.pass(&step("a", "", &format!("hang: true, class: {class}"))).await;
+            assert_eq!(ended, format!("a begins 1\n{told}\npass ends: Interrupted\nInterrupted"), "{class}");
+        }
+    });
+}
+
+#[test]
 fn a_step_that_says_interrupted_when_nobody_asked_has_failed() {
     check_time(async {
         let told = Bench::new().pass(&step("a", "", "fail: 9, class: interrupted")).await;

@@ -70,6 +70,20 @@ struct Play {
     class: Option<String>,
 }
 
+impl Play {
+    fn class(&self, usual: ErrorClass) -> ErrorClass {
+        match self.class.as_deref() {
+            Some("transient") => ErrorClass::Transient,
+            Some("interrupted") => ErrorClass::Interrupted,
+            Some("login") => ErrorClass::Login,
+            Some("unknown") => ErrorClass::Unknown,
+            Some("failed") => ErrorClass::Failed,
+            Some(other) => panic!("no class {other}"),
+            None => usual,
+        }
+    }
+}
+
 #[derive(Serialize, JsonSchema)]
 struct Played {
     /// What was said.
@@ -105,17 +119,12 @@ impl Step for Play {
         if self.hang {
             cx.progress("hanging");
             cx.cancelled.cancelled().await;
-            return Err(StepError::interrupted());
+            return Err(StepError::new(self.class(ErrorClass::Interrupted), "cut off"));
         }
         assert!(crate::engine::is_in_step(), "so that its panic is not printed");
         assert!(!self.panic, "the step fell over {token}");
         if cx.attempt <= self.fail.unwrap_or(0) {
-            let class = match self.class.as_deref() {
-                Some("transient") => ErrorClass::Transient,
-                Some("interrupted") => ErrorClass::Interrupted,
-                Some(other) => panic!("no class {other}"),
-                None => ErrorClass::Failed,
-            };
+            let class = self.class(ErrorClass::Failed);
             let text = |about: &str| format!("{about} {token}").trim().to_owned();
             return Err(StepError::new(class, text("no")).because(text("cause")).help(text("advice")));
         }

@@ -13,6 +13,7 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::faults::{CallRule, Fault};
 use crate::world::World;
 
 /// The connection is to be closed without an answer.
@@ -66,4 +67,17 @@ pub(crate) async fn wait(world: &World, span: Duration) {
     while world.clock().micros() < until && !world.stopping().is_cancelled() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// What becomes of an answer when its effect has happened: `hold-answer` keeps the client waiting until it leaves (which
+/// drops this), another script comes, or the sandbox stops; then, and for `lose-answer`, the connection is closed.
+pub(crate) async fn let_go(world: &World, rule: Option<&CallRule>) -> Result<(), Closed> {
+    let Some(rule) = rule.filter(|rule| rule.fault.loses_answer()) else { return Ok(()) };
+    if rule.fault == Fault::HoldAnswer {
+        tokio::select! {
+            () = world.stopping().cancelled() => {}
+            () = world.faults().without(rule) => {}
+        }
+    }
+    Err(Closed)
 }

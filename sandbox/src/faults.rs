@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 /// A fault script as it is written in YAML or JSON (docs/sandbox-faults.md).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -74,6 +75,8 @@ pub enum Fault {
     Reset,
     /// The effect happens, the connection is closed without an answer.
     LoseAnswer,
+    /// The effect happens, no answer is sent, and the connection stays open until the client leaves or another script comes.
+    HoldAnswer,
     /// `ExpiredToken`; no effect.
     ExpiredCredentials,
     /// The service's access-denied error; no effect.
@@ -145,6 +148,8 @@ pub struct NoCapacity {
 #[derive(Debug)]
 pub struct Faults {
     kept: Mutex<Kept>,
+    /// Counts the scripts that came since the world was opened.
+    replaced: watch::Sender<u64>,
 }
 
 /// What is kept on disk: script and counters.
@@ -171,12 +176,19 @@ impl Faults {
         if let Some(script) = script.filter(|script| *script != kept.script) {
             kept = Kept { script, counters: BTreeMap::new() };
         }
-        Faults { kept: Mutex::new(kept) }
+        Faults { kept: Mutex::new(kept), replaced: watch::Sender::new(0) }
     }
 
     /// Takes another script; its counters begin at nothing.
     pub(crate) fn replace(&self, script: FaultScript) {
         *self.lock() = Kept { script, counters: BTreeMap::new() };
+        self.replaced.send_modify(|count| *count += 1);
+    }
+
+    /// Waits until the script no longer has this rule.
+    pub(crate) async fn without(&self, rule: &CallRule) {
+        let mut replaced = self.replaced.subscribe();
+        while self.lock().script.calls.contains(rule) && replaced.changed().await.is_ok() {}
     }
 
     pub(crate) fn kept(&self) -> Kept {
@@ -280,6 +292,27 @@ impl<'de> Deserialize<'de> for Span {
             .parse()
             .map_err(|error| D::Error::custom(format!("`{text}` is no span of time such as 90s or 10m: {error}")))?;
         Duration::try_from(span).map(Span).map_err(|_| D::Error::custom(format!("`{text}` is negative")))
+    }
+}
+
+impl Fault {
+    /// The name that it has in a script.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::Throttle => "throttle",
+            Fault::ServerError => "server-error",
+            Fault::Reset => "reset",
+            Fault::LoseAnswer => "lose-answer",
+            Fault::HoldAnswer => "hold-answer",
+            Fault::ExpiredCredentials => "expired-credentials",
+            Fault::AccessDenied => "access-denied",
+            Fault::Delay => "delay",
+        }
+    }
+
+    /// Whether the effect happens and its answer never comes.
+    pub(crate) fn loses_answer(self) -> bool {
+        matches!(self, Fault::LoseAnswer | Fault::HoldAnswer)
     }
 }
 

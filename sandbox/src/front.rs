@@ -44,10 +44,9 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
     let rule = world.faults().call(&call.service, &call.operation, &fault_text(&call), at);
     let outcome = run(&world, &call, rule.as_ref()).await;
     record(&world, &call, at, rule.as_ref(), outcome.as_ref().ok());
-    outcome.map(|answered| response(answered.reply, &call.request_id)).and_then(|response| match rule {
-        Some(CallRule { fault: Fault::LoseAnswer, .. }) => Err(Closed),
-        _ => Ok(response),
-    })
+    let answered = outcome?;
+    door::let_go(&world, rule.as_ref()).await?;
+    Ok(response(answered.reply, &call.request_id))
 }
 
 /// A reply, and whether the service itself gave it.
@@ -103,7 +102,7 @@ fn injected(call: &Call, rule: &CallRule) -> Injected {
         Fault::Throttle => Injected::Error(scope::throttled(call)),
         Fault::ServerError => Injected::Error(scope::server_error(call, rule.status.unwrap_or(500))),
         Fault::Reset => Injected::Close,
-        Fault::LoseAnswer => Injected::Pass,
+        Fault::LoseAnswer | Fault::HoldAnswer => Injected::Pass,
         Fault::ExpiredCredentials => Injected::Error(scope::expired(call)),
         Fault::AccessDenied => Injected::Error(scope::denied(call)),
         Fault::Delay => Injected::Wait(rule.delay.map(|span| span.0).unwrap_or_default()),
@@ -123,7 +122,7 @@ fn record(world: &World, call: &Call, at: jiff::Timestamp, rule: Option<&CallRul
         if object && !body.is_empty() { format!("object: {} bytes", body.len()) } else { body_text(body) }
     };
     let status = answered.map_or(0, |it| it.reply.status.as_u16());
-    let lost = matches!(rule, Some(CallRule { fault: Fault::LoseAnswer, .. }));
+    let lost = rule.is_some_and(|rule| rule.fault.loses_answer());
     let headers = answered.map(|it| it.reply.headers.clone()).unwrap_or_default();
     world.journal().record(&Entry {
         at,
@@ -136,7 +135,7 @@ fn record(world: &World, call: &Call, at: jiff::Timestamp, rule: Option<&CallRul
         status: if lost { 0 } else { status },
         error: answered.and_then(|it| it.reply.error.clone()),
         effect: answered.is_some_and(|it| it.by_service && it.reply.status.is_success()) && scope::changes(call),
-        fault: rule.map(|rule| scope::fault_name(rule.fault).to_owned()),
+        fault: rule.map(|rule| rule.fault.name().to_owned()),
         answer_headers: headers
             .iter()
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))

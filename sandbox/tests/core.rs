@@ -141,6 +141,31 @@ async fn a_lost_answer_has_its_effect_and_a_reset_has_none() {
 }
 
 #[tokio::test]
+async fn a_held_answer_has_its_effect_and_comes_to_nothing_when_another_script_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "calls:\n  - { operation: PutParameter, times: 1, fault: hold-answer }\n";
+    let (sandbox, _) = open(dir.path(), Some(script)).await;
+    let asked = put(&sandbox);
+    tokio::pin!(asked);
+    while versions(&sandbox).await == 0 {
+        // The effect is there before any answer is; the journal tells of it.
+        tokio::select! {
+            answer = &mut asked => panic!("it was answered: {}", answer.is_some()),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    while sandbox.journal().entries().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let entry = sandbox.journal().entries().unwrap().remove(0);
+    assert_eq!((entry.status, entry.effect, entry.fault.as_deref()), (0, true, Some("hold-answer")));
+    let other = Ask { method: "POST", path: "/_sandbox/faults", body: b"{}", ..Ask::default() };
+    assert_eq!(ask(&sandbox, other).await.unwrap().status, 200);
+    assert!(asked.await.is_none(), "the connection is closed without an answer");
+    assert!(put(&sandbox).await.is_some(), "the next one is answered");
+}
+
+#[tokio::test]
 async fn rules_go_by_count_and_by_sandbox_time() {
     let dir = tempfile::tempdir().unwrap();
     let script = "

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
-use crate::faults::Fault;
 use crate::wire::{Call, Protocol, ServiceError, protocol_of};
 use crate::{eks, s3};
 
@@ -78,19 +77,6 @@ pub(super) fn request_line(call: &Call) -> String {
     let path = percent_decode_str(&call.path).decode_utf8_lossy();
     let mark = if query.is_empty() { "" } else { "?" };
     format!("{} {path}{mark}{}", call.method, query.join("&"))
-}
-
-/// The name that a fault has in a script.
-pub(super) fn fault_name(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Throttle => "throttle",
-        Fault::ServerError => "server-error",
-        Fault::Reset => "reset",
-        Fault::LoseAnswer => "lose-answer",
-        Fault::ExpiredCredentials => "expired-credentials",
-        Fault::AccessDenied => "access-denied",
-        Fault::Delay => "delay",
-    }
 }
 
 /// The answer to an access key that is not the sandbox's, or to none.

@@ -62,7 +62,7 @@ pub fn record(world: &World, visit: &Visit, status: u16, refusal: Option<&Refusa
         status,
         error: refusal.map(|refusal| refusal.reason.to_owned()),
         effect: !looks && (200..300).contains(&status) && !request.dry_run(),
-        fault: rule.as_ref().map(|rule| format!("{:?}", rule.fault)),
+        fault: rule.as_ref().map(|rule| rule.fault.name().to_owned()),
         answer_headers: Vec::new(),
         answer: refusal.map(|refusal| refusal.to_json().to_string()).unwrap_or_default(),
     });

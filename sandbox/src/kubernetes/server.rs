@@ -94,8 +94,8 @@ async fn answer(world: Arc<World>, http: HttpRequest<Incoming>) -> Result<Respon
         Ok(Answer::Typed(..) | Answer::Text(_) | Answer::Watch(_)) => record::record(&world, &visit, 200, None),
         Err(refusal) => record::record(&world, &visit, refusal.code, Some(refusal)),
     }
-    let lost = visit.rule.as_ref().is_some_and(|rule| matches!(rule.fault, Fault::LoseAnswer));
-    if lost { Err(Closed) } else { Ok(written(world, visit, outcome)) }
+    door::let_go(&world, visit.rule.as_ref()).await?;
+    Ok(written(world, visit, outcome))
 }
 
 fn taken_apart(head: &http::request::Parts, path: String, body: Bytes) -> Request {
@@ -184,7 +184,7 @@ async fn injected(world: &World, rule: Option<&CallRule>, region: &str) -> Injec
             Injected::Refuse(Refusal::fault(403, "Forbidden", "forbidden: the fault script denies this"))
         }
         Fault::Reset => Injected::Close,
-        Fault::LoseAnswer => Injected::Pass,
+        Fault::LoseAnswer | Fault::HoldAnswer => Injected::Pass,
         Fault::Delay => {
             let span = rule.delay.map(|span| span.0).unwrap_or_default();
             door::wait(world, span).await;

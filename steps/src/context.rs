@@ -13,6 +13,7 @@ use crate::clients::Clients;
 use crate::clock::Clock;
 use crate::error::{ErrorClass, StepError};
 use crate::files::{FileDigest, Files, sha256};
+use crate::kill_point;
 
 /// Tag on everything that hprun makes: the run that made it.
 pub const TAG_RUN: &str = "hprun:run-id";
@@ -441,6 +442,9 @@ fn write_atomically(path: &Path, bytes: &[u8], mode: FileMode) -> std::io::Resul
     let mut file = builder.tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
+    let name = || path.file_name().unwrap_or_default().to_string_lossy();
+    kill_point::reach(|| format!("before rename {}", name()));
     file.persist(path).map_err(|e| e.error)?;
+    kill_point::reach(|| format!("after rename {}", name()));
     Ok(())
 }

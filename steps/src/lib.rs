@@ -14,6 +14,7 @@ pub mod fetch_outputs;
 pub mod files;
 pub mod helm_install;
 pub mod hyperpod;
+pub mod kill_point;
 mod login;
 pub mod pace;
 pub mod partial;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
+use hprun_steps::kill_point;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use tokio::sync::oneshot;
@@ -121,10 +122,24 @@ impl Writer {
             insert(&transaction, &self.run, seq, *at, event)?;
             entries.push(Entry { seq, at: *at, event: event.clone() });
         }
+        kill_point::reach_all(|| labels("before commit", &entries));
         transaction.commit()?;
+        kill_point::reach_all(|| labels("after commit", &entries));
         self.seq = seq;
         Ok(entries)
     }
+}
+
+/// What the crash test calls a commit: by each event in it, as `before commit call-intended create-stack stack`.
+fn labels(moment: &str, entries: &[Entry]) -> Vec<String> {
+    let label = |Entry { event, .. }: &Entry| {
+        let recorded = if let Event::Recorded { record, .. } = event { Some(record) } else { None };
+        let record = serde_json::to_value(recorded).unwrap_or_default();
+        let kind = record["record"].as_str().unwrap_or(event.kind());
+        let words = [moment, kind, record["op"].as_str().unwrap_or_default(), event.step().unwrap_or_default()];
+        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    entries.iter().map(label).collect()
 }
 
 fn insert(transaction: &Transaction<'_>, run: &str, seq: u64, at: Timestamp, event: &Event) -> rusqlite::Result<()> {

@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use crate::context::{Record, StepContext};
 use crate::error::{ErrorClass, StepError};
+use crate::kill_point;
 
 /// How long a program may take to end after SIGTERM. helm needs some seconds to mark its release failed.
 const GRACE: Duration = Duration::from_secs(30);
@@ -49,6 +50,15 @@ pub struct Ran {
     pub stderr: String,
 }
 
+impl Invocation {
+    /// What the crash test calls it: `helm upgrade`, `helm upgrade --dry-run`.
+    fn told(&self) -> String {
+        let tried = self.args.iter().filter(|arg| arg.starts_with("--dry-run"));
+        let words = self.args.first().into_iter().chain(tried).map(String::as_str);
+        [name(&self.program).as_str()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// Runs a program to its end. When the run is told to stop it gets SIGTERM and 30 seconds.
 pub async fn run(cx: &mut StepContext<'_>, invocation: &Invocation) -> Result<Ran, StepError> {
     cx.stop_here()?;
@@ -65,6 +75,7 @@ pub async fn run(cx: &mut StepContext<'_>, invocation: &Invocation) -> Result<Ra
             gate.write_all(b"go\n").await.map_err(|e| cannot_start(&name, &e))?;
         }
     }
+    kill_point::reach(|| format!("begun {}", invocation.told()));
     let ended = tokio::select! {
         status = child.0.wait() => Some(status),
         () = cx.cancelled.cancelled() => None,
@@ -73,6 +84,7 @@ pub async fn run(cx: &mut StepContext<'_>, invocation: &Invocation) -> Result<Ra
         cx.progress(format!("waiting for {name} to stop"));
         child.stop().await;
     }
+    kill_point::reach(|| format!("ended {}", invocation.told()));
     if invocation.recorded {
         cx.record(Record::ChildEnded { pid }).await?;
     }

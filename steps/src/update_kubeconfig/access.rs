@@ -12,6 +12,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use crate::aws_error::explain;
 use crate::context::StepContext;
 use crate::error::{ErrorClass, StepError};
+use crate::kill_point;
 use crate::pace::Pace;
 
 /// A new access entry, or a new cluster's address, needs some time to be known everywhere.
@@ -39,7 +40,7 @@ pub async fn check(
     let (started, mut pace) = (cx.clock.elapsed(), Pace::new(Duration::from_secs(2), Duration::from_secs(10)));
     loop {
         cx.progress(format!("asking the API of {name}"));
-        let error = match ask(&client).await {
+        let error = match kill_point::around("request Kubernetes access review", ask(&client)).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };

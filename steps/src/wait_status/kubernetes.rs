@@ -11,6 +11,7 @@ use kube::{Api, Client, Config};
 use super::rule::Look;
 use super::{Workload, WorkloadKind};
 use crate::error::{ErrorClass, StepError};
+use crate::kill_point;
 
 /// The label of nodes that HyperPod made (AWS docs).
 const HYPERPOD_NODES: &str = "sagemaker.amazonaws.com/compute-type=hyperpod";
@@ -29,7 +30,8 @@ pub async fn connect(text: &str) -> Result<Client, StepError> {
 
 /// Whether `wanted` nodes of HyperPod are Ready.
 pub async fn nodes(client: &Client, wanted: i64) -> Result<Look, StepError> {
-    let listed = Api::<Node>::all(client.clone()).list(&ListParams::default().labels(HYPERPOD_NODES)).await;
+    let (api, hyperpod) = (Api::<Node>::all(client.clone()), ListParams::default().labels(HYPERPOD_NODES));
+    let listed = kill_point::around("request Kubernetes list nodes", api.list(&hyperpod)).await;
     let nodes = listed.map_err(|e| explain("list the Kubernetes nodes", &e))?.items;
     let is_ready = |node: &&Node| {
         let conditions = node.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();

@@ -247,6 +247,15 @@ impl<'a> StepContext<'a> {
         Ok(token)
     }
 
+    /// The token of the newest call of this name, if that was this very request and was not refused: a crash may have come
+    /// between its effect and the record of that.
+    pub fn newest_of<R: Serialize>(&self, intent: &Intent<'_, R>) -> Result<Option<String>, StepError> {
+        let digest = digest_of(intent.request)?;
+        let newest = self.intents().filter(|i| i.op == intent.op).last();
+        let same = newest.filter(|i| i.digest == digest && self.outcome_of(&i.token) != Some(CallOutcome::Refused));
+        Ok(same.map(|i| i.token.clone()))
+    }
+
     /// Records how an intended call ended, where that is known: an answer, or an error that says it did not happen.
     /// Gives the result back.
     pub async fn settle<T>(&mut self, token: &str, result: Result<T, StepError>) -> Result<T, StepError> {
@@ -381,13 +390,20 @@ impl<'a> StepContext<'a> {
     /// the pipeline's folder. Gives the full path.
     pub fn write_file(&mut self, path: &Path, bytes: &[u8], mode: FileMode) -> Result<PathBuf, StepError> {
         let full = self.run.base.join(path);
-        write_atomically(&full, bytes, mode)
+        write_atomically(&full, &self.beside(&full), bytes, mode)
             .map_err(|e| StepError::failed(format!("cannot write {}", full.display())).because(e.to_string()))?;
         self.written.retain(|f| Path::new(&f.path) != full);
         let path = full.to_string_lossy().into_owned();
         let sha256 = if mode == FileMode::Secret { String::new() } else { sha256(bytes) };
         self.written.push(FileDigest { path, sha256, mode: mode.bits() });
         Ok(full)
+    }
+
+    /// Where a file is until it is whole: the same for the same file of this step, so that one that a crash left behind is
+    /// written over and not left for ever.
+    fn beside(&self, path: &Path) -> String {
+        let place = format!("{} {} {}", self.run.id, self.step, path.display());
+        format!(".hprun-{}", &sha256(place.as_bytes())[..16])
     }
 
     /// The files that [`StepContext::write_file`] wrote in this attempt, for the record of its success.
@@ -431,12 +447,16 @@ pub fn canonical(json: &serde_json::Value) -> String {
     sorted.to_string()
 }
 
-fn write_atomically(path: &Path, bytes: &[u8], mode: FileMode) -> std::io::Result<()> {
+fn write_atomically(path: &Path, beside: &str, bytes: &[u8], mode: FileMode) -> std::io::Result<()> {
     use std::io::Write;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
+    match std::fs::remove_file(folder.join(beside)) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+        Ok(()) | Err(_) => {}
+    }
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".hprun-");
+    builder.prefix(beside).rand_bytes(0);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode.bits()));
     let mut file = builder.tempfile_in(folder)?;

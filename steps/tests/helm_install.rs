@@ -188,6 +188,23 @@ async fn an_interruption_lets_helm_end_well_and_a_resume_goes_on() {
     assert_eq!(resumed["status"], "deployed");
 }
 
+/// A crash between the end of helm and the record of it must not upgrade the release to the same once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_installed_and_not_recorded_is_taken_as_it_is() {
+    let trial = Trial::start("helm4").await;
+    let done = trial.run(json!({}), &[]).await.records;
+    let at = |kind: fn(&Record) -> bool| done.iter().position(kind).expect("it is recorded");
+    let ended = at(|record| matches!(record, Record::ChildEnded { .. }));
+    let settled = at(|record| matches!(record, Record::CallSettled { .. }));
+    for history in [&done[..=ended], &done[..=settled]] {
+        let again = trial.run(json!({}), history).await;
+        assert_eq!(again.records, done, "only what was missing is recorded");
+        assert_eq!(again.result.expect("installed")["revision"], 1);
+    }
+    let changed = trial.run(json!({ "values": { "size": 2 } }), &done[..=settled]).await;
+    assert_eq!(changed.result.expect("upgraded")["revision"], 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_of_a_dead_attempt_is_ended_first() {
     let trial = Trial::start("helm4").await;

@@ -25,7 +25,7 @@ use crate::step::{Health, Step};
 use crate::value::Value;
 use chart::Chart;
 use helm::Helm;
-use release::{KIND, Place, UPGRADE};
+use release::{KIND, Place, Ready, UPGRADE};
 
 /// Needs helm 3.8 or newer, or helm 4. The chart's dependencies are built first, then it is linted, tried as a dry run and
 /// installed. A release that an interrupted attempt of this run left pending is cleared away; another's is refused.
@@ -181,15 +181,14 @@ impl Step for HelmInstall {
         }
         cx.progress(format!("looking at the release {}", place.id()));
         let standing = release::prepare(cx, &helm, &place, self.adopt).await?;
-        let upgrade =
-            place.words(&self.upgrade(cx, &helm, &chart, &values)?.iter().map(String::as_str).collect::<Vec<_>>());
         if self.dry_run {
             cx.progress("dry run");
             let server = helm.version >= semver::Version::new(3, 13, 0);
-            let words = [&upgrade[..], &[if server { "--dry-run=server" } else { "--dry-run" }.to_owned()]].concat();
+            let mut words = self.upgrade(cx, &helm, &chart, &values, &place, "")?;
+            words.push(if server { "--dry-run=server" } else { "--dry-run" }.to_owned());
             chart::told(cx, &helm, &words, &format!("install {} (dry run)", place.id())).await?;
         }
-        self.install(cx, &helm, &chart, &place, standing, &upgrade).await
+        self.install(cx, &helm, &chart, &values, &place, standing).await
     }
 
     fn files(inputs: &Partial) -> Vec<FileInput> {
@@ -263,6 +262,13 @@ impl HelmInstall {
     /// The values as files that only this user can read, and that are gone when helm has read them. There is always
     /// one, because helm without values takes those of the last revision.
     fn values(&self, cx: &StepContext<'_>, work: &Path) -> Result<Values, StepError> {
+        let work = &work.join("values");
+        let cannot = |e: std::io::Error| StepError::failed(format!("cannot make the folder {}: {e}", work.display()));
+        // What a crash left behind may hold secrets.
+        if work.exists() {
+            std::fs::remove_dir_all(work).map_err(cannot)?;
+        }
+        std::fs::create_dir(work).map_err(cannot)?;
         let mut values = Values { files: Vec::new() };
         for path in &self.values_files {
             values.add(work, &cx.files.get(path).map_err(StepError::invalid)?.bytes)?;
@@ -278,15 +284,18 @@ impl HelmInstall {
         self.set.iter().flat_map(|set| ["--set".to_owned(), set.clone()]).collect()
     }
 
+    /// The words that install or upgrade, by the call that `token` names.
     fn upgrade(
         &self,
         cx: &StepContext<'_>,
         helm: &Helm,
         chart: &Chart,
         values: &Values,
+        place: &Place,
+        token: &str,
     ) -> Result<Vec<String>, StepError> {
         let seconds = check::timeout(&self.timeout).map_err(StepError::invalid)?.as_secs();
-        let (path, timeout, description) = (text(&chart.path), format!("{seconds}s"), release::description(cx));
+        let (path, timeout, description) = (text(&chart.path), format!("{seconds}s"), release::description(cx, token));
         let mut words = vec!["upgrade", "--install", &self.release, &path, "-o", "json", "--reset-values"];
         words.extend(["--timeout", &timeout, "--description", &description]);
         let labels = release::labels(cx);
@@ -295,8 +304,9 @@ impl HelmInstall {
         }
         words.extend(self.create_namespace.then_some("--create-namespace"));
         words.extend(self.wait.then_some("--wait"));
-        let words = words.into_iter().map(str::to_owned);
-        Ok(words.chain(values.words()).chain(self.set_words()).collect())
+        let own = [values.words(), self.set_words()].concat();
+        words.extend(own.iter().map(String::as_str));
+        Ok(place.words(&words))
     }
 
     async fn install(
@@ -304,9 +314,9 @@ impl HelmInstall {
         cx: &mut StepContext<'_>,
         helm: &Helm,
         chart: &Chart,
+        values: &Values,
         place: &Place,
-        standing: Option<Origin>,
-        words: &[String],
+        ready: Option<Ready>,
     ) -> Result<Installed, StepError> {
         let id = place.id();
         let request = serde_json::json!({
@@ -317,17 +327,35 @@ impl HelmInstall {
             "set": self.set,
             "wait": self.wait,
         });
-        let existed = standing.is_some();
+        let existed = ready.is_some();
+        let origin = ready.as_ref().map_or(Origin::Made, |ready| ready.origin);
         let intent = Intent { op: UPGRADE, kind: KIND, name: &id, existed, request: &request };
-        let token = cx.intend(intent).await?;
-        cx.progress(format!("{} {id}", if existed { "upgrading" } else { "installing" }));
-        let ran = helm.change(cx, words).await?;
-        let doing = format!("{} {id}", if existed { "upgrade" } else { "install" });
-        let result = if ran.success { Ok(ran.stdout) } else { Err(failure::explain(&doing, &ran)) };
-        let shown = cx.settle(&token, result).await?;
-        cx.resource(KIND, &id, &self.release, standing.unwrap_or(Origin::Made)).await?;
-        let found: release::Standing = serde_json::from_str(&shown)
-            .map_err(|e| StepError::failed(format!("helm's answer on {id} cannot be read: {e}")))?;
+        let done = match &ready {
+            Some(ready) if !self.has_secrets() => {
+                cx.newest_of(&intent)?.filter(|token| ready.standing.is_done_by(cx, token))
+            }
+            Some(_) | None => None,
+        };
+        let found = match (done, ready) {
+            (Some(token), Some(ready)) => {
+                cx.progress(format!("{id} is as an interrupted attempt of this run left it: done"));
+                if cx.outcome_of(&token).is_none() {
+                    cx.settle(&token, Ok(())).await?;
+                }
+                ready.standing
+            }
+            (_, _) => {
+                let token = cx.intend(intent).await?;
+                cx.progress(format!("{} {id}", if existed { "upgrading" } else { "installing" }));
+                let ran = helm.change(cx, &self.upgrade(cx, helm, chart, values, place, &token)?).await?;
+                let doing = format!("{} {id}", if existed { "upgrade" } else { "install" });
+                let result = if ran.success { Ok(ran.stdout) } else { Err(failure::explain(&doing, &ran)) };
+                let shown = cx.settle(&token, result).await?;
+                serde_json::from_str::<release::Standing>(&shown)
+                    .map_err(|e| StepError::failed(format!("helm's answer on {id} cannot be read: {e}")))?
+            }
+        };
+        cx.resource(KIND, &id, &self.release, origin).await?;
         Ok(Installed {
             release: self.release,
             namespace: self.namespace,
@@ -337,6 +365,11 @@ impl HelmInstall {
             chart_version: chart.version.clone(),
             chart: chart.origin.clone(),
         })
+    }
+
+    /// A secret is not in the record, so nobody can tell whether what was installed before a crash has the same.
+    fn has_secrets(&self) -> bool {
+        self.values.values().any(|value| !value.secrets().is_empty())
     }
 }
 

@@ -16,6 +16,8 @@ use crate::kill_point;
 /// How long a program may take to end after SIGTERM. helm needs some seconds to mark its release failed.
 const GRACE: Duration = Duration::from_secs(30);
 const SIGTERM: i32 = 15;
+/// How long a program of an earlier attempt may go on before it gets SIGTERM: what it is about may be nearly done.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at a program that is not our child.
 const LOOK: Duration = Duration::from_millis(100);
 /// Waits for a line before it becomes the program: so the program's id is recorded before it does anything, and when
@@ -98,10 +100,11 @@ pub async fn run(cx: &mut StepContext<'_>, invocation: &Invocation) -> Result<Ra
     })
 }
 
-/// Ends, first of all, what an earlier attempt of this step started and did not see end.
+/// Awaits or ends, first of all, what an earlier attempt of this step started and did not see end.
 pub async fn end_leftovers(cx: &mut StepContext<'_>) -> Result<(), StepError> {
     for (pid, started, program) in leftovers(cx.history()) {
-        if is_running(pid, started) {
+        cx.progress(format!("waiting for {program} (process {pid}) of an earlier attempt"));
+        if cx.unless_stopped(tokio::time::timeout(PATIENCE, gone(pid, started))).await?.is_err() {
             cx.progress(format!("ending {program} (process {pid}) of an earlier attempt"));
             end(pid, started).await.map_err(|why| {
                 StepError::failed(format!("{program} (process {pid}) of an earlier attempt does not end")).because(why)
@@ -133,16 +136,17 @@ async fn end(pid: u32, started: u64) -> Result<(), String> {
         // The shell's own `kill`: the process is not our child, and signals need unsafe code or one more crate.
         let script = format!("kill -s {signal} -- -{pid} 2>/dev/null || kill -s {signal} {pid}");
         Command::new("sh").args(["-c", &script]).status().await.map_err(|e| e.to_string())?;
-        let gone = async {
-            while is_running(pid, started) {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        if tokio::time::timeout(GRACE, gone).await.is_ok() {
+        if tokio::time::timeout(GRACE, gone(pid, started)).await.is_ok() {
             return Ok(());
         }
     }
     Err("neither SIGTERM nor SIGKILL ended it".to_owned())
+}
+
+async fn gone(pid: u32, started: u64) {
+    while is_running(pid, started) {
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 fn is_running(pid: u32, started: u64) -> bool {

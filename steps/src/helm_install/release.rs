@@ -50,6 +50,13 @@ pub struct Info {
     pub last_deployed: String,
 }
 
+impl Standing {
+    /// Whether the call of this token made it so, and nothing came after it.
+    pub fn is_done_by(&self, cx: &StepContext<'_>, token: &str) -> bool {
+        self.info.status == "deployed" && self.info.description == description(cx, token)
+    }
+}
+
 impl Place {
     /// Its id in our record.
     pub fn id(&self) -> String {
@@ -77,14 +84,23 @@ pub async fn look(cx: &mut StepContext<'_>, helm: &Helm, place: &Place) -> Resul
     standing.map(Some).map_err(|e| StepError::failed(format!("could not {doing}: helm's answer cannot be read: {e}")))
 }
 
+/// A release that may be upgraded.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Whose it is.
+    pub origin: Origin,
+    /// How it stands.
+    pub standing: Standing,
+}
+
 /// Makes the release ready to be upgraded: refuses one that is not ours, and clears away what our own interrupted
-/// attempt left pending. Gives whose it is, or none when there is no release (any more).
+/// attempt left pending. Gives none when there is no release (any more).
 pub async fn prepare(
     cx: &mut StepContext<'_>,
     helm: &Helm,
     place: &Place,
     adopt: bool,
-) -> Result<Option<Origin>, StepError> {
+) -> Result<Option<Ready>, StepError> {
     let Some(standing) = look(cx, helm, place).await? else { return Ok(None) };
     let ours = is_ours(cx, helm, place, &standing).await?;
     let recorded = origin(cx, place);
@@ -104,17 +120,18 @@ pub async fn prepare(
                 "rolling {} back, which an interrupted attempt of this run left half upgraded",
                 place.id()
             ));
-            let words = place.words(&["rollback", &place.release, "--wait"]);
+            // Not awaited: before the cluster has nodes nothing gets ready, and what counts is the upgrade that follows.
+            let words = place.words(&["rollback", &place.release]);
             change(cx, helm, &words, &format!("roll the release {} back", place.id())).await?;
-            Ok(Some(recorded.unwrap_or(Origin::Made)))
+            Ok(Some(Ready { origin: recorded.unwrap_or(Origin::Made), standing }))
         }
         "uninstalling" | "uninstalled" => Err(StepError::refused(format!(
             "the release {} is being removed",
             place.id()
         ))
         .help(format!("finish that with `helm uninstall -n {} {}`, then resume", place.namespace, place.release))),
-        _ if ours => Ok(Some(recorded.unwrap_or(Origin::Made))),
-        _ if adopt => Ok(Some(Origin::Adopted)),
+        _ if ours => Ok(Some(Ready { origin: recorded.unwrap_or(Origin::Made), standing })),
+        _ if adopt => Ok(Some(Ready { origin: Origin::Adopted, standing })),
         _ => Err(foreign(place, &standing)),
     }
 }
@@ -142,7 +159,8 @@ fn origin(cx: &StepContext<'_>, place: &Place) -> Option<Origin> {
 /// Ours by the record, or by what this run wrote on it. Without labels (old helm) a half made release carries no mark:
 /// then our intent to make it, taken when there was none, decides.
 async fn is_ours(cx: &mut StepContext<'_>, helm: &Helm, place: &Place, standing: &Standing) -> Result<bool, StepError> {
-    if origin(cx, place).is_some() || standing.info.description == description(cx) {
+    let described = standing.info.description.strip_prefix(&owner(cx));
+    if origin(cx, place).is_some() || described.is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')) {
         return Ok(true);
     }
     if !helm.has_labels() {
@@ -164,8 +182,14 @@ pub fn labels(cx: &StepContext<'_>) -> String {
     format!("hprun-run-id={},hprun-step={}", label(&cx.run.id), label(cx.step))
 }
 
-/// The text that a deployed release shows in `helm history`.
-pub fn description(cx: &StepContext<'_>) -> String {
+/// The text that a deployed release shows in `helm history`: who made it and by which call, told by the end of its token. helm
+/// writes it only when all is done.
+pub fn description(cx: &StepContext<'_>, token: &str) -> String {
+    let call = token.rsplitn(3, '-').take(2).collect::<Vec<_>>();
+    format!("{} {}", owner(cx), call.into_iter().rev().collect::<Vec<_>>().join("-"))
+}
+
+fn owner(cx: &StepContext<'_>) -> String {
     format!("hprun:{} {}", cx.run.id, cx.step)
 }
 
@@ -180,7 +204,7 @@ fn foreign(place: &Place, standing: &Standing) -> StepError {
     let Info { status, description, last_deployed } = &standing.info;
     let id = place.id();
     let by = match description.strip_prefix("hprun:").and_then(|rest| rest.split_once(' ')) {
-        Some((run, step)) => format!("step {step} of the run {run}"),
+        Some((run, rest)) => format!("step {} of the run {run}", rest.split(' ').next().unwrap_or_default()),
         None => format!("\"{description}\""),
     };
     StepError::refused(format!("the release {id} is there and is not of this run"))

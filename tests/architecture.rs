@@ -107,6 +107,22 @@ fn pure_modules_name_no_clock_file_environment_or_network() {
 }
 
 #[test]
+fn kill_points_are_only_in_builds_with_debug_assertions() {
+    let mut folders = sources("runner/src");
+    folders.extend(sources("steps/src"));
+    folders.extend(sources("sandbox/src"));
+    let naming: Vec<PathBuf> = folders.into_iter().filter(|path| code(path).contains("HPRUN_KILL")).collect();
+    assert_eq!(naming, [root().join("steps/src/kill_point.rs")]);
+    let text = read("steps/src/kill_point.rs");
+    let (outside, armed) = text.split_once("#[cfg(debug_assertions)]\nmod armed {").unwrap();
+    assert!(armed.contains("HPRUN_KILL") && armed.ends_with("\n}\n") && !armed.contains("\n}\n\n"));
+    assert!(!outside.contains("HPRUN_KILL") && !outside.contains("kill_process"));
+    let uses = outside.split("armed::").count() - 1;
+    let guarded = outside.split("#[cfg(debug_assertions)]\npub fn reach_all(").count() - 1;
+    assert_eq!((uses, guarded), (1, 1), "only the guarded function reaches into it");
+}
+
+#[test]
 fn only_the_engine_builds_a_step_context() {
     let builders: Vec<String> = sources("runner/src")
         .into_iter()

@@ -5,6 +5,7 @@
 mod architecture;
 mod aws;
 mod commands;
+mod crash;
 mod docs;
 mod endings;
 mod explain;

@@ -64,8 +64,14 @@ impl Desk {
     /// A desk with a sandbox in its own process, which outlives every hprun that the test kills.
     pub fn with_sandbox() -> Self {
         let mut desk = Self::new();
-        let (out, err) = (desk.path("sandbox.out"), desk.path("sandbox.err"));
-        let mut command = desk.command(&["sandbox", "--speed", &SPEED.to_string(), "--world"]);
+        desk.serve(SPEED);
+        desk
+    }
+
+    /// Serves the desk's world in a process of its own.
+    pub fn serve(&mut self, speed: u32) {
+        let (out, err) = (self.path("sandbox.out"), self.path("sandbox.err"));
+        let mut command = self.command(&["sandbox", "--speed", &speed.to_string(), "--world"]);
         command.arg("world").stdin(Stdio::null());
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let mut child = command.spawn().unwrap();
@@ -76,8 +82,12 @@ impl Desk {
             std::fs::read_to_string(&err).unwrap().contains("serving the world").then_some(())
         });
         let environment = std::fs::read_to_string(&out).unwrap().lines().filter_map(exported).collect();
-        desk.server = Some(Server { child, environment });
-        desk
+        self.server = Some(Server { child, environment });
+    }
+
+    /// Ends the sandbox; its world stays as it is.
+    pub fn close(&mut self) {
+        self.server = None;
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -107,7 +117,12 @@ impl Desk {
 
     /// The full deployment without Helm and what needs Kubernetes: quick, and all of AWS.
     pub fn without_helm(&self) -> String {
-        let text = std::fs::read_to_string(self.shipped("full-deployment.yaml")).unwrap();
+        self.without_helm_of("full-deployment.yaml")
+    }
+
+    /// A shipped pipeline without Helm and what needs Kubernetes.
+    pub fn without_helm_of(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.shipped(name)).unwrap();
         let (head, steps) = text.split_once("steps:\n").unwrap();
         let blocks = steps.split("\n  - id: ").map(|block| block.trim_start_matches("  - id: "));
         let left_out = ["kubeconfig\n", "charts\n", "ready\n"];
@@ -382,7 +397,7 @@ fn exported(line: &str) -> Option<(String, String)> {
     Some((name.to_owned(), value.trim_matches('\'').replace(r"'\''", "'")))
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use hprun_steps::kill_point;
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
@@ -40,8 +41,11 @@ pub fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), 
     if found == known {
         return Ok(());
     }
+    kill_point::reach(|| format!("before commit format {known}"));
     Migrations::from_slice(STEPS).to_latest(connection).map_err(|e| match e {
         rusqlite_migration::Error::RusqliteError { err, .. } => explain(path, &err),
         other => StoreError::Damaged { path: path.to_owned(), why: other.to_string() },
-    })
+    })?;
+    kill_point::reach(|| format!("after commit format {known}"));
+    Ok(())
 }

@@ -1,7 +1,8 @@
-//! What the front doors share: connections are taken and served until the sandbox stops, and faults delay or close them.
+//! What the front doors share: connections are taken and served until the sandbox stops, and faults delay, close or refuse them.
 //! Must not know what is asked through them.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -11,7 +12,7 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::faults::{CallRule, Fault};
 use crate::world::World;
@@ -61,9 +62,40 @@ where
     }
 }
 
+/// Refuses connections until then, and gives the door opened again.
+pub(crate) async fn refuse(world: &World, listener: TcpListener, until: i64) -> TcpListener {
+    let address = listener.local_addr().expect("a bound listener has an address");
+    drop(listener);
+    // A socket that does not listen refuses, and keeps the port from others.
+    let socket = loop {
+        match kept(address) {
+            Ok(socket) => break socket,
+            Err(error) => tracing::warn!(%error, "the port cannot be kept"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    wait_until(world, until).await;
+    socket.listen(1024).expect("the port is kept")
+}
+
+fn kept(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// The instant that is this span of sandbox time away, in microseconds since the epoch.
+pub(crate) fn after(world: &World, span: Duration) -> i64 {
+    world.clock().micros() + i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 2)
+}
+
 /// Waits a span of sandbox time, or until the sandbox stops.
 pub(crate) async fn wait(world: &World, span: Duration) {
-    let until = world.clock().micros() + i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 2);
+    wait_until(world, after(world, span)).await;
+}
+
+async fn wait_until(world: &World, until: i64) {
     while world.clock().micros() < until && !world.stopping().is_cancelled() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -50,7 +50,7 @@ pub struct CallRule {
     /// Only every so manieth of the calls.
     #[serde(default)]
     pub every: Option<u64>,
-    /// For how long after the first failure, in sandbox time; then the rule is over.
+    /// For how long after the first failure, in sandbox time; then the rule is over. With `refuse`: how long nobody listens.
     #[serde(default, rename = "for")]
     pub lasting: Option<Span>,
     /// What happens.
@@ -73,6 +73,8 @@ pub enum Fault {
     ServerError,
     /// The connection is closed before any effect.
     Reset,
+    /// No effect, and nobody listens any more: every connection is closed, and none is taken for as long as `for` says.
+    Refuse,
     /// The effect happens, the connection is closed without an answer.
     LoseAnswer,
     /// The effect happens, no answer is sent, and the connection stays open until the client leaves or another script comes.
@@ -302,6 +304,7 @@ impl Fault {
             Fault::Throttle => "throttle",
             Fault::ServerError => "server-error",
             Fault::Reset => "reset",
+            Fault::Refuse => "refuse",
             Fault::LoseAnswer => "lose-answer",
             Fault::HoldAnswer => "hold-answer",
             Fault::ExpiredCredentials => "expired-credentials",

@@ -4,6 +4,7 @@
 mod scope;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
@@ -13,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 use crate::door::{self, Closed};
 use crate::faults::{CallRule, Fault};
@@ -21,16 +23,36 @@ use crate::wire::{Call, Reply, ServiceError};
 use crate::world::{ACCESS_KEY, World};
 use crate::{admin, cloudformation, ec2, eks, iam, logs, s3, sagemaker, ssm, sts};
 
+/// For how long nobody listens, when `refuse` does not say.
+const REFUSES_FOR: Duration = Duration::from_secs(60);
+
 /// Answers until the sandbox stops.
-pub(crate) async fn serve(world: Arc<World>, listener: TcpListener) {
-    while let Some(stream) = door::next(&world, &listener).await {
-        tokio::spawn(connection(Arc::clone(&world), stream));
+pub(crate) async fn serve(world: Arc<World>, mut listener: TcpListener) {
+    let mut shut = world.shut().subscribe();
+    loop {
+        let open = CancellationToken::new();
+        let until = loop {
+            tokio::select! {
+                stream = door::next(&world, &listener) => match stream {
+                    Some(stream) => drop(tokio::spawn(connection(Arc::clone(&world), stream, open.clone()))),
+                    None => return,
+                },
+                _ = shut.changed() => break *shut.borrow_and_update(),
+            }
+        };
+        open.cancel();
+        listener = door::refuse(&world, listener, until).await;
     }
 }
 
-async fn connection(world: Arc<World>, stream: TcpStream) {
+/// Serves a connection to its end, or as long as the door is open.
+async fn connection(world: Arc<World>, stream: TcpStream, open: CancellationToken) {
     let service = service_fn(|request| answer(Arc::clone(&world), request));
-    door::serve(&world, auto::Builder::new(TokioExecutor::new()).http1_only(), stream, service).await;
+    let http = auto::Builder::new(TokioExecutor::new()).http1_only();
+    tokio::select! {
+        () = open.cancelled() => {}
+        () = door::serve(&world, http, stream, service) => {}
+    }
 }
 
 async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Closed> {
@@ -61,6 +83,10 @@ async fn run(world: &Arc<World>, call: &Call, rule: Option<&CallRule>) -> Result
         world.with(&call.region, |_, _| ());
         match injected(call, rule) {
             Injected::Pass => {}
+            Injected::Shut(span) => {
+                world.shut().send_replace(door::after(world, span));
+                return Err(Closed);
+            }
             Injected::Close => return Err(Closed),
             Injected::Error(error) => {
                 return Ok(Answered { reply: error.reply(call), by_service: false });
@@ -94,7 +120,8 @@ enum Injected {
     Pass,
     Close,
     Error(ServiceError),
-    Wait(std::time::Duration),
+    Wait(Duration),
+    Shut(Duration),
 }
 
 fn injected(call: &Call, rule: &CallRule) -> Injected {
@@ -102,6 +129,7 @@ fn injected(call: &Call, rule: &CallRule) -> Injected {
         Fault::Throttle => Injected::Error(scope::throttled(call)),
         Fault::ServerError => Injected::Error(scope::server_error(call, rule.status.unwrap_or(500))),
         Fault::Reset => Injected::Close,
+        Fault::Refuse => Injected::Shut(rule.lasting.map_or(REFUSES_FOR, |span| span.0)),
         Fault::LoseAnswer | Fault::HoldAnswer => Injected::Pass,
         Fault::ExpiredCredentials => Injected::Error(scope::expired(call)),
         Fault::AccessDenied => Injected::Error(scope::denied(call)),

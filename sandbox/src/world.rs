@@ -99,6 +99,7 @@ pub struct World {
     kubernetes_endpoint: String,
     inner: Mutex<Inner>,
     changed: watch::Sender<u64>,
+    shut: watch::Sender<i64>,
     stopping: CancellationToken,
 }
 
@@ -137,6 +138,7 @@ impl World {
             kubernetes_endpoint,
             inner: Mutex::new(inner),
             changed: watch::Sender::new(0),
+            shut: watch::Sender::new(0),
             stopping: CancellationToken::new(),
         })
     }
@@ -231,6 +233,10 @@ impl World {
     /// Counts up whenever the state has changed: what a Kubernetes watch waits for.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+    /// Until when (in microseconds since the epoch) nobody listens for the AWS services, each time that begins.
+    pub(crate) fn shut(&self) -> &watch::Sender<i64> {
+        &self.shut
     }
     /// Cancelled when the sandbox stops: long answers end then.
     pub fn stopping(&self) -> &CancellationToken {

@@ -166,6 +166,30 @@ async fn a_held_answer_has_its_effect_and_comes_to_nothing_when_another_script_c
 }
 
 #[tokio::test]
+async fn refused_means_that_nobody_listens_until_the_time_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "calls: [{ operation: PutParameter, times: 1, for: 1m, fault: refuse }]";
+    let (sandbox, now) = open(dir.path(), Some(script)).await;
+    let address = sandbox.endpoint().trim_start_matches("http://").to_owned();
+    assert!(put(&sandbox).await.is_none());
+    let refused = || {
+        let error = std::net::TcpStream::connect(&address).err();
+        error.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+    };
+    // The door is shut by another task.
+    while !refused() {
+        tokio::task::yield_now().await;
+    }
+    assert!(refused() && put(&sandbox).await.is_none());
+    now.fetch_add(60_000_000, Ordering::SeqCst);
+    while refused() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(put(&sandbox).await.unwrap().status, 200);
+    assert_eq!(versions(&sandbox).await, 1);
+}
+
+#[tokio::test]
 async fn rules_go_by_count_and_by_sandbox_time() {
     let dir = tempfile::tempdir().unwrap();
     let script = "

@@ -183,7 +183,8 @@ async fn injected(world: &World, rule: Option<&CallRule>, region: &str) -> Injec
         Fault::AccessDenied => {
             Injected::Refuse(Refusal::fault(403, "Forbidden", "forbidden: the fault script denies this"))
         }
-        Fault::Reset => Injected::Close,
+        // The door of Kubernetes stays open: only this connection ends.
+        Fault::Reset | Fault::Refuse => Injected::Close,
         Fault::LoseAnswer | Fault::HoldAnswer => Injected::Pass,
         Fault::Delay => {
             let span = rule.delay.map(|span| span.0).unwrap_or_default();

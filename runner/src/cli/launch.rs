@@ -133,7 +133,7 @@ pub fn refuse_missing_programs(source: &Source, plan: &Plan) -> Result<(), CliEr
 impl Launch<'_> {
     /// Records the start of the pass (after `first`, for a new run) and runs it to its end.
     pub async fn go(self, mut state: RunState, first: Vec<Event>, pass: PassStarted) -> Result<(), CliError> {
-        let stop = stop_token()?;
+        let stop = stop_token();
         let log = Log::open(self.store.folder(), &self.run, self.lock, state.seq)?;
         let mut reporter = reporter(self.global, &self.run, &self.reached);
         let now = self.reached.clock.now();
@@ -158,7 +158,7 @@ impl Launch<'_> {
 
     /// Says what the pass would do, and does nothing.
     pub async fn explain(self, before: RunState, pass: PassStarted) -> Result<(), CliError> {
-        let stop = stop_token()?;
+        let stop = stop_token();
         let (at, orphaned) = (self.reached.clock.now(), pass.orphaned.clone());
         let notes = pass.notes.clone();
         let mut state = before.clone();

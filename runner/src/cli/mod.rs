@@ -96,7 +96,10 @@ fn block_on<T>(future: impl Future<Output = Result<T, CliError>>) -> Result<T, C
         .enable_all()
         .build()
         .map_err(CliError::io("start the async runtime"))?;
-    let result = runtime.block_on(future);
+    let result = runtime.block_on(async {
+        signals::listen()?;
+        future.await
+    });
     // A blocked read (a terminal question, a slow disk) must not keep a program that is done.
     runtime.shutdown_background();
     result

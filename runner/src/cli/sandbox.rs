@@ -11,7 +11,7 @@ use super::{CliError, print};
 
 /// Serves until told to stop.
 pub async fn run(args: SandboxArgs) -> Result<(), CliError> {
-    let stop = stop_token()?;
+    let stop = stop_token();
     let (world, _temporary) = match args.world {
         Some(world) => (world, None),
         None => {

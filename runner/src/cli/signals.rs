@@ -1,31 +1,53 @@
 //! Ctrl-C and its kin: the first asks the run to stop at a safe point, the second leaves at once.
 //! Knows nothing of runs but the token that asks them to stop.
 
+use std::sync::OnceLock;
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::CliError;
 
-/// A token that fires on the first SIGINT, SIGTERM or SIGHUP. The second such signal ends the process with 130: all
-/// that counts is on disk already.
-pub fn stop_token() -> Result<CancellationToken, CliError> {
-    let stop = CancellationToken::new();
-    let token = stop.clone();
-    let listen = |kind| signal(kind).map_err(CliError::io("listen for signals"));
-    let (mut interrupt, mut terminate, mut hangup) =
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
-            if token.is_cancelled() {
-                std::process::exit(130);
-            }
-            token.cancel();
+/// The exit code of a program that was told to stop.
+const INTERRUPTED: i32 = 130;
+
+/// Set as soon as something takes the time to stop at a safe point.
+static STOP: OnceLock<CancellationToken> = OnceLock::new();
+
+/// Listens for SIGINT, SIGTERM and SIGHUP. While nothing has begun, the first of them ends the process with 130. Once
+/// there is a [`stop_token`], the first fires it and the second ends the process: all that counts is on disk already.
+///
+/// # Errors
+/// The system takes no handler.
+pub fn listen() -> Result<(), CliError> {
+    let ignored = ignored();
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        // What was told to ignore a signal (`nohup`, `&` in a script) goes on ignoring it.
+        if ignored & (1 << (kind.as_raw_value() - 1)) != 0 {
+            continue;
         }
-    });
-    Ok(stop)
+        let mut signals = signal(kind).map_err(CliError::io("listen for signals"))?;
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                match STOP.get() {
+                    Some(stop) if !stop.is_cancelled() => stop.cancel(),
+                    Some(_) | None => std::process::exit(INTERRUPTED),
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+/// The token that fires on the first signal from now on.
+pub fn stop_token() -> CancellationToken {
+    STOP.get_or_init(CancellationToken::new).clone()
+}
+
+/// The signals that this process ignores since it was started, the first in the lowest bit (proc(5) status, `SigIgn`).
+/// Where there is no such file, none.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

@@ -2,7 +2,7 @@
 //! Knows nothing of what the program does.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
@@ -61,7 +61,8 @@ impl Invocation {
     }
 }
 
-/// Runs a program to its end. When the run is told to stop it gets SIGTERM and 30 seconds.
+/// Runs a program to its end. When the run is told to stop it gets SIGTERM and 30 seconds; if it ends well all the same,
+/// what it was to do is done, and counts.
 pub async fn run(cx: &mut StepContext<'_>, invocation: &Invocation) -> Result<Ran, StepError> {
     cx.stop_here()?;
     let name = name(&invocation.program);
@@ -82,10 +83,13 @@ pub async fn run(cx: &mut StepContext<'_>, invocation: &Invocation) -> Result<Ra
         status = child.0.wait() => Some(status),
         () = cx.cancelled.cancelled() => None,
     };
-    if ended.is_none() {
-        cx.progress(format!("waiting for {name} to stop"));
-        child.stop().await;
-    }
+    let ended = match ended {
+        Some(status) => Some(status),
+        None => {
+            cx.progress(format!("waiting for {name} to stop"));
+            child.stop().await.filter(|status| status.as_ref().is_ok_and(ExitStatus::success))
+        }
+    };
     kill_point::reach(|| format!("ended {}", invocation.told()));
     if invocation.recorded {
         cx.record(Record::ChildEnded { pid }).await?;
@@ -196,13 +200,16 @@ fn spawn(invocation: &Invocation) -> std::io::Result<Box<dyn ChildWrapper>> {
 struct Group(Box<dyn ChildWrapper>);
 
 impl Group {
-    async fn stop(&mut self) {
+    /// How it ended after SIGTERM; nothing when it had to be killed.
+    async fn stop(&mut self) -> Option<std::io::Result<ExitStatus>> {
         // An error here means that it has ended by itself.
         let _ended = self.0.signal(SIGTERM);
-        if tokio::time::timeout(GRACE, self.0.wait()).await.is_err() {
-            let _ended = self.0.start_kill();
-            let _status = self.0.wait().await;
+        if let Ok(status) = tokio::time::timeout(GRACE, self.0.wait()).await {
+            return Some(status);
         }
+        let _ended = self.0.start_kill();
+        let _status = self.0.wait().await;
+        None
     }
 }
 

@@ -16,6 +16,7 @@ enum Kind {
     System { started: Instant },
     Scaled { base: Timestamp, started: Instant, speed: f64 },
     Manual { now: Arc<AtomicI64>, base: i64 },
+    Jumping { passed: Arc<AtomicI64>, wall: Arc<AtomicI64>, base: Timestamp },
 }
 
 impl Clock {
@@ -36,7 +37,13 @@ impl Clock {
         Self(Kind::Manual { now, base })
     }
 
-    /// The time, to show and to record.
+    /// A clock like the system's in the hands of a test: `passed` is what has passed (microseconds, moved on by sleeping),
+    /// `wall` how far somebody has set the time on the wall ahead (or, below zero, back).
+    pub fn jumping(passed: Arc<AtomicI64>, wall: Arc<AtomicI64>) -> Self {
+        Self(Kind::Jumping { passed, wall, base: Timestamp::UNIX_EPOCH })
+    }
+
+    /// The time, to show and to record. It jumps when somebody sets the system's clock: nothing may be waited for by it.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::System { .. } => Timestamp::now(),
@@ -46,16 +53,24 @@ impl Clock {
             Kind::Manual { now, .. } => {
                 Timestamp::from_microsecond(now.load(Ordering::SeqCst)).unwrap_or(Timestamp::MAX)
             }
+            Kind::Jumping { passed, wall, base } => {
+                let since = SignedDuration::from_micros(passed.load(Ordering::SeqCst) + wall.load(Ordering::SeqCst));
+                base.checked_add(since).unwrap_or(Timestamp::MAX)
+            }
         }
     }
 
-    /// Time since this clock was made, which never goes back: for timeouts and durations.
+    /// Time since this clock was made, which never goes back and does not jump: for timeouts, pauses and durations. On
+    /// Linux and macOS it stands still while the machine sleeps.
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
             Kind::System { started } => started.elapsed(),
             Kind::Scaled { started, speed, .. } => started.elapsed().mul_f64(*speed),
             Kind::Manual { now, base } => {
                 Duration::from_micros(u64::try_from(now.load(Ordering::SeqCst) - base).unwrap_or(0))
+            }
+            Kind::Jumping { passed, .. } => {
+                Duration::from_micros(u64::try_from(passed.load(Ordering::SeqCst)).unwrap_or(0))
             }
         }
     }
@@ -65,7 +80,7 @@ impl Clock {
         match &self.0 {
             Kind::System { .. } => tokio::time::sleep(duration).await,
             Kind::Scaled { speed, .. } => tokio::time::sleep(duration.div_f64(*speed)).await,
-            Kind::Manual { now, .. } => {
+            Kind::Manual { now, .. } | Kind::Jumping { passed: now, .. } => {
                 let deadline = now.load(Ordering::SeqCst) + i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4);
                 tokio::task::yield_now().await;
                 now.fetch_max(deadline, Ordering::SeqCst);
@@ -76,7 +91,7 @@ impl Clock {
     /// How long `duration` of this clock takes on the wall, for what only the wall can time (a child process).
     pub fn on_the_wall(&self, duration: Duration) -> Duration {
         match &self.0 {
-            Kind::System { .. } | Kind::Manual { .. } => duration,
+            Kind::System { .. } | Kind::Manual { .. } | Kind::Jumping { .. } => duration,
             Kind::Scaled { speed, .. } => duration.div_f64(*speed),
         }
     }
@@ -84,4 +99,25 @@ impl Clock {
 
 fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    #[tokio::test]
+    async fn what_is_set_on_the_wall_neither_shortens_nor_lengthens_a_wait() {
+        let (passed, wall) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(0)));
+        let clock = Clock::jumping(passed, Arc::clone(&wall));
+        for jump in [HOUR, -HOUR] {
+            let (began, shown) = (clock.elapsed(), clock.now());
+            wall.fetch_add(jump, Ordering::SeqCst);
+            clock.sleep(Duration::from_secs(30)).await;
+            assert_eq!(clock.elapsed() - began, Duration::from_secs(30));
+            let apart = clock.now().duration_since(shown);
+            assert_eq!(apart, SignedDuration::from_micros(jump) + SignedDuration::from_secs(30));
+        }
+    }
 }

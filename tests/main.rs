@@ -13,4 +13,6 @@ mod killed;
 mod pipelines;
 mod schema;
 mod secrets;
+mod signals;
 mod support;
+mod troubles;

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+pub use rustix::process::Signal;
 use serde_json::Value;
 
 /// Nothing that a test waits for takes longer, even on a busy machine.
@@ -64,8 +65,13 @@ impl Desk {
     /// A desk with a sandbox in its own process, which outlives every hprun that the test kills.
     pub fn with_sandbox() -> Self {
         let mut desk = Self::new();
-        desk.serve(SPEED);
+        desk.start_sandbox();
         desk
+    }
+
+    /// Starts the desk's sandbox, in the world that an earlier one left, if there was one.
+    pub fn start_sandbox(&mut self) {
+        self.serve(SPEED);
     }
 
     /// Serves the desk's world in a process of its own.
@@ -88,6 +94,13 @@ impl Desk {
     /// Ends the sandbox; its world stays as it is.
     pub fn close(&mut self) {
         self.server = None;
+    }
+
+    /// Ends the desk's sandbox as a person does: nothing listens at its address any more.
+    pub fn stop_sandbox(&mut self) {
+        let mut server = self.server.take().expect("the desk has a sandbox");
+        signal(server.child.id(), Signal::INT);
+        until("the sandbox has ended", || server.child.try_wait().unwrap());
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -178,6 +191,13 @@ impl Desk {
     /// From now on the sandbox fails as this script says.
     pub fn faults(&self, script: &Value) {
         let (status, body) = wire::post(self.endpoint(), "/_sandbox/faults", &[], &script.to_string());
+        assert_eq!(status, 200, "{body}");
+    }
+
+    /// Moves the sandbox's clock on at once.
+    pub fn advance(&self, by: &str) {
+        let (status, body) =
+            wire::post(self.endpoint(), "/_sandbox/clock/advance", &[], &format!("{{\"by\":\"{by}\"}}"));
         assert_eq!(status, 200, "{body}");
     }
 
@@ -292,8 +312,11 @@ impl Running {
     }
 
     pub fn interrupt(&self) {
-        let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        self.signal(Signal::INT);
+    }
+
+    pub fn signal(&self, which: Signal) {
+        signal(self.pid(), which);
     }
 
     pub fn finish(mut self) -> End {
@@ -319,6 +342,11 @@ impl Running {
     fn said(&self) -> String {
         format!("{}\n{}", self.stdout, std::fs::read_to_string(&self.stderr).unwrap_or_default())
     }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 impl Drop for Running {

@@ -20,12 +20,9 @@ static STOP: OnceLock<CancellationToken> = OnceLock::new();
 /// # Errors
 /// The system takes no handler.
 pub fn listen() -> Result<(), CliError> {
-    let ignored = ignored();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        // What was told to ignore a signal (`nohup`, `&` in a script) goes on ignoring it.
-        if ignored & (1 << (kind.as_raw_value() - 1)) != 0 {
-            continue;
-        }
+    // Under `nohup` a closed terminal is not to matter.
+    let hangup = (!is_ignored(SignalKind::hangup())).then(SignalKind::hangup);
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(hangup) {
         let mut signals = signal(kind).map_err(CliError::io("listen for signals"))?;
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
@@ -44,10 +41,11 @@ pub fn stop_token() -> CancellationToken {
     STOP.get_or_init(CancellationToken::new).clone()
 }
 
-/// The signals that this process ignores since it was started, the first in the lowest bit (proc(5) status, `SigIgn`).
-/// Where there is no such file, none.
-fn ignored() -> u64 {
+/// Whether this process was started with that signal ignored (proc(5) status, `SigIgn`). Where that cannot be read, it
+/// was not.
+fn is_ignored(kind: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (kind.as_raw_value() - 1)) != 0
 }

@@ -206,6 +206,33 @@ async fn what_was_installed_and_not_recorded_is_taken_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn helm_that_ends_well_after_it_was_told_to_stop_has_done_its_work() {
+    let mut trial = Trial::start("helm4").await;
+    let told = trial.bench.base.join("upgrade-begins");
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' upgrade '*) trap told=1 TERM; : > {}\n\
+         while [ -z \"$told\" ]; do sleep 0.05; done; trap - TERM;; esac\nexec {} \"$@\"\n",
+        told.display(),
+        trial.helm
+    );
+    let slow = trial.bench.file("slow-helm", script);
+    std::fs::set_permissions(&slow, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("our own file");
+    trial.helm = slow.display().to_string();
+    let cancelled = CancellationToken::new();
+    let how = Try { cancelled: cancelled.clone(), ..Try::default() };
+    let step = trial.bench.attempt::<HelmInstall>(trial.inputs(json!({ "dry-run": false })), how);
+    let stop = async {
+        while !told.exists() {
+            tokio::task::yield_now().await;
+        }
+        cancelled.cancel();
+    };
+    let tried = tokio::join!(step, stop).0;
+    assert_eq!(tried.result.expect("it was deployed")["status"], "deployed");
+    assert!(tried.records.iter().any(|r| matches!(r, Record::ChildEnded { .. })), "{:?}", tried.records);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_child_of_a_dead_attempt_is_ended_first() {
     let trial = Trial::start("helm4").await;
     let mut child = tokio::process::Command::new("sleep").arg("600").process_group(0).spawn().expect("sleep starts");

@@ -127,7 +127,8 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in causes(error).skip(1) {
         let text = cause.to_string();
-        if !text.is_empty() && parts.last().is_none_or(|last| !last.ends_with(&text)) {
+        // "other" is the SDK's word for what it has no word for.
+        if !text.is_empty() && text != "other" && parts.last().is_none_or(|last| !last.ends_with(&text)) {
             parts.push(text);
         }
     }

@@ -96,6 +96,12 @@ impl Clients {
             loader = loader.http_client(client);
         }
         let mut config = loader.load().await;
+        // An empty AWS_ENDPOINT_URL means none; the SDK would panic.
+        if config.endpoint_url() == Some("") {
+            let mut builder = config.into_builder();
+            builder.set_endpoint_url(None);
+            config = builder.build();
+        }
         if let Some(role) = &options.role {
             config = assume(config, role).await;
         }
@@ -191,7 +197,7 @@ impl Clients {
     pub async fn caller(&self) -> Result<Caller, StepError> {
         let answer = match self.sts().get_caller_identity().send().await {
             Ok(answer) => answer,
-            Err(e) => return Err(self.with_advice(explain("ask AWS who is calling", e)).await),
+            Err(e) => return Err(self.with_advice(explain("ask AWS who is calling", e), "try again").await),
         };
         let arn = answer.arn().unwrap_or_default().to_owned();
         let partition = arn.split(':').nth(1).unwrap_or("aws").to_owned();
@@ -203,7 +209,7 @@ impl Clients {
         let doing = format!("read the SSM parameter {path}");
         let answer = match self.ssm().get_parameter().name(path).with_decryption(secure).send().await {
             Ok(answer) => answer,
-            Err(e) => return Err(self.with_advice(explain(&doing, e)).await),
+            Err(e) => return Err(self.with_advice(explain(&doing, e), "try again").await),
         };
         let parameter = answer.parameter();
         if !secure && parameter.and_then(|p| p.r#type()) == Some(&aws_sdk_ssm::types::ParameterType::SecureString) {
@@ -216,12 +222,12 @@ impl Clients {
             .ok_or_else(|| StepError::invalid(format!("the SSM parameter {path} has no value")))
     }
 
-    /// The error; where a person has to log in, with what to type for credentials of this kind.
-    pub async fn with_advice(&self, error: StepError) -> StepError {
+    /// The error; where a person has to log in, with what to type for credentials of this kind, and `then`.
+    pub async fn with_advice(&self, error: StepError, then: &str) -> StepError {
         if error.class != ErrorClass::Login || error.help.is_some() {
             return error;
         }
-        error.help(format!("{}, then resume: nothing is lost", login::advice(self.profile.as_deref()).await))
+        error.help(format!("{}, then {then}", login::advice(self.profile.as_deref()).await))
     }
 }
 
@@ -278,4 +284,22 @@ fn client_with_extra_roots() -> Option<SharedHttpClient> {
         }
         connector.build()
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_network_while_a_role_is_renewed_is_no_missing_login() {
+        let (access_key, secret_key) = ("none".to_owned(), "none".to_owned());
+        let nowhere = SandboxEndpoint { url: "http://sts.us-west-2.invalid".to_owned(), access_key, secret_key };
+        let config = sandbox_config(&nowhere, None, TimeoutConfig::disabled(), quick_retries(1000.0));
+        let time = aws_smithy_async::time::SystemTimeSource::new();
+        let config = config.into_builder().time_source(time).build();
+        let config = assume(config, "arn:aws:iam::111122223333:role/ops").await;
+        let error = Clients::from_config(config, None).caller().await.expect_err("nobody is there");
+        assert_eq!((error.class, error.help.as_deref()), (ErrorClass::Transient, None), "{error:?}");
+        assert_eq!(error.message, "could not ask AWS who is calling: no connection to what gives the credentials");
+    }
 }

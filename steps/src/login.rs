@@ -59,7 +59,10 @@ fn of_kind(profile: &Profile, name: &str) -> Option<String> {
         return Some(format!("log in again: `aws sso login{of}`"));
     }
     if profile.get("login_session").is_some() {
-        return Some(format!("log in again: `aws login{of}`"));
+        // The SDK would need a feature of its own for these sessions.
+        return Some(format!(
+            "hprun cannot use a session of `aws login` itself: `eval \"$(aws configure export-credentials{of} --format env)\"`"
+        ));
     }
     if let Some(command) = profile.get("credential_process") {
         // Not the whole line: its arguments may hold a secret.
@@ -95,7 +98,10 @@ mod tests {
     async fn the_advice_fits_where_the_credentials_come_from() {
         assert_eq!(check(&[], None).await, "log in again: `aws sso login`");
         assert_eq!(check(&[("AWS_PROFILE", "old")], None).await, "log in again: `aws sso login --profile old`");
-        assert_eq!(check(&[("AWS_PROFILE", "old")], Some("new")).await, "log in again: `aws login --profile new`");
+        assert_eq!(
+            check(&[("AWS_PROFILE", "old")], Some("new")).await,
+            "hprun cannot use a session of `aws login` itself: `eval \"$(aws configure export-credentials --profile new --format env)\"`"
+        );
         assert_eq!(check(&[], Some("role")).await, "log in again: `aws sso login --profile old`");
         assert_eq!(check(&[], Some("keys")).await, "put new credentials into the profile keys");
         let program = "run the `credential_process` of the profile program by hand to see what it lacks: /opt/give";

@@ -208,13 +208,16 @@ fn parse<T: Step>(inputs: Value) -> Result<T, StepError> {
         .map_err(|e| StepError::new(ErrorClass::Invalid, format!("the inputs of this step are wrong: {e}")))
 }
 
+/// What to do once a person has logged in.
+const RESUME: &str = "resume: nothing is lost";
+
 fn run_erased<'a, T: Step>(inputs: Value, cx: &'a mut StepContext<'_>) -> StepFuture<'a, serde_json::Value> {
     // The context outlives the future it is lent to; only its inner lifetime has to be named away.
     let cx: &'a mut StepContext<'_> = cx;
     Box::pin(async move {
         let outputs = match parse::<T>(inputs)?.run(cx).await {
             Ok(outputs) => outputs,
-            Err(e) => return Err(cx.clients.with_advice(e).await),
+            Err(e) => return Err(cx.clients.with_advice(e, RESUME).await),
         };
         serde_json::to_value(outputs)
             .map_err(|e| StepError::new(ErrorClass::Failed, format!("the outputs cannot be recorded: {e}")))
@@ -229,7 +232,7 @@ fn probe_erased<'a, T: Step>(
     Box::pin(async move {
         match parse::<T>(inputs)?.probe(outputs, cx).await {
             Ok(health) => Ok(health),
-            Err(e) => Err(cx.clients.with_advice(e).await),
+            Err(e) => Err(cx.clients.with_advice(e, RESUME).await),
         }
     })
 }

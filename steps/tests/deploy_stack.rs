@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use hprun_steps::context::{Origin, Record};
 use hprun_steps::deploy_stack::DeployStack;
 use hprun_steps::error::ErrorClass;
@@ -349,6 +352,25 @@ async fn a_deletion_that_gets_stuck_says_what_holds_it_and_goes_on_when_that_is_
     let resumed = bench.run_with_history::<DeployStack>(inputs(), &still.records).await;
     resumed.result.unwrap_or_else(|e| panic!("{e:?}"));
     assert_eq!(bench.clients.cloudformation().describe_stacks().send().await.expect("it answers").stacks().len(), 1);
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_is_set_again_and_again_changes_nothing_of_a_wait() {
+    let mut bench = bench().await;
+    let wall = bench.set_wall();
+    let sets = async {
+        for hours in [1, -1, 24, 0].into_iter().cycle() {
+            wall.store(hours * 3_600_000_000, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+        }
+    };
+    let tried = tokio::select! {
+        tried = bench.run::<DeployStack>(inputs()) => tried,
+        () = sets => unreachable!("it is set for ever"),
+    };
+    tried.result.expect("it succeeds");
+    assert!(bench.passed() < Duration::from_secs(600), "{:?}", bench.passed());
+    assert_eq!(count(&bench, "CreateStack"), 1);
 }
 
 #[tokio::test]

@@ -120,6 +120,13 @@ impl Bench {
         full
     }
 
+    /// From now on the time on the wall is so far ahead of what has passed as the number says (microseconds).
+    pub fn set_wall(&mut self) -> Arc<AtomicI64> {
+        let ahead = Arc::new(AtomicI64::new(0));
+        self.clock = Clock::jumping(Arc::clone(&self.now), Arc::clone(&ahead));
+        ahead
+    }
+
     /// Moves sandbox time on.
     pub fn advance(&self, by: Duration) {
         self.now.fetch_add(i64::try_from(by.as_micros()).expect("a test's pause is short"), Ordering::SeqCst);

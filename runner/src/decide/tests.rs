@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{LONGEST_DELAY, Limits, Move, SETBACKS_ALLOWED, changes, next, retry_delay};
+use super::{LONGEST_DELAY, Limits, Move, SETBACKS_ALLOWED, Standing, changes, next, retry_delay};
 use crate::event::testing::{pass_over, run_started};
 use crate::event::{Entry, Event, Failure, Outcome};
 use crate::params::Params;
@@ -48,6 +48,8 @@ struct Simulation<'a> {
     max_parallel: usize,
     log: Vec<Entry>,
     state: RunState,
+    /// Brought up to date with each event.
+    standing: Standing,
     now: Timestamp,
 }
 
@@ -56,17 +58,23 @@ impl<'a> Simulation<'a> {
     fn resumed(plan: &'a Plan, fates: &'a [Fate], max_parallel: usize, log: &[Entry]) -> Self {
         let state = RunState::replay(log).expect("a prefix of a log is legal");
         let now = state.last.unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut simulation = Self { plan, fates, max_parallel, log: log.to_vec(), state, now };
-        if log.is_empty() {
-            simulation.push(Event::RunStarted(Box::new(run_started())));
+        let first = log.is_empty().then(|| Event::RunStarted(Box::new(run_started())));
+        let (mut state, mut log) = (state, log.to_vec());
+        for event in first.into_iter().chain([pass_over(plan)]) {
+            let entry = Entry { seq: state.seq + 1, at: now, event };
+            state.apply(&entry).expect("a pass may begin");
+            log.push(entry);
         }
-        simulation.push(pass_over(plan));
-        simulation
+        let standing = Standing::new(plan, &state);
+        Self { plan, fates, max_parallel, log, state, standing, now }
     }
 
     fn push(&mut self, event: Event) {
         let entry = Entry { seq: self.state.seq + 1, at: self.now, event };
         self.state.apply(&entry).expect("only legal events are decided on");
+        if let Some(step) = entry.event.step().and_then(|id| self.plan.index(id)) {
+            self.standing.update(self.plan, &self.state, step);
+        }
         self.log.push(entry);
     }
 
@@ -76,7 +84,9 @@ impl<'a> Simulation<'a> {
 
     fn moves(&self, stopping: bool) -> Vec<Move> {
         let limits = Limits { max_parallel: self.max_parallel, stopping };
-        next(self.plan, &self.state, &BTreeSet::new(), limits, self.now)
+        let fresh = Standing::new(self.plan, &self.state);
+        assert_eq!(self.standing, fresh, "brought up to date or made anew, it is the same");
+        fresh.next(self.plan, &BTreeSet::new(), limits, self.now)
     }
 
     /// Runs the pass to its end; the bound is on turns of the loop.

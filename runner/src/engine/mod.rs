@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::decide::{self, Limits, Move};
+use crate::decide::{self, Limits, Move, Standing};
 use crate::event::{Event, Failure, Outcome};
 use crate::plan::Plan;
 use crate::report::Reporter;
@@ -43,6 +43,8 @@ const MOST_AT_ONCE: usize = 256;
 pub struct Engine {
     world: Arc<World>,
     record: Recorder,
+    /// Where the steps stand with everything noted.
+    standing: Standing,
     max_parallel: usize,
     stop: CancellationToken,
     outbox: mpsc::Sender<Message>,
@@ -137,6 +139,7 @@ impl Engine {
         let selection = state.pass.as_ref().map(|pass| &pass.selection);
         Self {
             forced: selection.map(|chosen| decide::forced(&world.plan, chosen)).unwrap_or_default(),
+            standing: Standing::new(&world.plan, &state),
             world: Arc::new(world),
             record: Recorder::new(state, log, reporter),
             max_parallel: max_parallel.max(1),
@@ -187,7 +190,7 @@ impl Engine {
     async fn decide(&mut self) -> Result<Next, EngineError> {
         let limits = Limits { max_parallel: self.max_parallel, stopping: self.stop.is_cancelled() };
         let now = self.pauses.now(&self.world.clock);
-        let moves = decide::next(&self.world.plan, self.record.state(), &self.verifying, limits, now);
+        let moves = self.standing.next(&self.world.plan, &self.verifying, limits, now);
         let (mut is_pausing, before) = (false, self.record.state().seq);
         for next in moves {
             match next {
@@ -448,7 +451,12 @@ impl Engine {
 
     /// Notes an event: it is on disk, and reported, with the next commit, and nothing that it allows is done before.
     async fn note(&mut self, event: Event) -> Result<(), EngineError> {
-        self.record.note(self.world.clock.now(), event).await
+        let step = event.step().and_then(|id| self.world.plan.index(id));
+        self.record.note(self.world.clock.now(), event).await?;
+        if let Some(step) = step {
+            self.standing.update(&self.world.plan, self.record.state(), step);
+        }
+        Ok(())
     }
 
     fn id(&self, step: usize) -> &str {

@@ -14,5 +14,6 @@ mod pipelines;
 mod schema;
 mod secrets;
 mod signals;
+mod store;
 mod support;
 mod troubles;

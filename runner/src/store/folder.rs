@@ -3,7 +3,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,16 @@ impl StateFolder {
         self.0.join("runs").join(run)
     }
 
+    /// The log that SQLite keeps beside the store's file while it is open.
+    pub fn write_ahead_log(&self) -> PathBuf {
+        self.0.join("hprun.db-wal")
+    }
+
+    /// How many runs have a folder here.
+    pub fn runs_seen(&self) -> usize {
+        std::fs::read_dir(self.0.join("runs")).map_or(0, Iterator::count)
+    }
+
     /// Takes the run for this process. The error says who holds it.
     pub fn lock(&self, run: &str) -> Result<RunLock, StoreError> {
         let folder = self.run(run);
@@ -98,10 +108,13 @@ impl StateFolder {
     pub fn make_database(&self) -> Result<(), StoreError> {
         let path = self.database();
         match private().create_new(true).open(&path) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                sync_folder(&self.0);
+                Ok(())
+            }
             // What else is wrong with it SQLite says better.
             Err(_) if path.exists() => Ok(()),
-            Err(e) => Err(StoreError::Folder { folder: self.0.clone(), why: e.to_string() }),
+            Err(e) => Err(unusable(&self.0, &e)),
         }
     }
 
@@ -109,10 +122,7 @@ impl StateFolder {
     pub fn keep_private(&self) -> Result<(), StoreError> {
         for suffix in ["", "-wal", "-shm"] {
             let path = PathBuf::from(format!("{}{suffix}", self.database().display()));
-            if path.exists() {
-                restrict(&path, 0o600)
-                    .map_err(|e| StoreError::Folder { folder: self.0.clone(), why: e.to_string() })?;
-            }
+            restrict(&path, 0o600).map_err(|e| unusable(&self.0, &e))?;
         }
         Ok(())
     }
@@ -131,11 +141,15 @@ fn held(run: &str, folder: &Path) -> StoreError {
     StoreError::Held { run: run.to_owned(), pid, host, since }
 }
 
-fn make_private(path: &Path) -> std::io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+fn unusable(folder: &Path, error: &std::io::Error) -> StoreError {
+    let why = match error.kind() {
+        std::io::ErrorKind::StorageFull => format!("{error}: free some space, then try again"),
+        std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => {
+            format!("{error}: make it writable, or name another one with --state or HPRUN_STATE")
+        }
+        _ => error.to_string(),
+    };
+    StoreError::Folder { folder: folder.to_owned(), why }
 }
 
 /// Opens files for writing that are made with mode 0600.
@@ -145,8 +159,35 @@ fn private() -> OpenOptions {
     options
 }
 
+/// Makes a folder, with those above it, that is there after a power loss too.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let missing: Vec<&Path> = path.ancestors().take_while(|above| !above.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    for made in missing {
+        made.parent().map(sync_folder);
+    }
+    Ok(())
+}
+
+/// What a folder holds is on disk. Some file systems cannot do this for folders, and then need not: SQLite does not
+/// insist either.
+fn sync_folder(path: &Path) {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    drop(File::open(path).and_then(|folder| folder.sync_all()));
+}
+
+/// Changes a file's mode if it is another one: on a read-only file system that would fail for nothing.
 fn restrict(path: &Path, mode: u32) -> std::io::Result<()> {
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+    match std::fs::metadata(path) {
+        Ok(found) if found.permissions().mode() & 0o777 == mode => Ok(()),
+        Ok(_) => std::fs::set_permissions(path, PermissionsExt::from_mode(mode)),
+        // SQLite removes the files beside it when the last one closes them.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
 }
 
 /// The kind of network file system that `path` is on, by the magic numbers of statfs(2).

@@ -10,8 +10,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
+use super::connect::{Access, connect};
+use super::error::explain;
 use super::folder::RunLock;
-use super::{StateFolder, StoreError, explain, migrations, prepare};
+use super::{StateFolder, StoreError};
 use crate::event::{Entry, Event, RunStarted, Target};
 
 /// A run that this process holds, with the thread that writes its events.
@@ -38,11 +40,19 @@ impl Log {
     /// Opens the log of `run`, which this process holds by `lock`, after event `seq` (the number of its newest event, 0
     /// for a new run).
     pub fn open(folder: &StateFolder, run: &str, lock: RunLock, seq: u64) -> Result<Self, StoreError> {
+        Self::open_through(Access::default(), folder, run, lock, seq)
+    }
+
+    /// [`Self::open`], by another way to the file.
+    pub(super) fn open_through(
+        access: Access,
+        folder: &StateFolder,
+        run: &str,
+        lock: RunLock,
+        seq: u64,
+    ) -> Result<Self, StoreError> {
         let path = folder.database();
-        let mut connection = Connection::open(&path).map_err(|e| explain(&path, &e))?;
-        prepare(&connection).map_err(|e| explain(&path, &e))?;
-        migrations::bring_up_to_date(&mut connection, &path)?;
-        folder.keep_private()?;
+        let connection = connect(folder, access)?;
         let (requests, inbox) = channel();
         let handle = LogHandle { requests, path: path.clone() };
         let writer = Writer { connection, path, run: run.to_owned(), seq };
@@ -71,7 +81,8 @@ impl Drop for Log {
 }
 
 impl LogHandle {
-    /// Appends events, in order, in one commit. They are on disk when this returns; an error means that none is.
+    /// Appends events, in order, in one commit. They are on disk when this returns. After an error all of them are there
+    /// or none: the disk may have failed after it had taken them. The next pass sees which.
     pub async fn append(&self, events: Vec<(Timestamp, Event)>) -> Result<Vec<Entry>, StoreError> {
         let gone = || StoreError::Unwritable {
             path: self.path.clone(),

@@ -1,15 +1,21 @@
 //! The store on real files: what is promised of them, and what is said when they are not as they should be.
 
+mod damage;
+mod disk;
+mod faults;
+mod image;
+mod power;
+mod trial;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
-use rusqlite::ffi;
 use serde_json::json;
 
-use super::{Log, StateFolder, Store, StoreError, explain, new_run_id, prepare};
+use super::{Log, StateFolder, Store, StoreError, new_run_id};
 use crate::event::{Entry, Event, Outcome, RunStarted, Target, testing};
 
 struct Bench(tempfile::TempDir);
@@ -142,9 +148,8 @@ fn a_commit_is_on_disk_when_it_returns() {
             .map(|value| format!("{value:?}"))
             .expect(name)
     };
-    let fresh = Connection::open(bench.folder().database()).expect("the store is there");
-    prepare(&fresh).expect("a sound store");
-    for connection in [&store.connection, &fresh] {
+    let again = bench.store();
+    for connection in [&store.connection, &again.connection] {
         assert_eq!(pragma(connection, "journal_mode"), "Text(\"wal\")");
         assert_eq!(pragma(connection, "synchronous"), "Integer(2)", "FULL");
         assert_eq!(pragma(connection, "fullfsync"), "Integer(1)");
@@ -163,6 +168,29 @@ fn nobody_else_may_read_what_is_recorded() {
     for file in ["hprun.db", "hprun.db-wal", "hprun.db-shm", "runs/r1/lock", "runs/r1/holder.json"] {
         assert_eq!(mode(&folder.path().join(file)), 0o600, "{file}");
     }
+}
+
+#[test]
+fn after_a_failed_write_nothing_more_is_written() {
+    let bench = Bench::new();
+    drop(bench.store());
+    bench.sql(
+        "CREATE TRIGGER full BEFORE INSERT ON event WHEN NEW.seq = 3 BEGIN SELECT RAISE(ABORT, 'disk is full'); END",
+    );
+    let log = bench.log("r1", 0);
+    block_on(async {
+        let handle = log.handle();
+        handle.append(vec![(at(0), started())]).await.expect("event 1");
+        let both = vec![(at(1), begun("a")), (at(2), succeeded("a"))];
+        let first = handle.append(both).await.expect_err("event 3");
+        let second = handle.append(vec![(at(3), begun("b"))]).await.expect_err("the writer has stopped");
+        let told = [first, second].map(|error| bench.without_paths(&error)).join("\n");
+        insta::assert_snapshot!(told, @r"
+        the store [folder]/state/hprun.db cannot be written: disk is full
+        the store [folder]/state/hprun.db cannot be written: its writer stopped after an earlier failure
+        ");
+    });
+    assert_eq!(bench.store().events("r1").expect("a sound store").len(), 1, "all of an append or nothing");
 }
 
 #[test]
@@ -188,91 +216,6 @@ fn the_lock_outlives_the_last_commit() {
     assert!(bench.folder().is_held("r1"));
     drop(log);
     assert!(!bench.folder().is_held("r1"));
-}
-
-#[test]
-fn a_newer_format_is_refused_by_number_and_left_alone() {
-    let bench = Bench::new();
-    bench.record("r1", vec![started(), begun("a")]);
-    bench.sql("UPDATE event SET body = replace(body, '\"format\":1', '\"format\":7') WHERE seq = 1");
-    let events = bench.complaint("r1");
-    bench.sql("PRAGMA user_version = 99");
-    insta::assert_snapshot!(format!("{events}\n{}", bench.complaint("r1")), @"
-    the store [folder]/state/hprun.db has format 7, and this hprun knows 1 at most: use the newer hprun that wrote it
-    the store [folder]/state/hprun.db has format 99, and this hprun knows 1 at most: use the newer hprun that wrote it
-    ");
-}
-
-#[test]
-fn damage_is_told_with_its_place() {
-    let bench = Bench::new();
-    bench.record("r1", vec![started(), begun("a"), succeeded("a")]);
-    bench.sql("UPDATE event SET body = '{\"event\":\"dance\"}' WHERE seq = 3");
-    let strange = bench.complaint("r1");
-    bench.sql("DELETE FROM event WHERE seq = 2");
-    let gap = bench.complaint("r1");
-    for suffix in ["-wal", "-shm"] {
-        drop(std::fs::remove_file(format!("{}{suffix}", bench.folder().database().display())));
-    }
-    std::fs::write(bench.folder().database(), "no database ".repeat(100)).expect("writable");
-    let garbage = bench.complaint("r1");
-    insta::assert_snapshot!(format!("{strange}\n{gap}\n{garbage}"), @r"
-    the store [folder]/state/hprun.db is damaged: event 3 of run r1: unknown variant `dance`, expected one of `run-started`, `inherited`, `pass-started`, `attempt-started`, `recorded`, `step-succeeded`, `attempt-failed`, `attempt-interrupted`, `step-skipped`, `step-reused`, `step-trusted`, `pass-ended`, `handed-over`, `exported`, `imported` at line 1 column 16
-    the store [folder]/state/hprun.db is damaged: event 2 of run r1 is missing
-    the store [folder]/state/hprun.db is damaged: file is not a database; move the file away to begin anew (resources it names are then no longer known)
-    ");
-}
-
-#[test]
-fn every_trouble_with_the_file_says_what_to_do() {
-    let told = |code: i32| {
-        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-        explain(Path::new("/s/hprun.db"), &error).to_string()
-    };
-    let codes = [ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_BUSY, ffi::SQLITE_CANTOPEN, ffi::SQLITE_IOERR];
-    insta::assert_snapshot!(codes.map(told).join("\n"), @r"
-    the store /s/hprun.db cannot be written: the disk is full: free some space, then resume
-    the store /s/hprun.db cannot be written: the file or its folder is read-only: make it writable, or name another folder with --state
-    the store /s/hprun.db cannot be written: another process has held it for 10 seconds: try again
-    the store /s/hprun.db cannot be written: it cannot be opened (Error code 14: unable to open database file): check the folder's permissions
-    the store /s/hprun.db cannot be written: Error code 10: disk I/O error
-    ");
-}
-
-#[test]
-fn a_place_that_is_no_folder_and_a_store_that_is_no_file_are_refused() {
-    let bench = Bench::new();
-    let file = bench.0.path().canonicalize().expect("it is there").join("file");
-    std::fs::write(&file, "").expect("writable");
-    let no_folder = bench.without_paths(&StateFolder::at(&file).expect_err("a file"));
-    std::fs::create_dir(bench.folder().database()).expect("writable");
-    insta::assert_snapshot!(format!("{no_folder}\n{}", bench.complaint("r1")), @r"
-    the state folder [folder]/file cannot be used: File exists (os error 17); name another one with --state or HPRUN_STATE
-    the store [folder]/state/hprun.db cannot be written: it cannot be opened (unable to open database file: [folder]/state/hprun.db): check the folder's permissions
-    ");
-}
-
-#[test]
-fn after_a_failed_write_nothing_more_is_written() {
-    let bench = Bench::new();
-    drop(bench.store());
-    bench.sql(
-        "CREATE TRIGGER full BEFORE INSERT ON event WHEN NEW.seq = 3 BEGIN SELECT RAISE(ABORT, 'disk is full'); END",
-    );
-    let log = bench.log("r1", 0);
-    block_on(async {
-        let handle = log.handle();
-        handle.append(vec![(at(0), started())]).await.expect("event 1");
-        let both = vec![(at(1), begun("a")), (at(2), succeeded("a"))];
-        let first = handle.append(both).await.expect_err("event 3");
-        let second = handle.append(vec![(at(3), begun("b"))]).await.expect_err("the writer has stopped");
-        let told = [first, second].map(|error| bench.without_paths(&error)).join("\n");
-        insta::assert_snapshot!(told, @r"
-        the store [folder]/state/hprun.db cannot be written: disk is full
-        the store [folder]/state/hprun.db cannot be written: its writer stopped after an earlier failure
-        ");
-    });
-    assert_eq!(bench.store().events("r1").expect("a sound store").len(), 1, "all of an append or nothing");
 }
 
 #[test]
@@ -331,6 +274,9 @@ fn usual_durations_are_medians_of_runs_that_can_be_read() {
     let usual = bench.store().usual_durations("p", "aws").expect("a sound store");
     assert_eq!(usual, BTreeMap::from([("a".to_owned(), 20.0)]));
     assert_eq!(bench.store().usual_durations("p", "/w").expect("a sound store"), BTreeMap::new(), "the sandbox's own");
+    let newest = |events| bench.store().usual_among(events, "p", "aws").expect("a sound store");
+    assert_eq!(newest(6), BTreeMap::from([("a".to_owned(), 20.0)]), "r4, which cannot be read, and r3");
+    assert_eq!(newest(3 + 2), BTreeMap::new(), "of r3 all but its success");
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub mod files;
 pub mod helm_install;
 pub mod hyperpod;
 pub mod kill_point;
+mod kube_auth;
 mod login;
 pub mod pace;
 pub mod partial;

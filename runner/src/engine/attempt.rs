@@ -17,13 +17,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::prepare::Prepared;
 use super::{Engine, Message, World};
-use crate::decide::SETBACKS_ALLOWED;
 use crate::state::RunState;
 
 const BUG: &str = "the step stopped by a bug in hprun";
 
-/// A step that is told to stop because its time ran out gets this long (by the wall) to reach a safe point.
-const GRACE: Duration = Duration::from_secs(15);
+/// A step that is told to stop because its time ran out gets this long (by the wall) to reach a safe point. helm gets 30
+/// seconds of it.
+const GRACE: Duration = Duration::from_secs(45);
+
+/// How long a look at an earlier result goes on through outages, where the step has no timeout: it must end at some time.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3600);
 
 tokio::task_local! {
     /// Set while a step works.
@@ -65,6 +68,8 @@ pub(super) struct Probing<'a> {
     pub prepared: &'a Prepared,
     /// What it handed on.
     pub outputs: &'a serde_json::Value,
+    /// How long to go on through what passes by itself.
+    pub patience: Duration,
 }
 
 impl Attempt {
@@ -107,7 +112,8 @@ impl Attempt {
     /// Looks whether what an earlier pass made is still there, and tells the engine.
     pub async fn verify(self, prepared: Box<Prepared>, outputs: serde_json::Value) {
         let (step, outbox) = (self.step, self.outbox.clone());
-        let health = self.probe(Probing { prepared: &prepared, outputs: &outputs }).await;
+        let patience = self.world.plan.steps[step].spec.timeout.unwrap_or(PATIENCE);
+        let health = self.probe(Probing { prepared: &prepared, outputs: &outputs, patience }).await;
         drop(outbox.send(Message::Verified { step, prepared, health }).await);
     }
 
@@ -116,13 +122,11 @@ impl Attempt {
         let (records, progress) = self.channels();
         let mut cx = self.context(of.prepared, records, progress);
         let probe = self.world.plan.steps[self.step].spec.step_type.probe;
-        let mut pace = Pace::default();
-        let mut pauses_left = SETBACKS_ALLOWED;
+        let (began, mut pace) = (cx.clock.elapsed(), Pace::default());
         loop {
             match IN_STEP.scope((), probe(of.prepared.inputs.clone(), of.outputs, &mut cx)).await {
                 // Throttled, or a lost connection: that says nothing of what an earlier pass made.
-                Err(error) if pauses_left > 0 => {
-                    pauses_left -= 1;
+                Err(error) if cx.clock.elapsed().saturating_sub(began) < of.patience => {
                     pace.after(&cx, error).await?;
                 }
                 health => return health,

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hprun_steps::StepError;
 use hprun_steps::step::{Foresight, Health};
@@ -14,6 +15,9 @@ use super::prepare::{self, Prepared, Readiness};
 use crate::decide;
 use crate::event::Failure;
 use crate::state::{RunState, Status, Success};
+
+/// How long a look goes on through what passes by itself: somebody waits for the answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What would become of one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -161,7 +165,8 @@ impl Asker<'_> {
         if !because.is_empty() {
             return Ok(Some(because));
         }
-        let health = self.attempt(step).probe(Probing { prepared, outputs: &success.outputs }).await?;
+        let health =
+            self.attempt(step).probe(Probing { prepared, outputs: &success.outputs, patience: PATIENCE }).await?;
         Ok(match health {
             Health::Good => None,
             Health::Lost(found) => Some(vec![self.world.redact(found)]),

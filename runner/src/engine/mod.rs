@@ -240,7 +240,7 @@ impl Engine {
         match message {
             Message::Progress { step, text } => {
                 // The last words of a try may come after its end.
-                if self.running.contains_key(&step) {
+                if self.running.contains_key(&step) || self.verifying.contains(&step) {
                     let id = self.world.plan.steps[step].spec.id.as_str();
                     self.record.progress(id, &self.world.redact(text));
                 }

@@ -38,10 +38,43 @@ impl Pauses {
         self.0.values().map(|pause| pause.ends.saturating_sub(clock.elapsed())).min()
     }
 
-    /// The time that decisions go by: a pause that has passed is over, also if the wall's clock was set back meanwhile.
+    /// The time that decisions go by: what has passed ends a pause, not what the wall's clock was set to meanwhile.
     pub fn now(&self, clock: &Clock) -> Timestamp {
         let elapsed = clock.elapsed();
-        let over = self.0.values().filter(|pause| pause.ends <= elapsed).map(|pause| pause.until);
-        over.fold(clock.now(), Timestamp::max)
+        let over = self.0.values().filter(|pause| pause.ends <= elapsed).map(|pause| pause.until).max();
+        let open = self.0.values().filter(|pause| pause.ends > elapsed).map(|pause| pause.until).min();
+        let now = over.map_or(clock.now(), |over| clock.now().max(over));
+        match open {
+            Some(open) if open <= now && over < Some(open) => open - SignedDuration::from_nanos(1),
+            Some(_) | None => now,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    const MINUTE: i64 = 60_000_000;
+
+    #[test]
+    fn a_clock_that_is_set_neither_shortens_nor_lengthens_a_pause() {
+        for set_to in [-60 * MINUTE, 0, 60 * MINUTE] {
+            let (passed, wall) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(0)));
+            let clock = Clock::jumping(Arc::clone(&passed), Arc::clone(&wall));
+            let mut pauses = Pauses::default();
+            let until = pauses.begin(0, Duration::from_secs(30), &clock);
+            wall.fetch_add(set_to, Ordering::SeqCst);
+            passed.fetch_add(29_000_000, Ordering::SeqCst);
+            assert!(pauses.now(&clock) < until, "set to {set_to}: not yet");
+            assert_eq!(pauses.shortest(&clock), Some(Duration::from_secs(1)));
+            passed.fetch_add(1_000_000, Ordering::SeqCst);
+            assert!(pauses.now(&clock) >= until, "set to {set_to}: now");
+            pauses.end(0);
+            assert_eq!((pauses.shortest(&clock), pauses.now(&clock)), (None, clock.now()));
+        }
     }
 }

@@ -190,9 +190,10 @@ fn a_look_at_an_earlier_result_goes_on_through_what_passes_by_itself() {
         bench.pass(&a).await;
         bench.write("probe-a", "throttle once");
         assert!(bench.pass(&a).await.starts_with("a is reused"));
+        assert!(bench.shown().contains(&"a: trying again: no answer".to_owned()), "{:?}", bench.shown());
         bench.write("probe-a", "throttle");
         let told = bench.pass(&a).await;
-        assert!(told.contains("a has failed: Transient: not now [while looking at"), "{told}");
+        assert!(told.contains("a has failed: Transient: not now [while looking at"), "after an hour: {told}");
     });
 }
 

@@ -196,6 +196,10 @@ impl Reporter for Human {
     }
 
     fn progress(&mut self, step: &str, text: &str) {
+        // A look at an earlier result is no try, and has a line only if it takes its time.
+        if !self.running.contains_key(step) {
+            self.begin(step, self.clock.now(), None);
+        }
         if let Some(bar) = self.running.get(step) {
             bar.set_message(one_line(text));
         }

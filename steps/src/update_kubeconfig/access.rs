@@ -13,6 +13,7 @@ use crate::aws_error::explain;
 use crate::context::StepContext;
 use crate::error::{ErrorClass, StepError};
 use crate::kill_point;
+use crate::kube_auth::no_token;
 use crate::pace::Pace;
 
 /// A new access entry, or a new cluster's address, needs some time to be known everywhere.
@@ -73,9 +74,7 @@ async fn client(kubeconfig: &Path, name: &str) -> Result<kube::Client, StepError
     // To make a client runs the token program and waits for it.
     let made = tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await;
     made.map_err(|e| cannot(e.to_string()))?.map_err(|e| match e {
-        kube::Error::Auth(why) => {
-            StepError::new(ErrorClass::Login, format!("no token could be made for {name}")).because(why.to_string())
-        }
+        kube::Error::Auth(why) => no_token(&format!("ask the API of {name}"), &why),
         other => cannot(other.to_string()),
     })
 }

@@ -12,6 +12,7 @@ use super::rule::Look;
 use super::{Workload, WorkloadKind};
 use crate::error::{ErrorClass, StepError};
 use crate::kill_point;
+use crate::kube_auth::no_token;
 
 /// The label of nodes that HyperPod made (AWS docs).
 const HYPERPOD_NODES: &str = "sagemaker.amazonaws.com/compute-type=hyperpod";
@@ -130,9 +131,7 @@ fn explain(doing: &str, error: &kube::Error) -> StepError {
             StepError::new(ErrorClass::Transient, format!("{could_not}: {}", status.message))
         }
         kube::Error::Api(status) => StepError::failed(format!("{could_not}: {}", status.message)),
-        kube::Error::Auth(e) => {
-            StepError::new(ErrorClass::Login, format!("{could_not}: no token")).because(e.to_string())
-        }
+        kube::Error::Auth(e) => no_token(doing, e),
         other => StepError::new(ErrorClass::Transient, format!("{could_not}: no answer")).because(other.to_string()),
     }
 }

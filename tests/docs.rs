@@ -7,9 +7,10 @@ use std::process::Command;
 const RENEW: &str = "scripts/docs";
 
 /// The commands whose help makes up docs/cli.md, in the order of the page.
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "run",
     "resume",
+    "rerun",
     "check",
     "plan",
     "runs",

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{Desk, End, finish, is_event, start, succeed, text, wire};
 
 /// The status of the HyperPod cluster `ml-cluster`, and of its nodes.
-fn cluster(desk: &Desk) -> Vec<String> {
+pub fn cluster(desk: &Desk) -> Vec<String> {
     let name = json!({"ClusterName": "ml-cluster"});
     let cluster = wire::sagemaker(desk.endpoint(), "DescribeCluster", &name);
     let nodes = wire::sagemaker(desk.endpoint(), "ListClusterNodes", &name);
@@ -24,10 +24,10 @@ fn times(effects: &BTreeMap<String, usize>, call: &str) -> usize {
     effects.iter().filter(|(named, _)| named.starts_with(call)).map(|(_, times)| times).sum()
 }
 
-const ALL_WELL: [&str; 3] = ["InService", "Running", "Running"];
+pub const ALL_WELL: [&str; 3] = ["InService", "Running", "Running"];
 
 /// A pipeline that needs nothing but a template: quick, and without any effect on AWS.
-fn little(desk: &Desk) -> String {
+pub fn little(desk: &Desk) -> String {
     desk.write("little.txt.hbs", "hello {{ name }}\n");
     desk.write(
         "little.yaml",
@@ -37,7 +37,7 @@ fn little(desk: &Desk) -> String {
 }
 
 /// `little` with a step before it that no one can finish: a stack that is not there.
-fn unfinished(desk: &Desk) -> String {
+pub fn unfinished(desk: &Desk) -> String {
     let file = little(desk);
     let step = "steps:\n  - { id: infra, type: fetch-outputs, with: { stack: not-there, map: { a: A } } }\n";
     desk.edit("little.yaml", "steps:\n", step);
@@ -46,7 +46,7 @@ fn unfinished(desk: &Desk) -> String {
     file
 }
 
-fn assert_says(end: &End, code: i32, words: &[&str]) {
+pub fn assert_says(end: &End, code: i32, words: &[&str]) {
     assert_eq!(end.code, Some(code), "{}\n{}", end.stdout, end.stderr);
     let said = format!("{}{}", end.stdout, end.stderr);
     for word in words {
@@ -160,7 +160,7 @@ fn another_account_is_refused_at_resume_and_where_one_is_pinned() {
 }
 
 /// An endpoint that knows one thing: that the caller is of another account.
-fn another_account() -> String {
+pub fn another_account() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {

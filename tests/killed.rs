@@ -175,7 +175,20 @@ fn between_two_steps() {
 #[test]
 fn with_helm_pending_install() {
     let desk = Desk::with_sandbox();
-    let file = up_to_helm(&desk);
+    kill_with_helm_pending_install(&desk);
+    succeed(desk.resume(&[]));
+    let charts = &desk.outputs()["charts"];
+    assert_eq!(
+        (text(&charts["status"]), text(&charts["release"])),
+        ("deployed", "hyperpod-dependencies"),
+        "{charts:#}"
+    );
+    assert_eq!(desk.effects()["CreateStack hyperpod-eks-full-stack"], 1);
+}
+
+/// Runs to where helm has begun the release, and kills both.
+pub fn kill_with_helm_pending_install(desk: &Desk) {
+    let file = up_to_helm(desk);
     let mut running = start(desk.sandboxed(&file, &[]));
     let pending = |entry: &Value| {
         text(&entry["request"]).starts_with("POST")
@@ -187,14 +200,6 @@ fn with_helm_pending_install() {
     let mut children = desk.events().into_iter().filter(|e| e["record"]["record"] == "child-started");
     let last = children.next_back().unwrap()["record"]["pid"].as_i64().unwrap();
     kill_child(last);
-    succeed(desk.resume(&[]));
-    let charts = &desk.outputs()["charts"];
-    assert_eq!(
-        (text(&charts["status"]), text(&charts["release"])),
-        ("deployed", "hyperpod-dependencies"),
-        "{charts:#}"
-    );
-    assert_eq!(desk.effects()["CreateStack hyperpod-eks-full-stack"], 1);
 }
 
 /// The same, but helm outlives hprun: resume ends or awaits it first.

@@ -11,6 +11,7 @@ mod endings;
 mod explain;
 mod killed;
 mod pipelines;
+mod rerun;
 mod schema;
 mod secrets;
 mod signals;

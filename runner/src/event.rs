@@ -41,6 +41,9 @@ pub enum Event {
         step: String,
         /// All that it recorded there, oldest first.
         records: Vec<Record>,
+        /// What it handed on there at last: what a person who trusts the step means.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        outputs: Option<serde_json::Value>,
     },
     /// A process took the run up: the first does so right after `RunStarted`, each resume does again.
     PassStarted(Box<PassStarted>),
@@ -141,6 +144,11 @@ pub enum Event {
         host: String,
         /// The pipeline file's full path here.
         path: String,
+    },
+    /// All before is a copy of a run that stays where it is: to look at, nothing can follow.
+    Copied {
+        /// Name of the machine that has the run.
+        host: String,
     },
 }
 
@@ -280,6 +288,15 @@ pub enum Outcome {
     Partial,
 }
 
+impl Entry {
+    /// The event of `run` as one JSON object, for a program: what `show --output json` and an exported run have a line.
+    pub fn to_line(&self, run: &str) -> serde_json::Value {
+        let mut object = serde_json::to_value(self).expect("an event is plain data");
+        object["run"] = run.into();
+        object
+    }
+}
+
 impl Selection {
     /// Whether nothing was chosen.
     pub fn is_empty(&self) -> bool {
@@ -296,7 +313,8 @@ impl Event {
             | Self::PassEnded { .. }
             | Self::HandedOver { .. }
             | Self::Exported { .. }
-            | Self::Imported { .. } => None,
+            | Self::Imported { .. }
+            | Self::Copied { .. } => None,
             Self::Inherited { step, .. }
             | Self::AttemptStarted { step, .. }
             | Self::Recorded { step, .. }
@@ -327,6 +345,7 @@ impl Event {
             Self::HandedOver { .. } => "handed-over",
             Self::Exported { .. } => "exported",
             Self::Imported { .. } => "imported",
+            Self::Copied { .. } => "copied",
         }
     }
 }

@@ -42,6 +42,8 @@ pub enum Left {
     HandedOver(String),
     /// It was written into a file on this machine, to go on elsewhere.
     Exported(String),
+    /// It never was here: this is a copy of what that machine has.
+    Copied(String),
 }
 
 /// What is newer than the beginning of the run says.
@@ -203,12 +205,15 @@ impl RunState {
             Event::PassEnded { outcome } => self.outcome = Some(*outcome),
             Event::HandedOver { to } => self.leave(Left::HandedOver(to.clone())),
             Event::Exported { host } => self.leave(Left::Exported(host.clone())),
+            Event::Copied { host } => self.leave(Left::Copied(host.clone())),
             Event::Imported { path, .. } => {
                 self.left = None;
                 self.moved.path = Some(path.clone());
             }
-            Event::Inherited { step, records } => {
-                self.steps.entry(step.clone()).or_default().records.extend(records.iter().cloned());
+            Event::Inherited { step, records, outputs } => {
+                let inherited = self.steps.entry(step.clone()).or_default();
+                inherited.records.extend(records.iter().cloned());
+                inherited.former = outputs.clone().map(Success::elsewhere);
             }
             Event::AttemptStarted { step, .. }
             | Event::Recorded { step, .. }
@@ -239,6 +244,8 @@ impl RunState {
             return Some("the run has not started");
         }
         match (event, &self.left) {
+            (_, Some(Left::Copied(_))) => Some("it is a copy of a run that is elsewhere"),
+            (Event::Copied { .. }, _) => None,
             (_, Some(Left::HandedOver(_))) => Some("what the run made was handed over"),
             (Event::Imported { .. }, Some(Left::Exported(_))) => None,
             (Event::Imported { .. }, None) => Some("the run was not exported"),
@@ -279,6 +286,14 @@ impl RunState {
             step.failure = None;
             step.ended = None;
         }
+    }
+}
+
+impl Success {
+    /// What is known here of a success in another run: what it handed on.
+    fn elsewhere(outputs: serde_json::Value) -> Self {
+        let given = Inputs { step_type: String::new(), inputs: serde_json::Value::Null, files: Vec::new() };
+        Self { given, outputs, files: Vec::new() }
     }
 }
 

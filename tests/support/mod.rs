@@ -178,6 +178,13 @@ impl Desk {
         command
     }
 
+    /// `hprun rerun`, events on stdout.
+    pub fn rerun(&self, more: &[&str]) -> Command {
+        let mut command = self.command(&["rerun", "--output", "json"]);
+        command.args(more).env("HPRUN_HELM", helm());
+        command
+    }
+
     /// Variables that point an AWS client at the sandbox, as its process printed them.
     pub fn environment(&self) -> &[(String, String)] {
         &self.server.as_ref().expect("the desk has a sandbox").environment
@@ -221,6 +228,11 @@ impl Desk {
         let end = finish(self.command(&["show", "--output", "json"]));
         assert_eq!(end.code, Some(0), "{end:?}");
         end.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The id of the newest run.
+    pub fn newest(&self) -> String {
+        text(&self.events()[0]["run"]).to_owned()
     }
 
     /// The outputs of the newest run.

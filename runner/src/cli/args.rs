@@ -13,7 +13,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
     propagate_version = true,
     disable_help_subcommand = true,
     override_usage = "hprun [OPTIONS] FILE\n       hprun [OPTIONS] COMMAND",
-    after_help = "Run a pipeline:      run, resume, check, plan        (hprun FILE is hprun run FILE)\n\
+    after_help = "Run a pipeline:      run, resume, rerun, check, plan        (hprun FILE is hprun run FILE)\n\
                   Look at runs:        runs, show, outputs\n\
                   Write pipelines:     steps, schema, graph\n\
                   Plumbing:            sandbox, eks-token, completions\n\n\
@@ -64,6 +64,8 @@ pub enum Command {
     Run(RunArgs),
     /// Go on with a run that failed, was interrupted or was killed
     Resume(ResumeArgs),
+    /// Run a recorded run anew; what the old run made passes to the new one
+    Rerun(RerunArgs),
     /// Say everything that is wrong with a pipeline, without touching anything
     Check(FileArgs),
     /// Show what a run would do, offline: order, inputs, and why each step would run
@@ -166,6 +168,23 @@ pub struct ResumeArgs {
     /// What to do with which step.
     #[command(flatten)]
     pub choice: ChoiceArgs,
+    /// Script of faults for the sandbox that the run happens in
+    #[arg(long, value_name = "FILE")]
+    pub sandbox_faults: Option<PathBuf>,
+}
+
+/// What `rerun` takes.
+#[derive(Debug, Clone, Args)]
+pub struct RerunArgs {
+    /// The old run's id, or its beginning [default: the newest run, finished or not]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Params to change.
+    #[command(flatten)]
+    pub params: ParamArgs,
+    /// How to go about it.
+    #[command(flatten)]
+    pub pass: PassArgs,
     /// Script of faults for the sandbox that the run happens in
     #[arg(long, value_name = "FILE")]
     pub sandbox_faults: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! What `run` and `resume` share: a checked pipeline in a reached world becomes a pass of the engine.
+//! What `run`, `resume` and `rerun` share: a checked pipeline in a reached world becomes a pass of the engine.
 //! Knows nothing of what is typed.
 
 use hprun_steps::context::RunInfo;
@@ -8,19 +8,21 @@ use indexmap::IndexMap;
 
 use super::args::{Global, Output, PassArgs};
 use super::failure::CliError;
-use super::params::{Givers, missing_error, should_ask};
+use super::params::{Givers, missing_error, should_ask, to_record};
+use super::recorded::Recorded;
 use super::signals::stop_token;
 use super::source::Source;
 use super::target::{AwsWish, Reached};
+use super::{confirm, print};
 use crate::engine::{self, Engine, Setup, World};
-use crate::event::{Entry, Event, Outcome, PassStarted, RecordedParam, Selection};
+use crate::event::{Entry, Event, FORMAT, Outcome, PassStarted, RecordedParam, RunStarted, Selection, Target};
 use crate::expr::{KnownScope, RunFacts, Scope};
 use crate::params::Params;
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
 use crate::report::{Human, Json, Plain, Reporter};
 use crate::state::RunState;
-use crate::store::{Log, RunLock, Store, host_name};
+use crate::store::{Batch, Log, RunLock, Store, host_name};
 
 /// A run about to be taken up by this process.
 pub struct Launch<'a> {
@@ -40,6 +42,23 @@ pub struct Launch<'a> {
     pub plan: Plan,
     /// Where.
     pub reached: Reached,
+}
+
+/// What a pass begins with.
+pub struct Beginning {
+    /// The run so far.
+    pub state: RunState,
+    /// Events before the one that says that the pass began.
+    pub first: Vec<Event>,
+    /// The run whose things pass to this one.
+    pub from: Option<Recorded>,
+}
+
+impl Beginning {
+    /// Of another pass of a run.
+    pub fn again(state: RunState) -> Self {
+        Self { state, first: Vec::new(), from: None }
+    }
 }
 
 /// Checks the pipeline offline with what is given so far, asking a person for what is missing.
@@ -130,15 +149,64 @@ pub fn refuse_missing_programs(source: &Source, plan: &Plan) -> Result<(), CliEr
     Ok(())
 }
 
+/// A real account is asked about: it costs money. `help` says how it can be answered beforehand.
+pub fn ask_before_real(pass: &PassArgs, plan: &Plan, reached: &Reached, help: &str) -> Result<(), CliError> {
+    if matches!(reached.target, Target::Sandbox { .. }) || pass.yes {
+        return Ok(());
+    }
+    if pass.no_input || !confirm::can_ask() {
+        let message = format!("nothing was done: this would change {}", reached.line());
+        return Err(CliError::refused(message, help));
+    }
+    print::note(format!("{} {}", plan.name, plan.version.as_deref().unwrap_or_default()));
+    for step in &plan.steps {
+        print::note(format!("  {:<24} {}", step.spec.id.as_str(), step.spec.step_type.summary));
+    }
+    if confirm::yes(&format!("Run this in {}?", reached.line()))? {
+        Ok(())
+    } else {
+        Err(CliError::Refused { message: "nothing was done".to_owned(), help: None })
+    }
+}
+
+/// How a run begins.
+pub fn run_started(source: &Source, plan: &Plan, reached: &Reached) -> RunStarted {
+    RunStarted {
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pipeline: plan.name.clone(),
+        path: source.path.to_string_lossy().into_owned(),
+        text: source.text.clone(),
+        target: reached.target.clone(),
+        partition: reached.caller.partition.clone(),
+        account: reached.caller.account.clone(),
+        region: reached.region.clone(),
+        caller: reached.caller.arn.clone(),
+        params: to_record(&plan.params),
+        lineage: Vec::new(),
+    }
+}
+
 impl Launch<'_> {
-    /// Records the start of the pass (after `first`, for a new run) and runs it to its end.
-    pub async fn go(self, mut state: RunState, first: Vec<Event>, pass: PassStarted) -> Result<(), CliError> {
+    /// Records that the pass begins, and that what another run made is this one's, in one commit: a crash leaves both or
+    /// neither. Then runs the pass to its end.
+    pub async fn go(self, beginning: Beginning, pass: PassStarted) -> Result<(), CliError> {
+        let Beginning { mut state, first, from } = beginning;
         let stop = stop_token();
-        let log = Log::open(self.store.folder(), &self.run, self.lock, state.seq)?;
         let mut reporter = reporter(self.global, &self.run, &self.reached);
         let now = self.reached.clock.now();
-        let events: Vec<_> = first.into_iter().chain([Event::PassStarted(Box::new(pass))]).map(|e| (now, e)).collect();
-        let entries: Vec<Entry> = log.handle().append(events).await?;
+        let events = first.into_iter().chain([Event::PassStarted(Box::new(pass))]).map(|e| (now, e)).collect();
+        let own = Batch { run: &self.run, lock: &self.lock, seq: state.seq, events };
+        let handed_over = from.as_ref().map(|old| Batch {
+            run: &old.id,
+            lock: &old.lock,
+            seq: old.state.seq,
+            events: vec![(now, Event::HandedOver { to: self.run.clone() })],
+        });
+        let entries = self.store.commit([own].into_iter().chain(handed_over).collect())?.swap_remove(0);
+        drop(from);
+        let seq = entries.last().map_or(state.seq, |entry| entry.seq);
+        let log = Log::open(self.store.folder(), &self.run, self.lock, seq)?;
         for entry in &entries {
             state.apply(entry).map_err(|e| CliError::Engine { error: e.into(), run: self.run.clone() })?;
             reporter.event(entry, &state);

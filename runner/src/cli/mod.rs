@@ -16,7 +16,9 @@ mod outputs;
 mod params;
 mod plan;
 mod print;
+mod recorded;
 mod reference;
+mod rerun;
 mod resume;
 mod run;
 mod runs;
@@ -75,6 +77,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Run(args) => block_on(run::run(global, args)),
         Command::Resume(args) => block_on(resume::run(global, args)),
+        Command::Rerun(args) => block_on(rerun::run(global, args)),
         Command::Check(args) => check::run(global, &args),
         Command::Plan(args) => plan::run(global, &args),
         Command::Runs => runs::run(global),

@@ -48,7 +48,7 @@ pub fn run(global: &Global, args: &PlanArgs) -> Result<(), CliError> {
 fn state_of(global: &Global, run: &str) -> Result<RunState, CliError> {
     let store = open_store(global)?.ok_or_else(|| StoreError::NoSuchRun(run.to_owned()))?;
     let row = store.find(Some(run))?;
-    super::resume::replay(&store, &row.id)
+    super::recorded::replay(&store, &row.id)
 }
 
 /// One step of the plan, as it is shown.

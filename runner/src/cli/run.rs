@@ -1,17 +1,18 @@
 //! `hprun run FILE`: a new run, from the check to its end.
 
 use super::args::{Global, RunArgs};
-use super::confirm;
 use super::failure::CliError;
-use super::launch::{Launch, aws_wish, check_offline, check_reached, refuse_missing_programs};
-use super::params::{Givers, to_record};
+use super::launch::{
+    Beginning, Launch, ask_before_real, aws_wish, check_offline, check_reached, refuse_missing_programs, run_started,
+};
+use super::params::Givers;
 use super::print;
 use super::source::{Source, state_folder};
 use super::target::{Reached, SandboxWish};
-use crate::event::{Event, FORMAT, RunStarted, Target};
+use crate::event::Event;
 use crate::plan::Plan;
 use crate::state::RunState;
-use crate::store::{Store, new_run_id};
+use crate::store::{Moved, Store, new_run_id};
 
 /// Runs it.
 pub async fn run(global: &Global, args: RunArgs) -> Result<(), CliError> {
@@ -34,13 +35,15 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<(), CliError> {
     if !args.new {
         refuse_unfinished(&store, &plan, &reached)?;
     }
-    ask_before_real(&args, &plan, &reached)?;
+    let help = "say --yes to run without being asked, or --sandbox to try it without an account";
+    ask_before_real(&args.pass, &plan, &reached, help)?;
     let started = run_started(&source, &plan, &reached);
     let lock = store.folder().lock(&run)?;
     let launch = Launch { global, pass: &args.pass, store: &store, run, lock, source: &source, plan, reached };
     print::note(format!("run {}", launch.run));
     let pass = launch.pass_started(started.params.clone())?;
-    launch.go(RunState::default(), vec![Event::RunStarted(Box::new(started))], pass).await
+    let first = vec![Event::RunStarted(Box::new(started))];
+    launch.go(Beginning { state: RunState::default(), first, from: None }, pass).await
 }
 
 /// One unfinished run of a pipeline in a place is enough: a second would make everything twice.
@@ -49,48 +52,13 @@ fn refuse_unfinished(store: &Store, plan: &Plan, reached: &Reached) -> Result<()
     let unfinished = store.unfinished(&plan.name, key, &reached.caller.account, &reached.region)?;
     match unfinished.first() {
         None => Ok(()),
+        Some(row) if row.moved == Some(Moved::Exported) => Err(CliError::refused(
+            format!("run {} of {} was exported, and may not be finished elsewhere", row.id, plan.name),
+            format!("take it back: hprun resume {} --take-back; or begin another: --new", row.id),
+        )),
         Some(row) => Err(CliError::refused(
             format!("run {} of {} is not finished here", row.id, plan.name),
             format!("go on with it: hprun resume {}; or begin another: --new", row.id),
         )),
-    }
-}
-
-/// A real account is asked about: it costs money.
-fn ask_before_real(args: &RunArgs, plan: &Plan, reached: &Reached) -> Result<(), CliError> {
-    if matches!(reached.target, Target::Sandbox { .. }) || args.pass.yes {
-        return Ok(());
-    }
-    if args.pass.no_input || !confirm::can_ask() {
-        return Err(CliError::refused(
-            format!("nothing was done: this would change {}", reached.line()),
-            "say --yes to run without being asked, or --sandbox to try it without an account",
-        ));
-    }
-    print::note(format!("{} {}", plan.name, plan.version.as_deref().unwrap_or_default()));
-    for step in &plan.steps {
-        print::note(format!("  {:<24} {}", step.spec.id.as_str(), step.spec.step_type.summary));
-    }
-    if confirm::yes(&format!("Run this in {}?", reached.line()))? {
-        Ok(())
-    } else {
-        Err(CliError::Refused { message: "nothing was done".to_owned(), help: None })
-    }
-}
-
-fn run_started(source: &Source, plan: &Plan, reached: &Reached) -> RunStarted {
-    RunStarted {
-        format: FORMAT,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        pipeline: plan.name.clone(),
-        path: source.path.to_string_lossy().into_owned(),
-        text: source.text.clone(),
-        target: reached.target.clone(),
-        partition: reached.caller.partition.clone(),
-        account: reached.caller.account.clone(),
-        region: reached.region.clone(),
-        caller: reached.caller.arn.clone(),
-        params: to_record(&plan.params),
-        lineage: Vec::new(),
     }
 }

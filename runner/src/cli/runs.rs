@@ -5,7 +5,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::args::{Global, Output};
 use super::source::open_store;
 use super::{CliError, print};
-use crate::store::{RunRow, Store};
+use crate::store::{Moved, RunRow, Store};
 
 /// Prints them.
 pub fn run(global: &Global) -> Result<(), CliError> {
@@ -38,15 +38,20 @@ pub fn run(global: &Global) -> Result<(), CliError> {
     print::data(table.trim_fmt())
 }
 
-/// What became of a run, in one word.
+/// What became of a run, in a word or two.
 fn word(store: &Store, row: &RunRow) -> &'static str {
-    match row.ended.as_deref() {
+    match (row.moved, row.ended.as_deref()) {
         _ if store.folder().is_held(&row.id) => "running",
-        Some("succeeded") => "done",
-        Some("failed") => "failed",
-        Some("interrupted") => "interrupted",
-        Some(_) => "unknown",
-        None => "killed",
+        (Some(Moved::HandedOver), _) => "handed over",
+        (Some(Moved::Exported), _) => "exported",
+        (Some(Moved::Copied), _) => "copy",
+        (_, Some("succeeded")) => "done",
+        (Some(Moved::Imported), _) => "imported",
+        (None, Some("failed")) => "failed",
+        (None, Some("interrupted")) => "interrupted",
+        (None, Some("partial")) => "partial",
+        (None, Some(_)) => "unknown",
+        (None, None) => "killed",
     }
 }
 

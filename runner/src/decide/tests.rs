@@ -197,7 +197,8 @@ fn story(steps: &str, fates: &[(&str, Fate)], max_parallel: usize, passes: usize
         | Event::Inherited { .. }
         | Event::HandedOver { .. }
         | Event::Exported { .. }
-        | Event::Imported { .. } => unreachable!("not simulated"),
+        | Event::Imported { .. }
+        | Event::Copied { .. } => unreachable!("not simulated"),
     });
     told.collect::<Vec<_>>().join(" ")
 }

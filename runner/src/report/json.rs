@@ -19,8 +19,7 @@ impl<W: Write + Send> Json<W> {
         Self { out, run: run.into() }
     }
 
-    fn write(&mut self, mut object: serde_json::Value) {
-        object["run"] = self.run.clone().into();
+    fn write(&mut self, object: serde_json::Value) {
         // A closed pipe must not stop a run: what counts is in the record.
         drop(writeln!(self.out, "{object}").and_then(|()| self.out.flush()));
     }
@@ -28,15 +27,15 @@ impl<W: Write + Send> Json<W> {
 
 impl<W: Write + Send> Reporter for Json<W> {
     fn event(&mut self, entry: &Entry, _: &RunState) {
-        self.write(serde_json::to_value(entry).expect("an event is plain data"));
+        self.write(entry.to_line(&self.run));
     }
 
     fn progress(&mut self, step: &str, text: &str) {
-        self.write(serde_json::json!({ "progress": text, "step": step }));
+        self.write(serde_json::json!({ "progress": text, "step": step, "run": self.run }));
     }
 
     fn stopping(&mut self) {
-        self.write(serde_json::json!({ "stopping": true }));
+        self.write(serde_json::json!({ "stopping": true, "run": self.run }));
     }
 
     fn close(&mut self, _: &RunState) {}

@@ -44,7 +44,7 @@ pub enum Mark {
 /// What the event says to a person. `state` has it in already. Records of single calls say nothing.
 pub fn lines(entry: &Entry, state: &RunState) -> Vec<Line> {
     match &entry.event {
-        Event::RunStarted(started) => vec![note(run_line(started, state))],
+        Event::RunStarted(started) => run_lines(started),
         Event::PassStarted(pass) => pass_lines(pass, state),
         Event::AttemptStarted { step, attempt, because, .. } => {
             let type_name = type_of(state, step);
@@ -79,10 +79,12 @@ pub fn lines(entry: &Entry, state: &RunState) -> Vec<Line> {
         Event::StepReused { step, reason } => vec![line(Mark::Kept, step, format!("reused: {reason}"))],
         Event::StepTrusted { step, .. } => vec![line(Mark::Kept, step, "taken as done, without looking (--trust)")],
         Event::PassEnded { outcome } => vec![ended(*outcome, entry, state)],
-        Event::Inherited { step, .. } => vec![line(Mark::Note, step, "what the run before made is this run's now")],
+        // Said once for all steps, where the run starts.
+        Event::Inherited { .. } => Vec::new(),
         Event::HandedOver { to } => vec![note(format!("what it made is the run {to}'s now"))],
         Event::Exported { host } => vec![note(format!("written into a file on {host}, to go on elsewhere"))],
         Event::Imported { host, path } => vec![note(format!("came to {host} in a file; its pipeline is {path}"))],
+        Event::Copied { host } => vec![note(format!("this is a copy, to look at: the run itself is on {host}"))],
     }
 }
 
@@ -122,12 +124,14 @@ fn note(text: impl Into<String>) -> Line {
     Line { mark: Mark::Note, step: None, text: text.into(), details: Vec::new() }
 }
 
-fn run_line(started: &RunStarted, _: &RunState) -> String {
-    let RunStarted { pipeline, account, region, caller, target, .. } = started;
-    match target {
+fn run_lines(started: &RunStarted) -> Vec<Line> {
+    let RunStarted { pipeline, account, region, caller, target, lineage, .. } = started;
+    let place = match target {
         Target::Aws { .. } => format!("{pipeline} in account {account}, {region}, as {caller}"),
         Target::Sandbox { .. } => format!("{pipeline} in the sandbox, {region}: nothing here is real, nothing costs"),
-    }
+    };
+    let before = lineage.last().map(|run| note(format!("a rerun of {run}: what that run made is this run's now")));
+    [note(place)].into_iter().chain(before).collect()
 }
 
 fn pass_lines(pass: &PassStarted, state: &RunState) -> Vec<Line> {

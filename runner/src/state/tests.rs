@@ -53,7 +53,8 @@ fn trusted() -> Event {
 }
 
 fn inherited() -> Event {
-    Event::Inherited { step: "a".to_owned(), records: vec![Record::ChildEnded { pid: 7 }] }
+    let outputs = Some(json!({"id": "x"}));
+    Event::Inherited { step: "a".to_owned(), records: vec![Record::ChildEnded { pid: 7 }], outputs }
 }
 
 fn handed_over() -> Event {
@@ -66,6 +67,10 @@ fn exported() -> Event {
 
 fn imported() -> Event {
     Event::Imported { host: "there".to_owned(), path: "/there.yaml".to_owned() }
+}
+
+fn copied() -> Event {
+    Event::Copied { host: "here".to_owned() }
 }
 
 fn ended(outcome: Outcome) -> Event {
@@ -194,10 +199,40 @@ fn setbacks_and_failures_are_counted_apart() {
     }
 }
 
+/// A run may leave after anything; what may follow then is told by what it left for.
+#[test]
+fn a_run_that_left_takes_only_what_brings_it_back() {
+    let leaves = [("handed over", handed_over()), ("exported", exported()), ("copied", copied())];
+    let follows = [
+        ("begin", begun(1)),
+        ("pass", pass_started()),
+        ("end", ended(Outcome::Failed)),
+        ("hand over", handed_over()),
+        ("export", exported()),
+        ("import", imported()),
+        ("copy", copied()),
+    ];
+    let mut table = String::new();
+    for (left, leave) in leaves {
+        for way in [vec![], vec![begun(1)], vec![begun(1), succeeded(1), ended(Outcome::Succeeded)]] {
+            replay(after([way, vec![leave.clone()]].concat())).expect(left);
+        }
+        let can = follows.iter().filter(|(_, event)| replay(after(vec![leave.clone(), event.clone()])).is_ok());
+        let can: Vec<&str> = can.map(|(name, _)| *name).collect();
+        table.push_str(&format!("{left}: {}\n", can.join(", ")));
+    }
+    insta::assert_snapshot!(table, @r"
+    handed over: copy
+    exported: pass, import, copy
+    copied:
+    ");
+}
+
 #[test]
 fn every_event_survives_being_written_and_read() {
     let mut events: Vec<Event> = ways().into_iter().flat_map(|(_, _, way)| way).collect();
-    events.extend([recorded(), skipped(), ended(Outcome::Interrupted)]);
+    events.extend([recorded(), skipped(), ended(Outcome::Interrupted), inherited()]);
+    events.extend([trusted(), exported(), imported(), handed_over(), copied()]);
     for (seq, event) in (1..).zip(events) {
         let entry = Entry { seq, at: at(seq), event };
         let text = serde_json::to_string(&entry).expect("plain data");
@@ -210,7 +245,9 @@ fn every_event_survives_being_written_and_read() {
 fn what_passes_to_a_run_is_its_own_before_its_first_pass_and_never_after() {
     let state = replay(vec![run_started(), inherited(), pass_started()]).expect("a rerun");
     assert_eq!(state.step("a").records.len(), 1);
-    assert_eq!(state.step("a").status, Status::Waiting, "nothing of it is reused");
+    assert_eq!((state.step("a").status, &state.step("a").success), (Status::Waiting, &None), "nothing of it is reused");
+    let former = state.step("a").former.as_ref().map(|former| former.outputs.clone());
+    assert_eq!(former, Some(json!({"id": "x"})), "what a person means who trusts the step");
     insta::assert_snapshot!(replay(after(vec![inherited()])).expect_err("too late"), @"event 3 (inherited) cannot stand here: a pass has started");
 }
 

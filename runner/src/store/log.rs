@@ -142,7 +142,7 @@ impl Writer {
 }
 
 /// What the crash test calls a commit: by each event in it, as `before commit call-intended create-stack stack`.
-fn labels(moment: &str, entries: &[Entry]) -> Vec<String> {
+pub(super) fn labels(moment: &str, entries: &[Entry]) -> Vec<String> {
     let label = |Entry { event, .. }: &Entry| {
         let recorded = if let Event::Recorded { record, .. } = event { Some(record) } else { None };
         let record = serde_json::to_value(recorded).unwrap_or_default();
@@ -153,9 +153,19 @@ fn labels(moment: &str, entries: &[Entry]) -> Vec<String> {
     entries.iter().map(label).collect()
 }
 
-fn insert(transaction: &Transaction<'_>, run: &str, seq: u64, at: Timestamp, event: &Event) -> rusqlite::Result<()> {
+/// Inserts an event of a run, and with its first one the run.
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    run: &str,
+    seq: u64,
+    at: Timestamp,
+    event: &Event,
+) -> rusqlite::Result<()> {
     if let Event::RunStarted(started) = event {
         insert_run(transaction, run, at, started)?;
+    }
+    if let Event::Imported { path, .. } = event {
+        transaction.execute("UPDATE run SET path = ?2 WHERE id = ?1", params![run, path])?;
     }
     let body = serde_json::to_string(event).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
     let sql = "INSERT INTO event (run, seq, at, kind, body) VALUES (?1, ?2, ?3, ?4, ?5)";

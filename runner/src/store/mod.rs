@@ -1,6 +1,7 @@
 //! The durable record: every run and every event, in one SQLite file.
 //! Knows nothing of what events mean to people; it keeps them in order, whole, and on disk before it says so.
 
+mod batch;
 mod connect;
 mod durations;
 mod error;
@@ -11,6 +12,7 @@ mod migrations;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
+pub use batch::Batch;
 use connect::{Access, connect};
 pub use error::StoreError;
 use error::explain;
@@ -55,6 +57,43 @@ pub struct RunRow {
     pub last: Timestamp,
     /// How its newest pass ended, if it did: the event's text.
     pub ended: Option<String>,
+    /// Whether it left this store, or came into it, after that.
+    pub moved: Option<Moved>,
+}
+
+/// What else became of a run, if that is the newest of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// What it made is another run's.
+    HandedOver,
+    /// It was exported.
+    Exported,
+    /// It was imported.
+    Imported,
+    /// It is a copy, to look at.
+    Copied,
+}
+
+impl RunRow {
+    /// Whether there is something left to do of it: a run whose things are another's, or a copy, has nothing.
+    pub fn is_unfinished(&self) -> bool {
+        match self.moved {
+            Some(Moved::HandedOver | Moved::Copied) => false,
+            Some(Moved::Exported | Moved::Imported) | None => self.ended.as_deref() != Some("succeeded"),
+        }
+    }
+}
+
+impl Moved {
+    fn by(newest: &str) -> Option<Self> {
+        match newest {
+            "handed-over" => Some(Self::HandedOver),
+            "exported" => Some(Self::Exported),
+            "imported" => Some(Self::Imported),
+            "copied" => Some(Self::Copied),
+            _ => None,
+        }
+    }
 }
 
 impl Store {
@@ -99,7 +138,7 @@ impl Store {
             "run.pipeline = ?1 AND run.target = ?2 AND run.account = ?3 AND run.region = ?4",
             [pipeline, target, account, region],
         )?;
-        rows.retain(|row| row.ended.as_deref() != Some("succeeded"));
+        rows.retain(RunRow::is_unfinished);
         Ok(rows)
     }
 
@@ -125,13 +164,11 @@ impl Store {
         if prefix.is_some() {
             return self.find(prefix);
         }
-        let mut runs = self.runs()?;
-        let unfinished = |row: &RunRow| row.ended.as_deref() != Some("succeeded");
-        match (runs.iter().position(unfinished), runs.first()) {
-            (Some(at), _) => Ok(runs.swap_remove(at)),
-            (None, Some(newest)) => Err(StoreError::AllFinished(newest.id.clone())),
-            (None, None) => Err(StoreError::NoRuns),
-        }
+        let runs = self.runs()?;
+        let newest = runs.first().ok_or(StoreError::NoRuns)?.id.clone();
+        let (away, here): (Vec<RunRow>, Vec<RunRow>) =
+            runs.into_iter().filter(RunRow::is_unfinished).partition(|row| row.moved == Some(Moved::Exported));
+        here.into_iter().chain(away).next().ok_or(StoreError::AllFinished(newest))
     }
 
     /// Every event of a run, in order.
@@ -179,7 +216,10 @@ impl Store {
         let path = self.folder.database();
         let sql = format!(
             "SELECT run.id, run.pipeline, run.path, run.target, run.account, run.region, run.began, newest.at,
-                    CASE newest.kind WHEN 'pass-ended' THEN newest.body END
+                    (SELECT CASE kind WHEN 'pass-ended' THEN body END FROM event
+                      WHERE event.run = run.id AND kind NOT IN ('handed-over', 'exported', 'imported', 'copied')
+                      ORDER BY seq DESC LIMIT 1),
+                    newest.kind
                FROM run LEFT JOIN event AS newest ON newest.run = run.id
                     AND newest.seq = (SELECT max(seq) FROM event WHERE event.run = run.id)
               WHERE {condition} ORDER BY run.id DESC"
@@ -197,6 +237,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
     let began: String = row.get(6)?;
     let last: Option<String> = row.get(7)?;
     let ended: Option<String> = row.get(8)?;
+    let newest: Option<String> = row.get(9)?;
     let began = began.parse().unwrap_or(Timestamp::UNIX_EPOCH);
     Ok(RunRow {
         id: row.get(0)?,
@@ -208,6 +249,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         began,
         last: last.and_then(|text| text.parse().ok()).unwrap_or(began),
         ended: ended.as_deref().and_then(outcome_in),
+        moved: newest.as_deref().and_then(Moved::by),
     })
 }
 

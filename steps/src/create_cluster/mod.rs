@@ -320,7 +320,7 @@ impl Work {
         }
         let tags = hyperpod::tags(cx, arn).await?;
         let tag = |key: &str| tags.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
-        let ours = tag(TAG_RUN) == Some(cx.run.id.as_str()) && tag(TAG_STEP) == Some(cx.step);
+        let ours = tag(TAG_RUN).is_some_and(|run| cx.is_ours(run)) && tag(TAG_STEP) == Some(cx.step);
         if ours {
             return Ok(Origin::Made);
         }

@@ -393,7 +393,7 @@ fn is_spent(error: &StepError) -> bool {
 /// Whose the stack is: our record or our tags make it ours, and nothing else.
 fn whose(cx: &StepContext<'_>, stack: &Stack, adopt: bool) -> Whose {
     let tag = |key: &str| stack.tags().iter().find(|t| t.key() == Some(key)).and_then(|t| t.value());
-    let tagged = tag(TAG_RUN) == Some(cx.run.id.as_str()) && tag(TAG_STEP) == Some(cx.step);
+    let tagged = tag(TAG_RUN).is_some_and(|run| cx.is_ours(run)) && tag(TAG_STEP) == Some(cx.step);
     if tagged || cx.made(KIND, stack.stack_id().unwrap_or_default()) {
         Whose::Made
     } else if adopt {

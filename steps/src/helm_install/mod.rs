@@ -338,7 +338,7 @@ impl HelmInstall {
         };
         let found = match (done, ready) {
             (Some(token), Some(ready)) => {
-                cx.progress(format!("{id} is as an interrupted attempt of this run left it: done"));
+                cx.progress(format!("{id} is as this very request left it before: done"));
                 if cx.outcome_of(&token).is_none() {
                     cx.settle(&token, Ok(())).await?;
                 }

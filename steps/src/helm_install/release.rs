@@ -53,7 +53,7 @@ pub struct Info {
 impl Standing {
     /// Whether the call of this token made it so, and nothing came after it.
     pub fn is_done_by(&self, cx: &StepContext<'_>, token: &str) -> bool {
-        self.info.status == "deployed" && self.info.description == description(cx, token)
+        self.info.status == "deployed" && call_in(cx, &self.info.description) == Some(&*call(token))
     }
 }
 
@@ -159,8 +159,7 @@ fn origin(cx: &StepContext<'_>, place: &Place) -> Option<Origin> {
 /// Ours by the record, or by what this run wrote on it. Without labels (old helm) a half made release carries no mark:
 /// then our intent to make it, taken when there was none, decides.
 async fn is_ours(cx: &mut StepContext<'_>, helm: &Helm, place: &Place, standing: &Standing) -> Result<bool, StepError> {
-    let described = standing.info.description.strip_prefix(&owner(cx));
-    if origin(cx, place).is_some() || described.is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')) {
+    if origin(cx, place).is_some() || call_in(cx, &standing.info.description).is_some() {
         return Ok(true);
     }
     if !helm.has_labels() {
@@ -168,7 +167,7 @@ async fn is_ours(cx: &mut StepContext<'_>, helm: &Helm, place: &Place, standing:
         return Ok(cx.intents().any(|intent| intent.op == UPGRADE && intent.name == id && !intent.existed));
     }
     let filter = format!("^{}$", place.release.replace('.', "\\."));
-    let selector = labels(cx);
+    let selector = selector(cx);
     let states = ["--deployed", "--failed", "--pending", "--superseded", "--uninstalled", "--uninstalling"];
     let words = [&["list", "-o", "json", "--filter", &filter, "--selector", &selector][..], &states[..]].concat();
     let shown = told(cx, helm, &place.words(&words), &format!("list the releases of {}", place.namespace)).await?;
@@ -182,15 +181,30 @@ pub fn labels(cx: &StepContext<'_>) -> String {
     format!("hprun-run-id={},hprun-step={}", label(&cx.run.id), label(cx.step))
 }
 
-/// The text that a deployed release shows in `helm history`: who made it and by which call, told by the end of its token. helm
-/// writes it only when all is done.
+/// The text that a deployed release shows in `helm history`: who made it and by which call. helm writes it only when all
+/// is done.
 pub fn description(cx: &StepContext<'_>, token: &str) -> String {
-    let call = token.rsplitn(3, '-').take(2).collect::<Vec<_>>();
-    format!("{} {}", owner(cx), call.into_iter().rev().collect::<Vec<_>>().join("-"))
+    format!("hprun:{} {} {}", cx.run.id, cx.step, call(token))
 }
 
-fn owner(cx: &StepContext<'_>) -> String {
-    format!("hprun:{} {}", cx.run.id, cx.step)
+/// A call, told by the end of its token.
+fn call(token: &str) -> String {
+    let parts = token.rsplitn(3, '-').take(2).collect::<Vec<_>>();
+    parts.into_iter().rev().collect::<Vec<_>>().join("-")
+}
+
+/// What helm selects releases of this step by: made by this run, or by one whose things passed to it.
+fn selector(cx: &StepContext<'_>) -> String {
+    let runs = cx.run.lineage.iter().chain([&cx.run.id]).map(|run| label(run));
+    format!("hprun-run-id in ({}),hprun-step={}", runs.collect::<Vec<_>>().join(","), label(cx.step))
+}
+
+/// The call by which this step last changed a release of this description, in this run or in one whose things passed to it:
+/// the end of its token, empty where the description does not say it.
+fn call_in<'a>(cx: &StepContext<'_>, description: &'a str) -> Option<&'a str> {
+    let (run, rest) = description.strip_prefix("hprun:")?.split_once(' ')?;
+    let call = rest.strip_prefix(cx.step).filter(|_| cx.is_ours(run))?;
+    if call.is_empty() { Some(call) } else { call.strip_prefix(' ') }
 }
 
 /// A label's value holds 63 of few characters (Kubernetes API conventions).

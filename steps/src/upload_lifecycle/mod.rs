@@ -99,7 +99,7 @@ impl Step for UploadLifecycle {
         let found = look(cx, &bucket, &scripts).await?;
         let missing: Vec<Script> = changed(&scripts, &found).cloned().collect();
         let foreign: Vec<&Found> =
-            missing.iter().map(|s| found_of(&found, s)).filter(|f| f.is_foreign(&cx.run.id)).collect();
+            missing.iter().map(|s| found_of(&found, s)).filter(|f| f.is_foreign(cx.run)).collect();
         if !self.adopt {
             refuse_foreign(&self.bucket, &foreign)?;
         }
@@ -112,7 +112,7 @@ impl Step for UploadLifecycle {
         }
         for script in &scripts {
             let id = uri(&self.bucket, &script.key);
-            let ours = missing.iter().any(|m| m.key == script.key) || found_of(&found, script).is_by(&cx.run.id);
+            let ours = missing.iter().any(|m| m.key == script.key) || found_of(&found, script).is_by(cx.run);
             if ours && !is_adopted(cx, &id) {
                 cx.resource(KIND, &id, &script.name, Origin::Made).await?;
             }
@@ -141,7 +141,7 @@ impl Step for UploadLifecycle {
         let found = look(cx, &Bucket::new(cx, &self.bucket), &scripts).await?;
         let missing: Vec<&Script> = changed(&scripts, &found).collect();
         let foreign: Vec<&Found> =
-            missing.iter().map(|s| found_of(&found, s)).filter(|f| f.is_foreign(&cx.run.id)).collect();
+            missing.iter().map(|s| found_of(&found, s)).filter(|f| f.is_foreign(cx.run)).collect();
         let refusal = if self.adopt { None } else { refuse_foreign(&self.bucket, &foreign).err() };
         let changes = missing.iter().map(|script| format!("s3://{}/{} is uploaded", self.bucket, script.key)).collect();
         let outputs = serde_json::to_value(self.outputs_of(&scripts)).ok();
@@ -235,7 +235,7 @@ impl UploadLifecycle {
             ours.filter(|key| !scripts.iter().any(|script| script.key == *key)).map(str::to_owned).collect();
         for key in extra {
             let id = uri(&self.bucket, &key);
-            if bucket.head(&key).await?.is_foreign(&cx.run.id) {
+            if bucket.head(&key).await?.is_foreign(cx.run) {
                 cx.progress(format!("{id} is somebody else's by now: it stays"));
                 continue;
             }

@@ -6,7 +6,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUploa
 
 use super::folder::Script;
 use crate::aws_error::explain;
-use crate::context::StepContext;
+use crate::context::{RunInfo, StepContext};
 use crate::error::{ErrorClass, StepError};
 
 /// Metadata: digest of the contents.
@@ -43,13 +43,13 @@ impl Found {
         self.size == Some(script.bytes.len()) && self.sha256.as_deref() == Some(script.sha256.as_str())
     }
 
-    /// Whether this run put it there.
-    pub fn is_by(&self, run: &str) -> bool {
-        self.run.as_deref() == Some(run)
+    /// Whether this run put it there, or one whose things passed to it.
+    pub fn is_by(&self, run: &RunInfo) -> bool {
+        self.run.as_deref().is_some_and(|id| run.is_ours(id))
     }
 
-    /// Whether it is there and `run` did not put it there.
-    pub fn is_foreign(&self, run: &str) -> bool {
+    /// Whether it is there and is not by `run`.
+    pub fn is_foreign(&self, run: &RunInfo) -> bool {
         self.size.is_some() && !self.is_by(run)
     }
 

@@ -364,7 +364,8 @@ fn line(event: &Event) -> String {
         | Event::Inherited { .. }
         | Event::HandedOver { .. }
         | Event::Exported { .. }
-        | Event::Imported { .. } => event.kind().to_owned(),
+        | Event::Imported { .. }
+        | Event::Copied { .. } => event.kind().to_owned(),
         Event::StepTrusted { step, outputs, .. } => format!("{step} is trusted: {}", outputs["said"]),
         Event::AttemptStarted { step, attempt, because, .. } if because.is_empty() => {
             format!("{step} begins {attempt}")

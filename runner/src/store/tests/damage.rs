@@ -41,7 +41,7 @@ fn damage_is_told_with_its_place() {
     std::fs::write(bench.folder().database(), "no database ".repeat(100)).expect("writable");
     let garbage = bench.complaint("r1");
     insta::assert_snapshot!(format!("{strange}\n{gap}\n{garbage}"), @"
-    the store [folder]/state/hprun.db is damaged: event 3 of run r1 cannot be read: unknown variant `dance`, expected one of `run-started`, `inherited`, `pass-started`, `attempt-started`, `recorded`, `step-succeeded`, `attempt-failed`, `attempt-interrupted`, `step-skipped`, `step-reused`, `step-trusted`, `pass-ended`, `handed-over`, `exported`, `imported` at line 1 column 16; put a copy of the state folder back
+    the store [folder]/state/hprun.db is damaged: event 3 of run r1 cannot be read: unknown variant `dance`, expected one of `run-started`, `inherited`, `pass-started`, `attempt-started`, `recorded`, `step-succeeded`, `attempt-failed`, `attempt-interrupted`, `step-skipped`, `step-reused`, `step-trusted`, `pass-ended`, `handed-over`, `exported`, `imported`, `copied` at line 1 column 16; put a copy of the state folder back
     the store [folder]/state/hprun.db is damaged: event 2 of run r1 is missing; put a copy of the state folder back
     the store [folder]/state/hprun.db is damaged: file is not a database; put a copy of the state folder back, or move the folder away to begin anew (what its runs have made is then no longer known)
     ");

@@ -84,7 +84,7 @@ fn pure_modules_name_no_clock_file_environment_or_network() {
         "fastrand",
         "crate::store",
     ];
-    let mut files = vec!["plan.rs", "event.rs", "state.rs", "decide.rs"]
+    let mut files = vec!["plan.rs", "event.rs", "state.rs", "decide.rs", "run_file.rs"]
         .into_iter()
         .map(|name| root().join("runner/src").join(name))
         .collect::<Vec<_>>();

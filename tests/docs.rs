@@ -7,7 +7,7 @@ use std::process::Command;
 const RENEW: &str = "scripts/docs";
 
 /// The commands whose help makes up docs/cli.md, in the order of the page.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
     "run",
     "resume",
     "rerun",
@@ -16,6 +16,8 @@ const COMMANDS: [&str; 14] = [
     "runs",
     "show",
     "outputs",
+    "export",
+    "import",
     "steps",
     "schema",
     "graph",

@@ -217,12 +217,12 @@ fn with_helm_left_running() {
 }
 
 /// Only so much of the full deployment as Helm needs.
-fn up_to_helm(desk: &Desk) -> String {
+pub fn up_to_helm(desk: &Desk) -> String {
     let shipped = std::fs::read_to_string(desk.shipped("full-deployment.yaml")).unwrap();
     desk.write("helm.yaml", shipped.split("\n  - id: scripts").next().unwrap())
 }
 
-fn kill_child(pid: i64) {
+pub fn kill_child(pid: i64) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     // It may have ended by itself meanwhile.
     let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);

@@ -9,6 +9,7 @@ mod crash;
 mod docs;
 mod endings;
 mod explain;
+mod export;
 mod killed;
 mod pipelines;
 mod rerun;

@@ -10,7 +10,7 @@ use crate::killed::kill_with_helm_pending_install;
 use crate::support::{Desk, Running, finish, is_event, start, succeed, text};
 
 /// What had an effect since `before`, but for the change sets that only ask CloudFormation whether anything differs.
-fn new_effects(desk: &Desk, before: &BTreeMap<String, usize>) -> Vec<String> {
+pub fn new_effects(desk: &Desk, before: &BTreeMap<String, usize>) -> Vec<String> {
     let new = |(call, times): (String, usize)| {
         let more = times - before.get(&call).unwrap_or(&0);
         (more > 0 && !call.contains("eateChangeSet") && !call.contains("leteChangeSet"))
@@ -25,7 +25,7 @@ fn tried(desk: &Desk) -> BTreeSet<String> {
     begun.map(|event| text(&event["step"]).to_owned()).collect()
 }
 
-fn state_of(desk: &Desk, run: &str) -> String {
+pub fn state_of(desk: &Desk, run: &str) -> String {
     let rows = succeed(desk.command(&["runs", "--output", "json"])).stdout;
     let mut rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     text(&rows.find(|row| row["run"] == run).unwrap()["state"]).to_owned()

@@ -12,5 +12,6 @@ pub mod params;
 pub mod pipeline;
 pub mod plan;
 pub mod report;
+pub mod run_file;
 pub mod state;
 pub mod store;

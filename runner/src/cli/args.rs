@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
     disable_help_subcommand = true,
     override_usage = "hprun [OPTIONS] FILE\n       hprun [OPTIONS] COMMAND",
     after_help = "Run a pipeline:      run, resume, rerun, check, plan        (hprun FILE is hprun run FILE)\n\
-                  Look at runs:        runs, show, outputs\n\
+                  Look at runs:        runs, show, outputs, export, import\n\
                   Write pipelines:     steps, schema, graph\n\
                   Plumbing:            sandbox, eks-token, completions\n\n\
                   Exit codes: 0 done, 1 a step failed (resume), 2 usage or invalid pipeline, 3 refused (nothing done),\n\
@@ -76,6 +76,10 @@ pub enum Command {
     Show(ShowArgs),
     /// Print the outputs of a run's steps
     Outputs(OutputsArgs),
+    /// Write a run into a file, to go on with it on another machine
+    Export(ExportArgs),
+    /// Take in a run that was exported elsewhere
+    Import(ImportArgs),
     /// List the step types, or describe one
     Steps(StepsArgs),
     /// Print the JSON Schema of the pipeline file, for editors
@@ -247,6 +251,31 @@ pub enum OutputsFormat {
     Env,
     /// One JSON object: step → output → value
     Json,
+}
+
+/// What `export` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// The run's id, or its beginning
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Where to write it; - is stdout [default: RUN.hprun-run]
+    #[arg(short = 'o', long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+    /// Only a copy to look at: the run stays here, and the copy cannot be resumed
+    #[arg(long)]
+    pub copy: bool,
+}
+
+/// What `import` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ImportArgs {
+    /// The file that `hprun export` wrote; - is stdin
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// The pipeline file on this machine [default: the path that the run recorded]
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
+    pub pipeline: Option<PathBuf>,
 }
 
 /// What `steps` takes.

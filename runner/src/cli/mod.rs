@@ -8,8 +8,10 @@ mod completions;
 mod confirm;
 mod eks_token;
 mod explain;
+mod export;
 mod failure;
 mod graph;
+mod import;
 mod launch;
 mod logging;
 mod outputs;
@@ -83,6 +85,8 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Runs => runs::run(global),
         Command::Show(args) => show::run(global, &args),
         Command::Outputs(args) => outputs::run(global, &args),
+        Command::Export(args) => export::run(global, &args),
+        Command::Import(args) => import::run(global, &args),
         Command::Steps(args) => steps::run(global, &args),
         Command::Schema => schema::run(),
         Command::Graph(args) => graph::run(global, &args),

@@ -43,6 +43,11 @@ impl Source {
         Ok(Self { shown, path: full, base, text, authored })
     }
 
+    /// The pipeline's name, if the file could be read.
+    pub fn name(&self) -> Option<&str> {
+        self.authored.as_ref().ok().map(|authored| authored.name.as_str())
+    }
+
     /// The params that the file declares, as far as it could be read.
     pub fn specs(&self) -> ParamSpecs {
         self.authored.as_ref().map(|authored| authored.params.clone()).unwrap_or_default()

@@ -119,6 +119,12 @@ pub async fn end_leftovers(cx: &mut StepContext<'_>) -> Result<(), StepError> {
     Ok(())
 }
 
+/// Programs that were started on this machine, by these records, and run still: process and name.
+pub fn still_running(history: &[Record]) -> Vec<(u32, String)> {
+    let running = leftovers(history).into_iter().filter(|(pid, started, _)| is_running(*pid, *started));
+    running.map(|(pid, _, program)| (pid, program)).collect()
+}
+
 /// Programs that were started and are not known to have ended.
 fn leftovers(history: &[Record]) -> Vec<(u32, u64, String)> {
     let mut open: Vec<(u32, u64, String)> = Vec::new();

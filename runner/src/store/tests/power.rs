@@ -1,6 +1,7 @@
 //! Power loss: whatever was acknowledged is there, whole, after it; and the store goes on.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use fastrand::Rng;
 use futures::FutureExt;
@@ -13,11 +14,28 @@ use super::{at, begun, block_on, started};
 /// For each moment: what was surely there, what a kill leaves, and this many of what chance leaves.
 const BY_CHANCE: usize = 4;
 
+/// What chance goes by. It is told when the test fails, and can be given as HPRUN_TEST_SEED.
+struct Seed(u64);
+
+impl Seed {
+    fn drawn() -> Self {
+        let given = std::env::var("HPRUN_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+        Self(given.unwrap_or_else(|| fastrand::u64(..)))
+    }
+}
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            drop(writeln!(std::io::stderr(), "HPRUN_TEST_SEED={}", self.0));
+        }
+    }
+}
+
 #[test]
 fn what_was_acknowledged_is_there_after_a_power_loss_at_any_moment() {
-    let seed = fastrand::u64(..);
-    println!("seed {seed}");
-    let mut rng = Rng::with_seed(seed);
+    let seed = Seed::drawn();
+    let mut rng = Rng::with_seed(seed.0);
     let trial = Trial::new();
     trial.live().expect("nothing is wrong");
     let (mut files, mut acknowledged, mut seen) = (Files::default(), 0, BTreeSet::new());

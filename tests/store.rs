@@ -1,4 +1,4 @@
-//! The record as a program's user meets it: clear words for a store in trouble.
+//! The record as a program's user meets it: one process a run, one start a pipeline, and clear words for a store in trouble.
 //! Must know nothing of hprun's insides but that the record is an SQLite file in the state folder.
 
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Desk, End, finish, succeed};
+use serde_json::json;
+
+use crate::support::{Desk, End, Running, finish, is_event, start, succeed, until};
 
 /// A pipeline that is done at once.
 fn quick(desk: &Desk) -> String {
@@ -18,9 +20,75 @@ fn quick(desk: &Desk) -> String {
     )
 }
 
+/// A pipeline that waits for an answer as long as the sandbox holds it back, and then fails.
+fn waiting(desk: &Desk) -> String {
+    desk.faults(&json!({"calls": [{"operation": "DescribeStacks", "fault": "delay", "delay": "90h"}]}));
+    desk.write(
+        "waiting.yaml",
+        "apiVersion: hprun/v1\nname: waiting\naws: { region: us-west-2 }\nsteps:\n\
+         \x20 - { id: infra, type: fetch-outputs, with: { stack: not-there, map: { a: A } }, timeout: 90h }\n",
+    )
+}
+
+fn begun(running: &mut Running) {
+    running.until_event("the step is begun", |event| is_event(event, "attempt-started", "infra"));
+}
+
+/// Waits until all but one have ended: the one that goes on, and how the others ended.
+fn one_goes_on(mut all: Vec<Running>) -> (Running, Vec<End>) {
+    let left = until("all but one are refused", || {
+        let on: Vec<usize> = (0..all.len()).filter(|at| !all[*at].has_ended()).collect();
+        (on.len() < 2).then_some(on)
+    });
+    let winner = all.swap_remove(*left.first().expect("one goes on"));
+    (winner, all.into_iter().map(Running::finish).collect())
+}
+
 fn assert_refused(end: &End, words: &str) {
     assert_eq!(end.code, Some(3), "{end:?}");
     assert!(end.stderr.contains(words), "{words:?} is not said: {}", end.stderr);
+}
+
+#[test]
+fn of_resumes_at_once_one_goes_on_and_a_killed_process_is_no_obstacle() {
+    let desk = Desk::with_sandbox();
+    let file = waiting(&desk);
+    let mut first = start(desk.sandboxed(&file, &[]));
+    begun(&mut first);
+    first.kill();
+    for _ in 0..3 {
+        let (mut winner, losers) = one_goes_on((0..4).map(|_| start(desk.resume(&[]))).collect());
+        begun(&mut winner);
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        for end in &losers {
+            assert_refused(end, &format!("is held by process {} on {host} since 20", winner.pid()));
+            assert_refused(end, &format!("kill -INT {}", winner.pid()));
+        }
+        winner.kill();
+    }
+    desk.faults(&json!({}));
+    let end = finish(desk.resume(&[]));
+    assert!(end.code == Some(1) && end.stdout.contains("not-there"), "{end:?}");
+}
+
+#[test]
+fn of_starts_at_once_one_goes_on_and_the_others_have_done_nothing() {
+    let desk = Desk::with_sandbox();
+    let file = waiting(&desk);
+    let (mut winner, losers) = one_goes_on((0..4).map(|_| start(desk.sandboxed(&file, &[]))).collect());
+    begun(&mut winner);
+    for end in losers {
+        assert_eq!((end.code, end.stdout.as_str()), (Some(3), ""), "{end:?}");
+        let by = format!("a run of waiting is being begun here by process {} on ", winner.pid());
+        assert!(end.stderr.contains(&by) || end.stderr.contains("of waiting is not finished here"), "{end:?}");
+    }
+    let runs = succeed(desk.command(&["runs", "--output", "json"])).stdout;
+    assert_eq!(runs.lines().count(), 1, "{runs}");
+    winner.kill();
+    assert_refused(&finish(desk.sandboxed(&file, &[])), "of waiting is not finished here");
+    desk.faults(&json!({}));
+    let end = finish(desk.sandboxed(&file, &["--new"]));
+    assert!(end.code == Some(1) && end.stdout.contains("not-there"), "{end:?}");
 }
 
 #[test]

@@ -317,6 +317,10 @@ impl Running {
         }
     }
 
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// SIGKILL: no chance to say or write anything.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

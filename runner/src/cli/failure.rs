@@ -84,6 +84,7 @@ impl CliError {
                 | StoreError::NoSuchRun(_)
                 | StoreError::Ambiguous(..) => 2,
                 StoreError::Held { .. }
+                | StoreError::Beginning { .. }
                 | StoreError::Folder { .. }
                 | StoreError::Newer { .. }
                 | StoreError::Damaged { .. }
@@ -164,6 +165,7 @@ fn store_help(error: &StoreError) -> Option<String> {
         // Of 0 nothing is known, and a signal to 0 would reach the caller's own group.
         StoreError::Held { pid: 0, .. } => None,
         StoreError::Held { pid, .. } => Some(format!("it goes on there; to stop it resumably: kill -INT {pid}")),
+        StoreError::Beginning { .. } => Some("once it is recorded it is among: hprun runs".to_owned()),
         StoreError::Ambiguous(..)
         | StoreError::Folder { .. }
         | StoreError::Newer { .. }
@@ -197,6 +199,8 @@ mod tests {
         let engine = |error| CliError::Engine { error, run: "r1".to_owned() };
         let full = StoreError::Unwritable { path: "/s/hprun.db".into(), why: "the disk is full".to_owned() };
         let illegal = crate::state::IllegalEvent { seq: 2, kind: "recorded", why: "no".to_owned() };
+        let (host, since) = ("laptop".to_owned(), "2026-01-01 10:00:00".to_owned());
+        let beginning = CliError::Store(StoreError::Beginning { pipeline: "p".to_owned(), pid: 42, host, since });
         let login = StepError::new(ErrorClass::Login, "expired").because("the token").help("log in");
         let cases = [
             (1, ended(Outcome::Failed)),
@@ -206,6 +210,7 @@ mod tests {
             (2, CliError::Store(StoreError::NoSuchRun("r9".to_owned()))),
             (3, held(42)),
             (3, held(0)),
+            (3, beginning),
             (3, CliError::refused("it is not ours", "say `adopt: true`")),
             (2, CliError::usage("no file")),
             (3, CliError::Aws(login)),

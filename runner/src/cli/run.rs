@@ -12,7 +12,7 @@ use super::target::{Reached, SandboxWish};
 use crate::event::Event;
 use crate::plan::Plan;
 use crate::state::RunState;
-use crate::store::{Moved, Store, new_run_id};
+use crate::store::{Moved, StartKey, StartLock, Store, new_run_id};
 
 /// Runs it.
 pub async fn run(global: &Global, args: RunArgs) -> Result<(), CliError> {
@@ -32,18 +32,26 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<(), CliError> {
     let (pipeline, params) = check_reached(&source, &mut givers, &reached, offline).await?;
     let plan = Plan::new(pipeline, params);
     refuse_missing_programs(&source, &plan)?;
-    if !args.new {
-        refuse_unfinished(&store, &plan, &reached)?;
-    }
+    let start = if args.new { None } else { Some(begin_alone(&store, &plan, &reached)?) };
     let help = "say --yes to run without being asked, or --sandbox to try it without an account";
     ask_before_real(&args.pass, &plan, &reached, help)?;
     let started = run_started(&source, &plan, &reached);
-    let lock = store.folder().lock(&run)?;
+    let lock = store.folder().lock(&run)?.with_start(start);
     let launch = Launch { global, pass: &args.pass, store: &store, run, lock, source: &source, plan, reached };
     print::note(format!("run {}", launch.run));
     let pass = launch.pass_started(started.params.clone())?;
     let first = vec![Event::RunStarted(Box::new(started))];
     launch.go(Beginning { state: RunState::default(), first, from: None }, pass).await
+}
+
+/// The right to begin a run of this pipeline in this place.
+fn begin_alone(store: &Store, plan: &Plan, reached: &Reached) -> Result<StartLock, CliError> {
+    refuse_unfinished(store, plan, reached)?;
+    let (target, account, region) = (reached.target.key(), &reached.caller.account, &reached.region);
+    let start = store.folder().lock_start(&StartKey { pipeline: &plan.name, target, account, region })?;
+    // Again: another process may have recorded its run before it let this one in.
+    refuse_unfinished(store, plan, reached)?;
+    Ok(start)
 }
 
 /// One unfinished run of a pipeline in a place is enough: a second would make everything twice.

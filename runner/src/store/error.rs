@@ -53,17 +53,33 @@ pub enum StoreError {
     #[error("`{0}` is the beginning of more than one run's id: {1}")]
     Ambiguous(String, String),
     /// Another process works on the run.
-    #[error("run {run} is held by process {pid} on {host} since {since}")]
+    #[error("run {run} is held by {}", who(*pid, host, since))]
     Held {
         /// The run.
         run: String,
-        /// The process.
+        /// The process; 0 if it has not said who it is.
         pid: u32,
         /// Its machine.
         host: String,
         /// When it took the run up.
         since: String,
     },
+    /// Another process is about to begin a run of this pipeline in the same place.
+    #[error("a run of {pipeline} is being begun here by {}", who(*pid, host, since))]
+    Beginning {
+        /// The pipeline.
+        pipeline: String,
+        /// The process; 0 if it has not said who it is.
+        pid: u32,
+        /// Its machine.
+        host: String,
+        /// Since when.
+        since: String,
+    },
+}
+
+fn who(pid: u32, host: &str, since: &str) -> String {
+    if pid == 0 { "another process".to_owned() } else { format!("process {pid} on {host} since {since}") }
 }
 
 /// SQLite's error in our words, with what to do.

@@ -1,14 +1,15 @@
-//! The state folder: where it is, who may read it, and the lock that keeps one process to a run.
+//! The state folder: where it is, who may read it, and the locks that keep one process to a run.
 //! Knows nothing of SQLite or of events.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::StoreError;
+use super::lock::{Lock, PATIENCE, Refusal, private};
 
 /// A folder that holds the store and one folder a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,15 +18,39 @@ pub struct StateFolder(PathBuf);
 /// A run held by this process. Dropping it lets go; so does the end of the process, however it ends.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    _lock: Lock,
+    start: Option<StartLock>,
 }
 
-/// Who holds a run, as written beside the lock.
-#[derive(Debug, Serialize, Deserialize)]
-struct Holder {
-    pid: u32,
-    host: String,
-    since: String,
+/// The right, held by this process, to begin a run of one pipeline in one place. Dropping it lets go.
+#[derive(Debug)]
+pub struct StartLock {
+    _lock: Lock,
+}
+
+/// Of which only one run may be begun at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StartKey<'a> {
+    /// The pipeline's name.
+    pub pipeline: &'a str,
+    /// `aws` or the sandbox world's folder.
+    pub target: &'a str,
+    /// Account id.
+    pub account: &'a str,
+    /// Region.
+    pub region: &'a str,
+}
+
+impl RunLock {
+    /// Together with the right to begin the run, which is let go once its beginning is recorded.
+    pub fn with_start(self, start: Option<StartLock>) -> Self {
+        Self { start, ..self }
+    }
+
+    /// Takes that right out.
+    pub(super) fn take_start(&mut self) -> Option<StartLock> {
+        self.start.take()
+    }
 }
 
 impl StateFolder {
@@ -77,30 +102,47 @@ impl StateFolder {
 
     /// Takes the run for this process. The error says who holds it.
     pub fn lock(&self, run: &str) -> Result<RunLock, StoreError> {
+        self.lock_within(run, PATIENCE)
+    }
+
+    /// [`Self::lock`], with this much patience for a holder that does not say who it is.
+    pub(super) fn lock_within(&self, run: &str, patience: Duration) -> Result<RunLock, StoreError> {
         let folder = self.run(run);
-        let refuse = |e: std::io::Error| StoreError::Folder { folder: folder.clone(), why: e.to_string() };
-        make_private(&folder).map_err(refuse)?;
-        let file = private().create(true).truncate(false).open(folder.join("lock")).map_err(refuse)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held(run, &folder)),
-            Err(TryLockError::Error(e)) => return Err(refuse(e)),
+        make_private(&folder).map_err(|e| unusable(&folder, &e))?;
+        match Lock::take(&folder.join("lock"), &folder.join("holder.json"), patience) {
+            Ok(lock) => Ok(RunLock { _lock: lock, start: None }),
+            Err(Refusal::Trouble(e)) => Err(unusable(&folder, &e)),
+            Err(Refusal::Held(holder)) => {
+                Err(StoreError::Held { run: run.to_owned(), pid: holder.pid, host: holder.host, since: holder.since })
+            }
         }
-        let holder = Holder {
-            pid: std::process::id(),
-            host: host_name(),
-            since: jiff::Zoned::now().strftime("%F %T").to_string(),
-        };
-        let text = serde_json::to_string(&holder).expect("a holder is plain data");
-        let mut beside = private().create(true).truncate(true).open(folder.join("holder.json")).map_err(refuse)?;
-        beside.write_all(text.as_bytes()).map_err(refuse)?;
-        Ok(RunLock { _file: file })
+    }
+
+    /// Keeps other processes from beginning a run of this pipeline in this place, from the look at its unfinished runs
+    /// until the new run is recorded. The error says who is at it.
+    pub fn lock_start(&self, key: &StartKey<'_>) -> Result<StartLock, StoreError> {
+        let folder = self.0.join("starts");
+        make_private(&folder).map_err(|e| unusable(&folder, &e))?;
+        let StartKey { pipeline, target, account, region } = key;
+        // The names may hold anything; as a list in JSON they cannot run into each other.
+        let text = serde_json::to_string(&[pipeline, target, account, region]).expect("a list of texts");
+        let name = hex::encode(&Sha256::digest(text)[..16]);
+        let (file, holder) = (folder.join(format!("{name}.lock")), folder.join(format!("{name}.json")));
+        match Lock::take(&file, &holder, PATIENCE) {
+            Ok(lock) => Ok(StartLock { _lock: lock }),
+            Err(Refusal::Trouble(e)) => Err(unusable(&folder, &e)),
+            Err(Refusal::Held(holder)) => Err(StoreError::Beginning {
+                pipeline: (*pipeline).to_owned(),
+                pid: holder.pid,
+                host: holder.host,
+                since: holder.since,
+            }),
+        }
     }
 
     /// Whether a process holds the run now.
     pub fn is_held(&self, run: &str) -> bool {
-        let Ok(file) = File::open(self.run(run).join("lock")) else { return false };
-        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+        Lock::is_held(&self.run(run).join("lock"))
     }
 
     /// Makes the store's file, if it is not there, so that nobody else can read it for a moment. SQLite gives the
@@ -128,19 +170,6 @@ impl StateFolder {
     }
 }
 
-/// The name of this machine, to show.
-pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-fn held(run: &str, folder: &Path) -> StoreError {
-    let holder = std::fs::read_to_string(folder.join("holder.json")).ok();
-    let holder: Option<Holder> = holder.and_then(|text| serde_json::from_str(&text).ok());
-    let Holder { pid, host, since } =
-        holder.unwrap_or(Holder { pid: 0, host: "an unknown machine".to_owned(), since: "just now".to_owned() });
-    StoreError::Held { run: run.to_owned(), pid, host, since }
-}
-
 fn unusable(folder: &Path, error: &std::io::Error) -> StoreError {
     let why = match error.kind() {
         std::io::ErrorKind::StorageFull => format!("{error}: free some space, then try again"),
@@ -150,13 +179,6 @@ fn unusable(folder: &Path, error: &std::io::Error) -> StoreError {
         _ => error.to_string(),
     };
     StoreError::Folder { folder: folder.to_owned(), why }
-}
-
-/// Opens files for writing that are made with mode 0600.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    options
 }
 
 /// Makes a folder, with those above it, that is there after a power loss too.

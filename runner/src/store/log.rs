@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::connect::{Access, connect};
 use super::error::explain;
-use super::folder::RunLock;
+use super::folder::{RunLock, StartLock};
 use super::{StateFolder, StoreError};
 use crate::event::{Entry, Event, RunStarted, Target};
 
@@ -48,14 +48,14 @@ impl Log {
         access: Access,
         folder: &StateFolder,
         run: &str,
-        lock: RunLock,
+        mut lock: RunLock,
         seq: u64,
     ) -> Result<Self, StoreError> {
         let path = folder.database();
         let connection = connect(folder, access)?;
         let (requests, inbox) = channel();
         let handle = LogHandle { requests, path: path.clone() };
-        let writer = Writer { connection, path, run: run.to_owned(), seq };
+        let writer = Writer { connection, path, run: run.to_owned(), seq, start: lock.take_start() };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.serve(&inbox))
@@ -99,6 +99,7 @@ struct Writer {
     path: PathBuf,
     run: String,
     seq: u64,
+    start: Option<StartLock>,
 }
 
 impl Writer {
@@ -107,6 +108,8 @@ impl Writer {
             let batch: Vec<Append> = std::iter::once(first).chain(inbox.try_iter()).collect();
             match self.commit(&batch) {
                 Ok(entries) => {
+                    // The run is recorded: whoever begins another now sees it.
+                    self.start = None;
                     let mut entries = entries.into_iter();
                     for append in batch {
                         let own = entries.by_ref().take(append.events.len()).collect();

@@ -6,6 +6,7 @@ mod connect;
 mod durations;
 mod error;
 mod folder;
+mod lock;
 mod log;
 mod migrations;
 
@@ -16,7 +17,8 @@ pub use batch::Batch;
 use connect::{Access, connect};
 pub use error::StoreError;
 use error::explain;
-pub use folder::{RunLock, StateFolder, host_name};
+pub use folder::{RunLock, StartKey, StartLock, StateFolder};
+pub use lock::host_name;
 pub use log::{Log, LogHandle};
 
 use crate::event::{Entry, Event, FORMAT};

@@ -4,6 +4,7 @@ mod damage;
 mod disk;
 mod faults;
 mod image;
+mod locks;
 mod power;
 mod trial;
 
@@ -191,31 +192,6 @@ fn after_a_failed_write_nothing_more_is_written() {
         ");
     });
     assert_eq!(bench.store().events("r1").expect("a sound store").len(), 1, "all of an append or nothing");
-}
-
-#[test]
-fn one_process_a_run_and_the_other_is_told_who_has_it() {
-    let bench = Bench::new();
-    let (folder, other) = (bench.folder(), bench.folder());
-    let lock = folder.lock("r1").expect("nobody holds it");
-    assert!(other.is_held("r1") && !other.is_held("r2"));
-    match other.lock("r1").expect_err("it is held") {
-        StoreError::Held { run, pid, .. } => assert_eq!((run.as_str(), pid), ("r1", std::process::id())),
-        error => panic!("{error}"),
-    }
-    drop(other.lock("r2").expect("another run is free"));
-    drop(lock);
-    assert!(!other.is_held("r1"));
-    drop(other.lock("r1").expect("it was let go"));
-}
-
-#[test]
-fn the_lock_outlives_the_last_commit() {
-    let bench = Bench::new();
-    let log = bench.log("r1", 0);
-    assert!(bench.folder().is_held("r1"));
-    drop(log);
-    assert!(!bench.folder().is_held("r1"));
 }
 
 #[test]

@@ -87,9 +87,9 @@ pub fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode as Code;
     let unwritable = |why: String| StoreError::Unwritable { path: path.to_owned(), why };
     match error.sqlite_error_code() {
-        Some(Code::DiskFull) => unwritable("the disk is full: free some space, then resume".to_owned()),
+        Some(Code::DiskFull) => unwritable("the disk is full: free some space, then try again".to_owned()),
         Some(Code::SystemIoFailure) => {
-            unwritable(format!("{error}: see whether the disk is full or failing, then resume"))
+            unwritable(format!("{error}: see whether the disk is full or failing, then try again"))
         }
         Some(Code::ReadOnly) => unwritable(
             "the file or its folder is read-only: make it writable, or name another folder with --state".to_owned(),

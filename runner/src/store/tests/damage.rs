@@ -55,11 +55,11 @@ fn every_trouble_with_the_file_says_what_to_do() {
     };
     let codes = [ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_BUSY, ffi::SQLITE_CANTOPEN, ffi::SQLITE_IOERR];
     insta::assert_snapshot!(codes.map(told).join("\n"), @"
-    the store /s/hprun.db cannot be written: the disk is full: free some space, then resume
+    the store /s/hprun.db cannot be written: the disk is full: free some space, then try again
     the store /s/hprun.db cannot be written: the file or its folder is read-only: make it writable, or name another folder with --state
     the store /s/hprun.db cannot be written: another process keeps it locked: try again when that one has ended
     the store /s/hprun.db cannot be written: it cannot be opened (Error code 14: unable to open database file): make it and its folder readable and writable, or name another folder with --state
-    the store /s/hprun.db cannot be written: Error code 10: disk I/O error: see whether the disk is full or failing, then resume
+    the store /s/hprun.db cannot be written: Error code 10: disk I/O error: see whether the disk is full or failing, then try again
     ");
 }
 

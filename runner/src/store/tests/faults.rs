@@ -35,17 +35,17 @@ fn every_place(fault: impl Fn(usize) -> Fault) -> String {
 #[test]
 fn a_disk_that_is_full_at_any_write_loses_nothing_and_says_what_to_do() {
     insta::assert_snapshot!(every_place(Fault::FullFrom), @"
-    the store [folder]/state/hprun.db cannot be written: disk I/O error: see whether the disk is full or failing, then resume
-    the store [folder]/state/hprun.db cannot be written: the disk is full: free some space, then resume
+    the store [folder]/state/hprun.db cannot be written: disk I/O error: see whether the disk is full or failing, then try again
+    the store [folder]/state/hprun.db cannot be written: the disk is full: free some space, then try again
     ");
 }
 
 #[test]
 fn a_disk_that_fails_once_at_any_write_or_sync_loses_nothing_and_says_so() {
-    insta::assert_snapshot!(every_place(Fault::Broken), @"the store [folder]/state/hprun.db cannot be written: disk I/O error: see whether the disk is full or failing, then resume");
+    insta::assert_snapshot!(every_place(Fault::Broken), @"the store [folder]/state/hprun.db cannot be written: disk I/O error: see whether the disk is full or failing, then try again");
 }
 
 #[test]
 fn a_disk_that_fails_for_good_at_any_write_or_sync_loses_nothing_and_says_so() {
-    insta::assert_snapshot!(every_place(Fault::BrokenFrom), @"the store [folder]/state/hprun.db cannot be written: disk I/O error: see whether the disk is full or failing, then resume");
+    insta::assert_snapshot!(every_place(Fault::BrokenFrom), @"the store [folder]/state/hprun.db cannot be written: disk I/O error: see whether the disk is full or failing, then try again");
 }

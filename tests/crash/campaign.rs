@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::enumerate::{Boundary, Class, boundaries};
@@ -76,17 +77,30 @@ impl Campaign {
             None => SCENES.iter().collect(),
         };
         let known = in_parallel(scenes, |scene| self.unbroken(scene));
+        let base = |scene: &Scene| {
+            let of = scene.base().name;
+            &known.iter().find(|known| known.scene.name == of).expect("every base is a scene").world
+        };
+        for Known { scene, world, .. } in &known {
+            assert_eq!(base(scene).differs(world), None, "{}: after one kill and a whole resume", scene.name);
+        }
         let cases = only.map_or_else(|| self.cases(&known, extent), |case| vec![case]);
-        println!("{} cases; the unbroken passes took {:.0?}", cases.len(), began.elapsed());
+        let count = cases.len();
+        println!("{count} cases; the unbroken passes took {:.0?}", began.elapsed());
+        let so_far = AtomicUsize::new(0);
         let done = in_parallel(cases, |case| {
-            let base = case.scene.base().name;
-            let whole = known.iter().find(|known| known.scene.name == base).expect("every base is a scene");
-            self.carry_out(case, &whole.world)
+            let whole = base(case.scene);
+            let done = self.carry_out(case, whole);
+            let so_far = so_far.fetch_add(1, Ordering::Relaxed) + 1;
+            if so_far.is_multiple_of(50) {
+                println!("{so_far} of {count} after {:.0?}", began.elapsed());
+            }
+            done
         });
         report(&done, self.seed, began.elapsed());
     }
 
-    /// An unbroken pass of a scene. Its end must be that of the scene without any kill, which `cases` sees to.
+    /// A pass of a scene that is not killed.
     fn unbroken(&self, scene: &'static Scene) -> Known {
         let stage = scene.stage(&self.ground);
         let ended = pass(&stage.desk, stage.start(), None, "trace");

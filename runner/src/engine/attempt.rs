@@ -94,13 +94,24 @@ impl Attempt {
         Self { world: Arc::clone(world), outbox, step, attempt, history, cancel }
     }
 
-    /// Runs the step and tells the engine how it ended, even if it panics.
+    /// Runs the step, passes on what it records and shows, and tells the engine how it ended, even if it panics.
     pub async fn run(self, prepared: Prepared) {
         let (step, outbox, world) = (self.step, self.outbox.clone(), Arc::clone(&self.world));
-        let mut end = match tokio::spawn(IN_STEP.scope((), self.work(prepared))).await {
-            Ok(end) => end,
-            Err(e) => AttemptEnd { result: Err(bug(e)), written: Vec::new() },
+        let (records, mut recorded) = mpsc::channel::<RecordRequest>(1);
+        let (progress, mut shown) = watch::channel(String::new());
+        let mut work = tokio::spawn(IN_STEP.scope((), self.work(prepared, records, progress)));
+        let ended = loop {
+            tokio::select! {
+                biased;
+                Some(request) = recorded.recv() => drop(outbox.send(Message::Record { step, request }).await),
+                Ok(()) = shown.changed() => {
+                    let text = shown.borrow_and_update().clone();
+                    drop(outbox.send(Message::Progress { step, text }).await);
+                }
+                ended = &mut work => break ended,
+            }
         };
+        let mut end = ended.unwrap_or_else(|e| AttemptEnd { result: Err(bug(e)), written: Vec::new() });
         let secrets = world.secrets();
         end.result = match end.result {
             Ok(outputs) => Ok(redacted(outputs, &secrets)),
@@ -119,7 +130,7 @@ impl Attempt {
 
     /// Looks whether what an earlier pass made is still there.
     pub async fn probe(self, of: Probing<'_>) -> Result<Health, StepError> {
-        let (records, progress) = self.channels();
+        let (records, progress) = unheard();
         let mut cx = self.context(of.prepared, records, progress);
         let probe = self.world.plan.steps[self.step].spec.step_type.probe;
         let (began, mut pace) = (cx.clock.elapsed(), Pace::default());
@@ -136,14 +147,18 @@ impl Attempt {
 
     /// Asks what a try would do.
     pub async fn foresee(self, prepared: &Prepared) -> Result<Foresight, StepError> {
-        let (records, progress) = self.channels();
+        let (records, progress) = unheard();
         let mut cx = self.context(prepared, records, progress);
         let foresee = self.world.plan.steps[self.step].spec.step_type.foresee;
         IN_STEP.scope((), foresee(prepared.inputs.clone(), &mut cx)).await
     }
 
-    async fn work(self, prepared: Prepared) -> AttemptEnd {
-        let (records, progress) = self.channels();
+    async fn work(
+        self,
+        prepared: Prepared,
+        records: mpsc::Sender<RecordRequest>,
+        progress: watch::Sender<String>,
+    ) -> AttemptEnd {
         let mut cx = self.context(&prepared, records, progress);
         let spec = &self.world.plan.steps[self.step].spec;
         let timer = self.timer();
@@ -193,26 +208,11 @@ impl Attempt {
         let by_the_wall = self.world.plan.steps[self.step].spec.step_type.by_the_wall;
         if by_the_wall { Clock::system() } else { self.world.clock.clone() }
     }
+}
 
-    /// Channels whose other ends pass everything on to the engine: each record, and the newest progress.
-    fn channels(&self) -> (mpsc::Sender<RecordRequest>, watch::Sender<String>) {
-        let (records, mut recorded) = mpsc::channel::<RecordRequest>(1);
-        let (progress, mut shown) = watch::channel(String::new());
-        let (step, outbox) = (self.step, self.outbox.clone());
-        tokio::spawn(async move {
-            while let Some(request) = recorded.recv().await {
-                drop(outbox.send(Message::Record { step, request }).await);
-            }
-        });
-        let (step, outbox) = (self.step, self.outbox.clone());
-        tokio::spawn(async move {
-            while shown.changed().await.is_ok() {
-                let text = shown.borrow_and_update().clone();
-                drop(outbox.send(Message::Progress { step, text }).await);
-            }
-        });
-        (records, progress)
-    }
+/// What a look is given to record and show with: nobody listens.
+fn unheard() -> (mpsc::Sender<RecordRequest>, watch::Sender<String>) {
+    (mpsc::channel(1).0, watch::Sender::new(String::new()))
 }
 
 fn timed_out(timeout: Duration) -> StepError {

@@ -124,13 +124,27 @@ impl Attempt {
     pub async fn verify(self, prepared: Box<Prepared>, outputs: serde_json::Value) {
         let (step, outbox) = (self.step, self.outbox.clone());
         let patience = self.world.plan.steps[step].spec.timeout.unwrap_or(PATIENCE);
-        let health = self.probe(Probing { prepared: &prepared, outputs: &outputs, patience }).await;
+        let (progress, mut shown) = watch::channel(String::new());
+        let health = {
+            let look = self.probe(Probing { prepared: &prepared, outputs: &outputs, patience }, progress);
+            tokio::pin!(look);
+            loop {
+                tokio::select! {
+                    biased;
+                    Ok(()) = shown.changed() => {
+                        let text = shown.borrow_and_update().clone();
+                        drop(outbox.send(Message::Progress { step, text }).await);
+                    }
+                    health = &mut look => break health,
+                }
+            }
+        };
         drop(outbox.send(Message::Verified { step, prepared, health }).await);
     }
 
     /// Looks whether what an earlier pass made is still there.
-    pub async fn probe(self, of: Probing<'_>) -> Result<Health, StepError> {
-        let (records, progress) = unheard();
+    pub async fn probe(self, of: Probing<'_>, progress: watch::Sender<String>) -> Result<Health, StepError> {
+        let (records, _) = mpsc::channel(1);
         let mut cx = self.context(of.prepared, records, progress);
         let probe = self.world.plan.steps[self.step].spec.step_type.probe;
         let (began, mut pace) = (cx.clock.elapsed(), Pace::default());
@@ -147,7 +161,8 @@ impl Attempt {
 
     /// Asks what a try would do.
     pub async fn foresee(self, prepared: &Prepared) -> Result<Foresight, StepError> {
-        let (records, progress) = unheard();
+        let (records, _) = mpsc::channel(1);
+        let progress = watch::Sender::new(String::new());
         let mut cx = self.context(prepared, records, progress);
         let foresee = self.world.plan.steps[self.step].spec.step_type.foresee;
         IN_STEP.scope((), foresee(prepared.inputs.clone(), &mut cx)).await
@@ -208,11 +223,6 @@ impl Attempt {
         let by_the_wall = self.world.plan.steps[self.step].spec.step_type.by_the_wall;
         if by_the_wall { Clock::system() } else { self.world.clock.clone() }
     }
-}
-
-/// What a look is given to record and show with: nobody listens.
-fn unheard() -> (mpsc::Sender<RecordRequest>, watch::Sender<String>) {
-    (mpsc::channel(1).0, watch::Sender::new(String::new()))
 }
 
 fn timed_out(timeout: Duration) -> StepError {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hprun_steps::StepError;
 use hprun_steps::step::{Foresight, Health};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
@@ -165,8 +166,8 @@ impl Asker<'_> {
         if !because.is_empty() {
             return Ok(Some(because));
         }
-        let health =
-            self.attempt(step).probe(Probing { prepared, outputs: &success.outputs, patience: PATIENCE }).await?;
+        let probing = Probing { prepared, outputs: &success.outputs, patience: PATIENCE };
+        let health = self.attempt(step).probe(probing, watch::Sender::new(String::new())).await?;
         Ok(match health {
             Health::Good => None,
             Health::Lost(found) => Some(vec![self.world.redact(found)]),

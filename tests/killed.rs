@@ -114,7 +114,7 @@ fn create_stack_was_sent_and_had_no_effect() {
 
 #[test]
 fn create_stack_had_its_effect_and_its_answer_is_lost() {
-    check(&Moment::Call { operation: "CreateStack", fault: "lose-answer" });
+    check(&Moment::Call { operation: "CreateStack", fault: "hold-answer" });
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn in_the_stack_wait() {
 
 #[test]
 fn in_the_upload() {
-    check(&Moment::Call { operation: "PutObject", fault: "lose-answer" });
+    check(&Moment::Call { operation: "PutObject", fault: "hold-answer" });
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn create_cluster_was_sent_and_had_no_effect() {
 
 #[test]
 fn create_cluster_had_its_effect_and_its_answer_is_lost() {
-    check(&Moment::Call { operation: "CreateCluster", fault: "lose-answer" });
+    check(&Moment::Call { operation: "CreateCluster", fault: "hold-answer" });
 }
 
 #[test]

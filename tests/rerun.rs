@@ -108,9 +108,9 @@ fn a_rerun_finds_the_stack_that_a_killed_run_was_making() {
 #[test]
 fn a_rerun_knows_the_call_whose_answer_a_killed_run_never_got() {
     for operation in ["CreateStack", "CreateCluster", "PutObject"] {
-        let lost = json!({"calls": [{"operation": operation, "fault": "lose-answer"}]});
+        let held = json!({"calls": [{"operation": operation, "fault": "hold-answer"}]});
         let was_sent = |entry: &Value| entry["operation"] == operation && !entry["fault"].is_null();
-        rerun_after_a_kill(&lost, |desk, running| {
+        rerun_after_a_kill(&held, |desk, running| {
             running.until(operation, || desk.journal().iter().any(was_sent).then_some(()));
         });
     }

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod aws;
+mod benches;
 mod commands;
 mod crash;
 mod docs;

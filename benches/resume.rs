@@ -56,9 +56,8 @@ impl Killed {
         part("open the store, find the run");
         let entries = store.events(&row.id).expect("a sound store");
         part("read its events");
-        let mut state = RunState::replay(&entries).expect("a legal log");
         let count = entries.len();
-        drop(entries);
+        let mut state = RunState::of(entries).expect("a legal log");
         part("replay them");
         let pipeline = pipeline(&self.text);
         part("read and check the pipeline");

@@ -189,48 +189,69 @@ impl RunState {
         self.moved.text.as_deref().or(self.started.as_ref().map(|started| started.text.as_str()))
     }
 
-    /// Takes in the next event.
-    pub fn apply(&mut self, entry: &Entry) -> Result<(), IllegalEvent> {
-        let refuse = |why: &str| IllegalEvent { seq: entry.seq, kind: entry.event.kind(), why: why.to_owned() };
-        if entry.seq != self.seq + 1 {
-            return Err(refuse(&format!("event {} was expected", self.seq + 1)));
+    /// The state that all of `entries` lead to, which are used up: nothing of a long run is copied.
+    pub fn of(entries: Vec<Entry>) -> Result<Self, IllegalEvent> {
+        let mut state = Self::default();
+        for entry in entries {
+            state.take(entry)?;
         }
-        self.refusal(&entry.event).map_or(Ok(()), |why| Err(refuse(why)))?;
-        match &entry.event {
-            Event::RunStarted(started) => self.started = Some(started.clone()),
+        Ok(state)
+    }
+
+    /// Takes in a copy of the next event.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), IllegalEvent> {
+        self.take(entry.clone())
+    }
+
+    /// Takes in the next event.
+    pub fn take(&mut self, entry: Entry) -> Result<(), IllegalEvent> {
+        let Entry { seq, at, event } = entry;
+        let kind = event.kind();
+        let refuse = |why: String| IllegalEvent { seq, kind, why };
+        if seq != self.seq + 1 {
+            return Err(refuse(format!("event {} was expected", self.seq + 1)));
+        }
+        self.refusal(&event).map_or(Ok(()), |why| Err(refuse(why.to_owned())))?;
+        match event {
+            Event::RunStarted(started) => self.started = Some(started),
             Event::PassStarted(pass) => {
                 self.begin_pass(pass);
-                self.pass_began = Some(entry.at);
+                self.pass_began = Some(at);
             }
-            Event::PassEnded { outcome } => self.outcome = Some(*outcome),
-            Event::HandedOver { to } => self.leave(Left::HandedOver(to.clone())),
-            Event::Exported { host } => self.leave(Left::Exported(host.clone())),
-            Event::Copied { host } => self.leave(Left::Copied(host.clone())),
+            Event::PassEnded { outcome } => self.outcome = Some(outcome),
+            Event::HandedOver { to } => self.leave(Left::HandedOver(to)),
+            Event::Exported { host } => self.leave(Left::Exported(host)),
+            Event::Copied { host } => self.leave(Left::Copied(host)),
             Event::Imported { path, .. } => {
                 self.left = None;
-                self.moved.path = Some(path.clone());
+                self.moved.path = Some(path);
             }
             Event::Inherited { step, records, outputs } => {
-                let inherited = self.steps.entry(step.clone()).or_default();
-                inherited.records.extend(records.iter().cloned());
-                inherited.former = outputs.clone().map(Success::elsewhere);
+                let inherited = self.steps.entry(step).or_default();
+                inherited.records.extend(records);
+                inherited.former = outputs.map(Success::elsewhere);
             }
-            Event::AttemptStarted { step, .. }
-            | Event::Recorded { step, .. }
-            | Event::StepSucceeded { step, .. }
-            | Event::AttemptFailed { step, .. }
-            | Event::AttemptInterrupted { step, .. }
-            | Event::StepSkipped { step, .. }
-            | Event::StepReused { step, .. }
-            | Event::StepTrusted { step, .. } => {
+            event @ (Event::AttemptStarted { .. }
+            | Event::Recorded { .. }
+            | Event::StepSucceeded { .. }
+            | Event::AttemptFailed { .. }
+            | Event::AttemptInterrupted { .. }
+            | Event::StepSkipped { .. }
+            | Event::StepReused { .. }
+            | Event::StepTrusted { .. }) => {
+                let id = event.step().expect("these are about a step");
                 let pass = self.pass.as_ref().expect("a step's event stands in a pass");
-                let step_type = pass.steps.get(step).map_or("", String::as_str);
-                self.steps.entry(step.clone()).or_default().apply(entry, step_type).map_err(|why| refuse(&why))?;
+                let step_type = pass.steps.get(id).map_or("", String::as_str);
+                if !self.steps.contains_key(id) {
+                    self.steps.insert(id.to_owned(), StepState::default());
+                }
+                let step = self.steps.get_mut(id).expect("it is there now");
+                step.take(event, at, step_type).map_err(refuse)?;
             }
         }
-        self.seq = entry.seq;
-        self.began = self.began.or(Some(entry.at));
-        self.last = Some(entry.at);
+        self.seq = seq;
+        self.began = self.began.or(Some(at));
+        self.last = Some(at);
         Ok(())
     }
 
@@ -266,14 +287,13 @@ impl RunState {
     }
 
     /// A new process starts afresh, but for what was done and recorded.
-    fn begin_pass(&mut self, pass: &PassStarted) {
+    fn begin_pass(&mut self, pass: Box<PassStarted>) {
         self.passes += 1;
         self.outcome = None;
         self.left = None;
         if pass.text.is_some() {
             self.moved.text.clone_from(&pass.text);
         }
-        self.pass = Some(Box::new(pass.clone()));
         let mut earlier = std::mem::take(&mut self.steps);
         for id in pass.steps.keys() {
             self.steps.insert(id.clone(), earlier.get_mut(id).map(std::mem::take).unwrap_or_default());
@@ -286,6 +306,7 @@ impl RunState {
             step.failure = None;
             step.ended = None;
         }
+        self.pass = Some(pass);
     }
 }
 
@@ -314,57 +335,57 @@ impl StepState {
         }
     }
 
-    fn apply(&mut self, entry: &Entry, step_type: &str) -> Result<(), String> {
-        match (&entry.event, self.status) {
+    fn take(&mut self, event: Event, at: Timestamp, step_type: &str) -> Result<(), String> {
+        match (event, self.status) {
             (
                 Event::AttemptStarted { attempt, inputs, files, .. },
                 Status::Waiting | Status::Held | Status::Retrying(_),
-            ) if *attempt == self.attempts + 1 => {
-                self.attempts = *attempt;
+            ) if attempt == self.attempts + 1 => {
+                self.attempts = attempt;
                 self.status = Status::Running;
-                self.began = Some(entry.at);
+                self.began = Some(at);
                 // From here on the old result says nothing of the world any more.
                 self.former = self.success.take().or(self.former.take());
-                self.latest = Some(given(step_type, inputs, files));
+                self.latest = Some(Inputs { step_type: step_type.to_owned(), inputs, files });
             }
-            (Event::Recorded { record, .. }, Status::Running) => self.records.push(record.clone()),
-            (Event::StepSucceeded { attempt, outputs, files, .. }, Status::Running) if *attempt == self.attempts => {
+            (Event::Recorded { record, .. }, Status::Running) => self.records.push(record),
+            (Event::StepSucceeded { attempt, outputs, files, .. }, Status::Running) if attempt == self.attempts => {
                 let given = self.latest.clone().ok_or("no try has begun")?;
-                self.success = Some(Success { given, outputs: outputs.clone(), files: files.clone() });
-                self.settle(Status::Succeeded, entry.at);
+                self.success = Some(Success { given, outputs, files });
+                self.settle(Status::Succeeded, at);
             }
-            (Event::AttemptFailed { attempt, failure, retry_at, .. }, Status::Running) if *attempt == self.attempts => {
-                self.fail(failure, *retry_at, entry.at);
+            (Event::AttemptFailed { attempt, failure, retry_at, .. }, Status::Running) if attempt == self.attempts => {
+                self.fail(failure, retry_at, at);
             }
             (
                 Event::AttemptFailed { attempt: 0, failure, retry_at: None, .. },
                 Status::Waiting | Status::Held | Status::Retrying(_),
-            ) => self.fail(failure, None, entry.at),
-            (Event::AttemptInterrupted { attempt, .. }, Status::Running) if *attempt == self.attempts => {
-                self.settle(Status::Interrupted, entry.at);
+            ) => self.fail(failure, None, at),
+            (Event::AttemptInterrupted { attempt, .. }, Status::Running) if attempt == self.attempts => {
+                self.settle(Status::Interrupted, at);
             }
             (Event::StepSkipped { .. }, Status::Waiting | Status::Held) => {
                 self.former = self.success.take().or(self.former.take());
-                self.settle(Status::Skipped, entry.at);
+                self.settle(Status::Skipped, at);
             }
-            (Event::StepReused { .. }, Status::Held) => self.settle(Status::Reused, entry.at),
+            (Event::StepReused { .. }, Status::Held) => self.settle(Status::Reused, at),
             (Event::StepTrusted { inputs, files, outputs, .. }, Status::Waiting | Status::Held) => {
-                let given = given(step_type, inputs, files);
-                self.success = Some(Success { given, outputs: outputs.clone(), files: Vec::new() });
-                self.settle(Status::Reused, entry.at);
+                let given = Inputs { step_type: step_type.to_owned(), inputs, files };
+                self.success = Some(Success { given, outputs, files: Vec::new() });
+                self.settle(Status::Reused, at);
             }
             (_, status) => return Err(format!("the step is {} after {} tries", status.word(), self.attempts)),
         }
         Ok(())
     }
 
-    fn fail(&mut self, failure: &Failure, retry_at: Option<Timestamp>, now: Timestamp) {
+    fn fail(&mut self, failure: Failure, retry_at: Option<Timestamp>, now: Timestamp) {
         if failure.class == hprun_steps::ErrorClass::Transient {
             self.setbacks += 1;
         } else {
             self.failures += 1;
         }
-        self.failure = Some(failure.clone());
+        self.failure = Some(failure);
         match retry_at {
             Some(at) => self.status = Status::Retrying(at),
             None => self.settle(Status::Failed, now),
@@ -375,10 +396,6 @@ impl StepState {
         self.status = status;
         self.ended = Some(now);
     }
-}
-
-fn given(step_type: &str, inputs: &serde_json::Value, files: &[FileDigest]) -> Inputs {
-    Inputs { step_type: step_type.to_owned(), inputs: inputs.clone(), files: files.to_vec() }
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub struct Again {
 /// The state that a run's events lead to.
 pub fn replay(store: &Store, run: &str) -> Result<RunState, CliError> {
     let entries = store.events(run)?;
-    RunState::replay(&entries).map_err(|e| CliError::Engine { error: e.into(), run: run.to_owned() })
+    RunState::of(entries).map_err(|e| CliError::Engine { error: e.into(), run: run.to_owned() })
 }
 
 impl Recorded {

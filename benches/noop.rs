@@ -229,6 +229,7 @@ pub fn pass_over(plan: &Plan) -> PassStarted {
         notes: Vec::new(),
         usual: Default::default(),
         steps: plan.steps.iter().map(|s| (s.spec.id.to_string(), s.spec.step_type.name.to_owned())).collect(),
+        again: Default::default(),
         selection: Selection::default(),
     }
 }

@@ -109,6 +109,8 @@ fn a_choice_that_cannot_be_is_refused_with_the_right_name() {
     let recorded = events(&desk);
     for (more, code, said) in [
         (&["--from", "scrips"][..], 2, "did you mean `scripts`?"),
+        (&["--only", "nodes", "--trust", "cluster"], 0, ""),
+        (&["--trust", "nodes"], 0, ""),
         (&["--only", "nodes", "--trust", "nodes"], 2, "cannot be taken as done and run again at once"),
         (&["--only", "nodes", "--from", "config"], 2, "cannot be used with"),
     ] {

@@ -44,8 +44,8 @@ MUTANTS = {
         "steps/src/context.rs",
         "&& self.outcome_of(&last.token).is_none()",
         "&& self.outcome_of(&last.token).is_some() && last.op.is_empty()",
-        [SUITE, STACK],
-        ["killed::", "dies", "lost", "again"],
+        [LIB, SUITE, STACK],
+        ["context::", "killed::", "dies", "lost", "again"],
     ),
     "the old token after a known failure": (
         "steps/src/context.rs",

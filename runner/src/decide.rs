@@ -46,16 +46,19 @@ pub fn next(plan: &Plan, state: &RunState, verifying: &BTreeSet<usize>, limits: 
     Standing::new(plan, state).next(plan, verifying, limits, now)
 }
 
-/// The steps that a person asked to run again in this pass, with the reason to record: those of `--from` with all that
-/// need them, directly or not, and the one of `--only`.
-pub fn forced(plan: &Plan, selection: &Selection) -> BTreeMap<usize, String> {
-    let only = selection.only.iter().filter_map(|id| plan.index(id).map(|i| (i, format!("asked for by --only {id}"))));
-    let mut found: BTreeMap<usize, String> = only.collect();
-    for id in &selection.from {
-        let mut open: Vec<usize> = plan.index(id).into_iter().collect();
+/// The steps that a person asked to run again, with the reason to record: those of `--from` with all that need them,
+/// directly or not, and the one of `--only`.
+pub fn again(plan: &Plan, selection: &Selection) -> BTreeMap<String, String> {
+    let id = |step: usize| plan.steps[step].spec.id.to_string();
+    let mut found = BTreeMap::new();
+    if let Some(only) = &selection.only {
+        found.insert(only.clone(), format!("asked for by --only {only}"));
+    }
+    for from in &selection.from {
+        let mut open: Vec<usize> = plan.index(from).into_iter().collect();
         while let Some(step) = open.pop() {
-            if let Entry::Vacant(place) = found.entry(step) {
-                place.insert(format!("asked for by --from {id}"));
+            if let Entry::Vacant(place) = found.entry(id(step)) {
+                place.insert(format!("asked for by --from {from}"));
                 open.extend(plan.dependents(step));
             }
         }

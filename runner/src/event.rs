@@ -232,6 +232,10 @@ pub struct PassStarted {
     pub usual: BTreeMap<String, f64>,
     /// The steps of this pass, in order of the plan: id and type.
     pub steps: IndexMap<String, String>,
+    /// Steps that run again whatever was done, and why: those of `--from` and `--only`, with all that need them. It holds
+    /// until they are begun, in this pass or a later one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub again: BTreeMap<String, String>,
     /// What a person chose for this pass.
     #[serde(default, skip_serializing_if = "Selection::is_empty")]
     pub selection: Selection,

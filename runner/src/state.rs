@@ -74,6 +74,10 @@ pub struct StepState {
     pub success: Option<Success>,
     /// The newest success before that: what a person who trusts the step means.
     pub former: Option<Success>,
+    /// Why a person wants it to run again, until it is begun.
+    pub again: Option<String>,
+    /// Whether a person took it as done though it never ended well: that holds for one pass.
+    pub unproven: bool,
     /// The newest failure in this pass.
     pub failure: Option<Failure>,
     /// When the newest try began.
@@ -299,7 +303,13 @@ impl RunState {
             self.steps.insert(id.clone(), earlier.get_mut(id).map(std::mem::take).unwrap_or_default());
         }
         self.steps.extend(earlier.into_iter().filter(|(id, _)| !pass.steps.contains_key(id)));
-        for step in self.steps.values_mut() {
+        for (id, step) in &mut self.steps {
+            if let Some(why) = pass.again.get(id) {
+                step.again = Some(why.clone());
+            }
+            if std::mem::take(&mut step.unproven) {
+                step.success = None;
+            }
             step.status = if step.success.is_some() { Status::Held } else { Status::Waiting };
             step.failures = 0;
             step.setbacks = 0;
@@ -329,6 +339,8 @@ impl StepState {
             latest: None,
             success: None,
             former: None,
+            again: None,
+            unproven: false,
             failure: None,
             began: None,
             ended: None,
@@ -344,6 +356,7 @@ impl StepState {
                 self.attempts = attempt;
                 self.status = Status::Running;
                 self.began = Some(at);
+                self.again = None;
                 // From here on the old result says nothing of the world any more.
                 self.former = self.success.take().or(self.former.take());
                 self.latest = Some(Inputs { step_type: step_type.to_owned(), inputs, files });
@@ -371,6 +384,8 @@ impl StepState {
             (Event::StepReused { .. }, Status::Held) => self.settle(Status::Reused, at),
             (Event::StepTrusted { inputs, files, outputs, .. }, Status::Waiting | Status::Held) => {
                 let given = Inputs { step_type: step_type.to_owned(), inputs, files };
+                self.again = None;
+                self.unproven = self.success.is_none() && self.former.is_none();
                 self.success = Some(Success { given, outputs, files: Vec::new() });
                 self.settle(Status::Reused, at);
             }

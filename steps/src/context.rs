@@ -468,3 +468,79 @@ fn write_atomically(path: &Path, beside: &str, bytes: &[u8], mode: FileMode) -> 
     kill_point::reach(|| format!("after rename {}", name()));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::{ClientOptions, SandboxEndpoint};
+
+    fn run() -> RunInfo {
+        let text = || "x".to_owned();
+        RunInfo {
+            id: "r1".to_owned(),
+            lineage: vec!["r0".to_owned()],
+            pipeline: text(),
+            partition: text(),
+            account: text(),
+            region: text(),
+            caller_arn: text(),
+            sandbox: true,
+            folder: PathBuf::new(),
+            base: PathBuf::new(),
+            program: PathBuf::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// The tokens of these intents, each settled as said (or not), after this history.
+    async fn tokens(history: Vec<Record>, calls: &[(&str, u32, Option<ErrorClass>)]) -> (Vec<String>, Vec<Record>) {
+        let (key, nowhere) = ("none".to_owned(), "http://127.0.0.1:1".to_owned());
+        let sandbox = SandboxEndpoint { url: nowhere, access_key: key.clone(), secret_key: key };
+        let clients = Clients::new(ClientOptions { sandbox: Some(sandbox), ..ClientOptions::default() }).await;
+        let (records, mut recorded) = mpsc::channel::<RecordRequest>(1);
+        tokio::spawn(async move {
+            while let Some((_, answer)) = recorded.recv().await {
+                drop(answer.send(Ok(())));
+            }
+        });
+        let (run, files, clock) = (run(), Files::default(), Clock::system());
+        let mut cx = StepContext::new(Parts {
+            attempt: 1,
+            step: "s",
+            run: &run,
+            clients: &clients,
+            files: &files,
+            clock: &clock,
+            cancelled: CancellationToken::new(),
+            records,
+            progress: watch::Sender::new(String::new()),
+            history,
+        });
+        let mut tokens = Vec::new();
+        for (op, request, end) in calls {
+            let intent = Intent { op, kind: "K", name: "n", existed: false, request };
+            let token = cx.intend(intent).await.expect("it is recorded");
+            let result = end.map_or(Ok(()), |class| Err(StepError::new(class, "no")));
+            // What is settled as unknown is not settled.
+            let _ended = cx.settle(&token, result).await;
+            tokens.push(token);
+        }
+        (tokens, cx.history().to_vec())
+    }
+
+    #[tokio::test]
+    async fn one_request_keeps_its_token_while_nobody_knows_what_became_of_it_and_not_longer() {
+        let unknown = Some(ErrorClass::Unknown);
+        let (told, history) = tokens(Vec::new(), &[("a", 1, unknown), ("a", 1, unknown), ("b", 1, unknown)]).await;
+        assert_eq!(told[0], told[1], "the same request, sent again");
+        assert_ne!(told[0], told[2], "another operation");
+        let (after, _) = tokens(history.clone(), &[("a", 1, unknown)]).await;
+        assert_eq!(after[0], told[0], "also after a crash");
+        let (other, _) = tokens(history.clone(), &[("a", 2, unknown)]).await;
+        assert_ne!(other[0], told[0], "another request");
+        let known = [("a", 1, Some(ErrorClass::Failed)), ("a", 1, None), ("a", 1, unknown)];
+        let (next, _) = tokens(history, &known).await;
+        assert_eq!(next[0], told[0], "its outcome was unknown until now");
+        assert!(next[1] != next[0] && next[2] != next[1], "a known failure, and a success, end a token: {next:?}");
+    }
+}

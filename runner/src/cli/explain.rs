@@ -40,27 +40,28 @@ pub fn print(global: &Global, run: &str, told: &Told) -> Result<(), CliError> {
     }
 }
 
-/// The command that was typed, without `--explain` and with the run's id.
+/// The command that was typed, without `--explain` and with the run's whole id.
 fn without_explain(run: &str) -> String {
-    let mut words = vec!["hprun".to_owned()];
-    for word in std::env::args().skip(1).filter(|word| word != "--explain" && word != run) {
-        let is_command = word == "resume" && words.len() == 1;
-        words.push(quoted(&word));
+    let typed = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    // What begins like the id is the id, as it was typed.
+    let words = typed.filter(|word| word != "--explain" && !(run.starts_with(word.as_str()) && !word.is_empty()));
+    let mut command = vec!["hprun".to_owned()];
+    let mut named = false;
+    for word in words {
+        let is_command = word == "resume" && !named;
+        command.push(quoted(&word));
         if is_command {
-            words.push(run.to_owned());
+            named = true;
+            command.push(run.to_owned());
         }
     }
-    words.join(" ")
+    command.join(" ")
 }
 
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { super::outputs::quoted(word) }
 }
 
 fn text(told: &Told) -> String {

@@ -22,7 +22,7 @@ use crate::pipeline::Pipeline;
 use crate::plan::Plan;
 use crate::report::{Human, Json, Plain, Reporter};
 use crate::state::RunState;
-use crate::store::{Batch, Log, RunLock, Store, host_name};
+use crate::store::{Batch, Log, RunLock, Store, StoreError, host_name};
 
 /// A run about to be taken up by this process.
 pub struct Launch<'a> {
@@ -206,7 +206,9 @@ impl Launch<'_> {
         let entries = self.store.commit([own].into_iter().chain(handed_over).collect())?.swap_remove(0);
         drop(from);
         let seq = entries.last().map_or(state.seq, |entry| entry.seq);
-        let log = Log::open(self.store.folder(), &self.run, self.lock, seq)?;
+        // The run has begun by now: what is wrong from here on is its own, and resume goes on with it.
+        let begun = |e: StoreError| CliError::Engine { error: e.into(), run: self.run.clone() };
+        let log = Log::open(self.store.folder(), &self.run, self.lock, seq).map_err(begun)?;
         for entry in &entries {
             state.apply(entry).map_err(|e| CliError::Engine { error: e.into(), run: self.run.clone() })?;
             reporter.event(entry, &state);
@@ -233,8 +235,11 @@ impl Launch<'_> {
         let entry = Entry { seq: state.seq + 1, at, event: Event::PassStarted(Box::new(pass)) };
         state.apply(&entry).map_err(|e| CliError::Engine { error: e.into(), run: self.run.clone() })?;
         let world = world(self.store, &self.run, self.source, &self.reached, (self.plan, &state));
-        let verdicts = engine::explain::explain(world, &before, state, stop).await;
+        let verdicts = engine::explain::explain(world, &before, state, stop.clone()).await;
         self.reached.close().await;
+        if stop.is_cancelled() {
+            return Err(CliError::Ended { outcome: Outcome::Interrupted, run: self.run });
+        }
         super::explain::print(self.global, &self.run, &super::explain::Told { verdicts, orphaned, notes })
     }
 
@@ -248,6 +253,7 @@ impl Launch<'_> {
             text: None,
             orphaned: Vec::new(),
             notes: Vec::new(),
+            again: std::collections::BTreeMap::new(),
             selection: Selection::default(),
             usual: self.store.usual_durations(&self.plan.name, self.reached.target.key())?,
             steps,

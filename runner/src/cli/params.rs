@@ -74,7 +74,7 @@ impl Givers {
     pub fn environment_differs(&self, source: &Source) -> Vec<String> {
         let specs = source.specs();
         let differs = |(name, recorded): (&String, &RecordedParam)| {
-            let spec = specs.get(name)?;
+            let spec = specs.get(name).filter(|spec| !spec.secret)?;
             let (variable, text) =
                 spec.variables(name).into_iter().find_map(|v| Some((v.clone(), environment(&v)?)))?;
             let old = recorded.value.as_ref()?;

@@ -126,6 +126,10 @@ fn read_source(path: &str) -> Result<Source, CliError> {
 
 async fn reach(started: &RunStarted, wish: AwsWish, faults: Option<PathBuf>) -> Result<Reached, CliError> {
     match &started.target {
+        Target::Sandbox { world } if !Path::new(world).is_dir() => Err(CliError::refused(
+            format!("the run's sandbox world {world} is not here: another one would know nothing of what it made"),
+            "put the folder back in its place, then resume",
+        )),
         Target::Sandbox { world } => {
             let sandbox = SandboxWish { world: world.into(), speed: kept_speed(Path::new(world)), faults };
             Reached::sandbox(&sandbox, &wish).await

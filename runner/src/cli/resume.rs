@@ -7,6 +7,7 @@ use super::launch::{Beginning, Launch, refuse_missing_programs};
 use super::params::to_record;
 use super::recorded::{Again, Recorded};
 use super::source::state_folder;
+use crate::decide;
 use crate::event::PassStarted;
 use crate::state::Left;
 use crate::store::{Store, StoreError};
@@ -29,6 +30,7 @@ pub async fn run(global: &Global, args: ResumeArgs) -> Result<(), CliError> {
     let launch = Launch { global, pass: &args.pass, store: &store, run: id, lock, source: &source, plan, reached };
     let pass = PassStarted {
         text: (state.text() != Some(&*source.text)).then(|| source.text.clone()),
+        again: decide::again(&launch.plan, &selection),
         selection,
         orphaned,
         notes,

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use hprun_steps::StepError;
 use hprun_steps::step::{Foresight, Health};
+use hprun_steps::value::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
 use super::attempt::{Attempt, Probing};
 use super::prepare::{self, Prepared, Readiness};
-use crate::decide;
 use crate::event::Failure;
 use crate::state::{RunState, Status, Success};
 
@@ -71,15 +71,8 @@ pub enum Fate {
 /// `before` how it stood without.
 pub async fn explain(world: World, before: &RunState, state: RunState, stop: CancellationToken) -> Vec<Verdict> {
     let selection = state.pass.as_ref().map(|pass| pass.selection.clone()).unwrap_or_default();
-    let mut asker = Asker {
-        forced: decide::forced(&world.plan, &selection),
-        world: Arc::new(world),
-        before,
-        state,
-        open: BTreeSet::new(),
-        written: BTreeMap::new(),
-        stop,
-    };
+    let mut asker =
+        Asker { world: Arc::new(world), before, state, open: BTreeSet::new(), written: BTreeMap::new(), stop };
     let mut verdicts = Vec::new();
     for step in 0..asker.world.plan.steps.len() {
         let id = asker.world.plan.steps[step].spec.id.to_string();
@@ -91,6 +84,7 @@ pub async fn explain(world: World, before: &RunState, state: RunState, stop: Can
         } else {
             asker.fate(step, &id).await
         };
+        asker.take_in(&id, &fate);
         verdicts.push(Verdict { step: id, fate });
     }
     verdicts
@@ -101,7 +95,6 @@ struct Asker<'a> {
     before: &'a RunState,
     /// The run as it would be after the steps that were asked about.
     state: RunState,
-    forced: BTreeMap<usize, String>,
     /// Steps that would run, and whose outputs nobody can tell before.
     open: BTreeSet<String>,
     /// Files that steps would write.
@@ -119,35 +112,65 @@ impl Asker<'_> {
             .collect();
         if !unknown.is_empty() {
             self.open.insert(id.to_owned());
-            return match self.state.step(id).status {
-                Status::Held => Fate::Depends(unknown.into_iter().collect()),
-                Status::Waiting
-                | Status::Running
-                | Status::Retrying(_)
-                | Status::Succeeded
-                | Status::Reused
-                | Status::Skipped
-                | Status::Failed
-                | Status::Interrupted => Fate::Runs { why: self.not_done(id), changes: Vec::new() },
-            };
+            return self.depends(step, id, unknown.into_iter().collect());
         }
         let inputs = match prepare::evaluate(&self.world, &self.state, step) {
             Ok(Readiness::Skip(reason)) => return Fate::Skipped(reason),
             Ok(Readiness::Resolved(inputs)) => inputs,
             Err(error) => return self.unclear(id, error),
         };
-        let named = prepare::files(&self.world, step, &inputs);
-        let mut prepared = prepare::load(&self.world, step, inputs, &named);
-        for (path, bytes) in &self.written {
-            prepared.files.foresee(path, bytes);
-        }
-        prepared.given.files = prepared.files.digests();
+        let prepared = self.load(step, inputs);
         let because = match self.because(step, id, &prepared).await {
             Ok(None) => return Fate::Reused,
             Ok(Some(because)) => because,
             Err(error) => return self.unclear(id, error),
         };
         self.foresee(step, id, prepared, because).await
+    }
+
+    /// A step that takes something from steps of which nobody can tell before what they will hand on. What changed
+    /// besides is told, as far as it shows with what they handed on the last time.
+    fn depends(&self, step: usize, id: &str, on: Vec<String>) -> Fate {
+        let state = self.state.step(id);
+        if state.status != Status::Held {
+            return Fate::Runs { why: self.not_done(id), changes: Vec::new() };
+        }
+        let because = match (&state.again, prepare::evaluate(&self.world, &self.state, step)) {
+            (Some(asked), _) => vec![asked.clone()],
+            (None, Ok(Readiness::Resolved(inputs))) => prepare::reasons_to_run(state, &self.load(step, inputs)),
+            (None, Ok(Readiness::Skip(_)) | Err(_)) => Vec::new(),
+        };
+        if because.is_empty() { Fate::Depends(on) } else { Fate::Again { because, changes: Vec::new() } }
+    }
+
+    /// The files that the inputs name, as they would be by then.
+    fn load(&self, step: usize, inputs: Value) -> Prepared {
+        let named = prepare::files(&self.world, step, &inputs);
+        let mut prepared = prepare::load(&self.world, step, inputs, &named);
+        for (path, bytes) in &self.written {
+            prepared.files.foresee(path, bytes);
+        }
+        prepared.given.files = prepared.files.digests();
+        prepared
+    }
+
+    /// Makes the state what it would be after the step, for those that come after it.
+    fn take_in(&mut self, id: &str, fate: &Fate) {
+        let step = self.state.steps.entry(id.to_owned()).or_default();
+        match fate {
+            Fate::Reused => step.status = Status::Reused,
+            Fate::Trusted => {
+                step.success = step.success.take().or(step.former.take());
+                step.status = Status::Reused;
+            }
+            Fate::Skipped(_) => {
+                step.success = None;
+                step.status = Status::Skipped;
+            }
+            Fate::Again { .. } | Fate::Runs { .. } | Fate::Depends(_) => step.status = Status::Succeeded,
+            Fate::Refused { .. } | Fate::Unclear(_) => step.status = Status::Failed,
+            Fate::NotChosen => {}
+        }
     }
 
     /// Why the step would run; none if its result stands. Empty reasons: it was never done.
@@ -159,7 +182,7 @@ impl Asker<'_> {
         let Some(success) = state.success.as_ref().filter(|_| state.status == Status::Held) else {
             return Ok(Some(Vec::new()));
         };
-        if let Some(asked) = self.forced.get(&step) {
+        if let Some(asked) = &state.again {
             return Ok(Some(vec![asked.clone()]));
         }
         let because = prepare::reasons_to_run(state, prepared);

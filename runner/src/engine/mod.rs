@@ -53,8 +53,6 @@ pub struct Engine {
     verifying: BTreeSet<usize>,
     /// Steps with a try under way, and what tells each to stop.
     running: BTreeMap<usize, CancellationToken>,
-    /// Steps that a person asked to run again, and how it was asked.
-    forced: BTreeMap<usize, String>,
     /// The pauses before the next tries.
     pauses: Pauses,
     finishing: bool,
@@ -136,9 +134,7 @@ impl Engine {
     pub fn new(setup: Setup) -> Self {
         let Setup { world, state, log, reporter, max_parallel, stop } = setup;
         let (outbox, inbox) = mpsc::channel(64);
-        let selection = state.pass.as_ref().map(|pass| &pass.selection);
         Self {
-            forced: selection.map(|chosen| decide::forced(&world.plan, chosen)).unwrap_or_default(),
             standing: Standing::new(&world.plan, &state),
             world: Arc::new(world),
             record: Recorder::new(state, log, reporter),
@@ -218,11 +214,13 @@ impl Engine {
     /// Waits for the next thing to happen and deals with it.
     async fn listen(&mut self, is_pausing: bool) -> Result<(), EngineError> {
         let clock = self.world.clock.clone();
-        let shortest = self.pauses.shortest(&clock).filter(|_| is_pausing);
+        // A pause that has just ended is no longer open: then there is something to decide.
+        let shortest = self.pauses.shortest(&clock).unwrap_or_default();
         let timer = async {
-            match shortest {
-                Some(pause) => clock.sleep(pause).await,
-                None => std::future::pending().await,
+            if is_pausing {
+                clock.sleep(shortest).await;
+            } else {
+                std::future::pending().await
             }
         };
         tokio::select! {
@@ -329,7 +327,7 @@ impl Engine {
         if state.status != Status::Held || finally {
             return self.begin(step, *prepared, Vec::new()).await;
         }
-        let because = match self.forced.get(&step) {
+        let because = match &state.again {
             Some(asked) => vec![asked.clone()],
             None => prepare::reasons_to_run(state, &prepared),
         };

@@ -33,9 +33,10 @@ impl Pauses {
         self.0.remove(&step);
     }
 
-    /// How long the shortest pause still takes.
+    /// How long the shortest pause still takes, of those that are not over.
     pub fn shortest(&self, clock: &Clock) -> Option<Duration> {
-        self.0.values().map(|pause| pause.ends.saturating_sub(clock.elapsed())).min()
+        let elapsed = clock.elapsed();
+        self.0.values().filter(|pause| pause.ends > elapsed).map(|pause| pause.ends - elapsed).min()
     }
 
     /// The time that decisions go by: what has passed ends a pause, not what the wall's clock was set to meanwhile.
@@ -73,6 +74,7 @@ mod tests {
             assert_eq!(pauses.shortest(&clock), Some(Duration::from_secs(1)));
             passed.fetch_add(1_000_000, Ordering::SeqCst);
             assert!(pauses.now(&clock) >= until, "set to {set_to}: now");
+            assert_eq!(pauses.shortest(&clock), None, "nothing is waited for that is over");
             pauses.end(0);
             assert_eq!((pauses.shortest(&clock), pauses.now(&clock)), (None, clock.now()));
         }

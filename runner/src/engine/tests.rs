@@ -209,10 +209,16 @@ fn a_store_that_cannot_be_written_stops_the_run_where_it_stands() {
             );
             let other = rusqlite::Connection::open(bench.state_folder().database()).expect("the store is there");
             other.execute_batch(&full).expect("a trigger");
-            let steps = [step("a", "", "record: 1"), step("b", "", "")].concat();
+            let steps = [step("a", "", "record: 1, write: out"), step("b", "", "")].concat();
             let error = bench.try_pass(&steps).await.expect_err("the store is full").to_string();
             assert!(error.ends_with("cannot be written: disk is full"), "{error}");
             assert_eq!(bench.told().lines().last().unwrap_or_default(), last);
+            let done = bench.folder.path().join("out").exists();
+            assert_eq!(
+                done,
+                kind == "step-succeeded",
+                "{kind}: nothing is done that an event allows before it is on disk"
+            );
             other.execute_batch("DROP TRIGGER full").expect("the trigger is there");
             assert!(bench.pass(&steps).await.ends_with("Succeeded"), "resumed with room on the disk");
         }

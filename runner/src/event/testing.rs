@@ -37,6 +37,7 @@ pub fn pass_started() -> PassStarted {
         notes: Vec::new(),
         usual: BTreeMap::new(),
         steps: IndexMap::new(),
+        again: BTreeMap::new(),
         selection: Selection::default(),
     }
 }

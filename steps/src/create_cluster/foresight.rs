@@ -5,7 +5,7 @@ use aws_sdk_sagemaker::operation::describe_cluster::DescribeClusterOutput;
 use aws_sdk_sagemaker::types::ClusterStatus;
 
 use super::difference::{Difference, difference};
-use super::{CreateClusterOutputs, Work, fixed};
+use super::{CreateClusterOutputs, NOT_OURS_TO_DELETE, Work, fixed};
 use crate::cluster_config::request;
 use crate::context::{Origin, StepContext};
 use crate::error::{ErrorClass, StepError};
@@ -31,6 +31,11 @@ impl Work {
             Some(ClusterStatus::Failed | ClusterStatus::Rollingback) if origin == Origin::Made => {
                 let changes = vec![format!("the failed cluster {name} is deleted and made again")];
                 Ok(Foresight { changes, ..Foresight::default() })
+            }
+            Some(ClusterStatus::Failed) => {
+                let message = format!("the cluster {name}, which this run did not make, has failed");
+                let refusal = Some(StepError::refused(message).help(NOT_OURS_TO_DELETE));
+                Ok(Foresight { refusal, ..Foresight::default() })
             }
             Some(ClusterStatus::Deleting) => {
                 let changes = vec![format!("the cluster {name} is made when the old one is gone")];

@@ -28,6 +28,10 @@ use doubt::{Doubt, is_not_there_yet};
 /// How long what was just made elsewhere (a role, a cluster) may stay unseen, in the service's time.
 const SETTLES_WITHIN: Duration = Duration::from_secs(120);
 
+/// What to do about a failed cluster of somebody else's.
+const NOT_OURS_TO_DELETE: &str =
+    "a failed cluster cannot be updated and hprun deletes none that it did not make: delete it, then resume";
+
 /// Most updates that one attempt sends: more would mean that AWS never shows what was asked for.
 const MOST_UPDATES: u32 = 3;
 
@@ -351,8 +355,7 @@ impl Work {
     ) -> Result<Turn, StepError> {
         if origin != Origin::Made {
             let error = hyperpod::failure::explain_cluster(cx, current).await;
-            let help = "a failed cluster cannot be updated and hprun deletes none that it did not make: delete it, then resume";
-            return Err(StepError { class: ErrorClass::Refused, ..error.help(help) });
+            return Err(StepError { class: ErrorClass::Refused, ..error.help(NOT_OURS_TO_DELETE) });
         }
         cx.progress(format!("the cluster {} of this run failed: deleting it to make it again", self.name));
         let request = json!({ "ClusterName": self.name, "ClusterArn": arn });

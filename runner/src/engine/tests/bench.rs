@@ -261,7 +261,8 @@ impl Bench {
     fn pass_started(&self, plan: &Plan) -> Event {
         match pass_over(plan) {
             Event::PassStarted(pass) => {
-                Event::PassStarted(Box::new(PassStarted { selection: self.selection.clone(), ..*pass }))
+                let again = crate::decide::again(plan, &self.selection);
+                Event::PassStarted(Box::new(PassStarted { again, selection: self.selection.clone(), ..*pass }))
             }
             other => panic!("no pass begins with {other:?}"),
         }

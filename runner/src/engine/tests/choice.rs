@@ -47,6 +47,21 @@ fn from_runs_a_step_and_all_that_need_it_again_and_no_other() {
 }
 
 #[test]
+fn what_was_asked_for_is_done_by_a_later_pass_if_this_one_does_not_come_to_it() {
+    check_time(async {
+        let bench = Bench { max_parallel: 1, ..Bench::new() };
+        bench.pass(&steps("x")).await;
+        let failing = steps("x").replace("say: same, heed", "say: same, fail: 9, heed");
+        let bench = Bench { selection: from("b"), ..bench };
+        assert!(bench.pass(&failing).await.contains("b has failed"));
+        let bench = Bench { selection: Selection::default(), ..bench };
+        let told = bench.pass(&steps("x")).await;
+        assert!(told.contains("d begins 2: asked for by --from b"), "{told}");
+        assert!(!bench.pass(&steps("x")).await.contains("begins"), "it is done once");
+    });
+}
+
+#[test]
 fn only_runs_one_step_on_what_the_others_did_and_the_run_goes_on_later() {
     check_time(async {
         let bench = Bench { max_parallel: 1, ..Bench::new() };
@@ -79,6 +94,9 @@ fn a_step_that_is_trusted_is_not_looked_at_even_if_it_failed() {
         pass ends: Succeeded
         Succeeded
         "#);
+        let bench = Bench { selection: Selection::default(), ..bench };
+        let told = bench.pass(&failing).await;
+        assert!(told.starts_with("a begins 2\n"), "what never ended well is not taken as done for ever: {told}");
     });
 }
 
@@ -125,6 +143,11 @@ fn what_cannot_be_told_before_and_what_would_be_refused_is_said_so() {
         c: Reused
         d: Depends(["b"])
         "#);
+        let told = bench.explained(&steps("what?").replace("say: same", "say: else")).await;
+        assert!(
+            told.contains("b: Again { because: [\"say: \\\"same\\\" → \\\"else\\\"\"]"),
+            "known edits are told: {told}"
+        );
         let told = bench.explained(&steps("no!")).await;
         assert!(told.starts_with("a: Refused { because: [\"say: \\\"x\\\" → \\\"no!\\\"\"]"), "{told}");
         bench.write("probe-c", "fail");

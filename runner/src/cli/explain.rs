@@ -43,8 +43,9 @@ pub fn print(global: &Global, run: &str, told: &Told) -> Result<(), CliError> {
 /// The command that was typed, without `--explain` and with the run's whole id.
 fn without_explain(run: &str) -> String {
     let typed = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    // What begins like the id is the id, as it was typed.
-    let words = typed.filter(|word| word != "--explain" && !(run.starts_with(word.as_str()) && !word.is_empty()));
+    // What begins like the id is the id, as it was typed; a single digit is some option's value.
+    let is_id = |word: &str| word.len() > 3 && run.starts_with(word);
+    let words = typed.filter(|word| word != "--explain" && !is_id(word));
     let mut command = vec!["hprun".to_owned()];
     let mut named = false;
     for word in words {

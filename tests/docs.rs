@@ -7,7 +7,7 @@ use std::process::Command;
 const RENEW: &str = "scripts/docs";
 
 /// The commands whose help makes up docs/cli.md, in the order of the page.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "run",
     "resume",
     "rerun",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 16] = [
     "import",
     "steps",
     "schema",
+    "explain",
     "graph",
     "sandbox",
     "eks-token",
@@ -50,6 +51,11 @@ fn check(page: &str, expected: &str) {
 
 fn step_types() -> Vec<String> {
     hprun(&["steps"]).lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_finding_is_on_its_page() {
+    check("findings.md", &hprun(&["explain", "--markdown"]));
 }
 
 #[test]

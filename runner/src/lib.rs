@@ -2,6 +2,7 @@
 //! The library never prints and never exits: that is the command line's.
 
 pub mod cli;
+pub mod codes;
 pub mod decide;
 pub mod diagnostic;
 mod document;

@@ -57,11 +57,116 @@ pub enum Partial {
     /// A scalar (or an empty place) whose value is known.
     Known(Value, Place),
     /// An expression whose value is only known when the step starts.
-    Unknown(ValueType, Place),
+    Unknown(Hole, Place),
     /// A sequence.
     List(Vec<Partial>, Place),
     /// A mapping; each key has its own place.
     Map(IndexMap<String, (Place, Partial)>, Place),
+}
+
+/// What is known of a value that is not known yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hole {
+    /// Its type, as far as it is known.
+    pub of: ValueType,
+    /// Its text, piece by piece: two holes of the same pieces will have the same text.
+    pub text: Text,
+}
+
+impl Hole {
+    /// A value of this type of which nothing else is known.
+    pub fn of(of: ValueType) -> Self {
+        Self { of, text: Text::default() }
+    }
+
+    /// The text that comes from `source`, such as `steps.infra.outputs.s3_bucket`.
+    pub fn from(of: ValueType, source: impl Into<String>) -> Self {
+        Self { of, text: Text(vec![Piece::From(source.into())]) }
+    }
+}
+
+/// A text before the run: pieces that are known, and pieces that come from somewhere. Without pieces nothing is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Text(pub Vec<Piece>);
+
+/// A piece of a [`Text`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Piece {
+    /// These characters.
+    Known(String),
+    /// What this will give, such as `steps.infra.outputs.s3_bucket`: the same each time it is named in a run.
+    From(String),
+}
+
+impl Text {
+    /// A text that is known.
+    pub fn known(text: impl Into<String>) -> Self {
+        Self(vec![Piece::Known(text.into())])
+    }
+
+    /// Whether nothing is known of it.
+    pub fn is_unknown(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The text, if all of it is known.
+    pub fn as_known(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Piece::Known(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The known characters that it begins with.
+    pub fn beginning(&self) -> &str {
+        match self.0.first() {
+            Some(Piece::Known(text)) => text,
+            Some(Piece::From(_)) | None => "",
+        }
+    }
+
+    /// This text with another behind it; unknown if either is.
+    #[must_use]
+    pub fn then(mut self, other: Self) -> Self {
+        if self.is_unknown() || other.is_unknown() {
+            return Self::default();
+        }
+        for piece in other.0 {
+            match (self.0.last_mut(), piece) {
+                (Some(Piece::Known(end)), Piece::Known(more)) => end.push_str(&more),
+                (_, piece) => self.0.push(piece),
+            }
+        }
+        self
+    }
+
+    /// This text without these known characters at its beginning.
+    pub fn without_beginning(&self, beginning: &str) -> Option<Self> {
+        let rest = self.beginning().strip_prefix(beginning)?;
+        let known = (!rest.is_empty()).then(|| Piece::Known(rest.to_owned()));
+        Some(Self(known.into_iter().chain(self.0.iter().skip(1).cloned()).collect()))
+    }
+
+    /// The text before the first `mark` among its known characters, and what follows the mark.
+    pub fn split_once(&self, mark: char) -> Option<(Self, Self)> {
+        let at = self.0.iter().position(|piece| matches!(piece, Piece::Known(text) if text.contains(mark)))?;
+        let Piece::Known(text) = &self.0[at] else { return None };
+        let (before, after) = text.split_once(mark)?;
+        let known = |text: &str| (!text.is_empty()).then(|| Piece::Known(text.to_owned()));
+        let before = self.0[..at].iter().cloned().chain(known(before)).collect();
+        let after = known(after).into_iter().chain(self.0[at + 1..].iter().cloned()).collect();
+        Some((Self(before), Self(after)))
+    }
+}
+
+impl std::fmt::Display for Text {
+    /// What is not known stands as `{{ … }}`, as its author wrote it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|piece| match piece {
+            Piece::Known(text) => f.write_str(text),
+            Piece::From(source) => write!(f, "{{{{ {source} }}}}"),
+        })
+    }
 }
 
 impl Partial {
@@ -88,6 +193,29 @@ impl Partial {
         }
     }
 
+    /// Its text, as far as it is known; none for what is no text.
+    pub fn text(&self) -> Option<Text> {
+        match self {
+            Self::Known(Value::String(text), _) => Some(Text::known(text.clone())),
+            Self::Unknown(hole, _) if matches!(hole.of, ValueType::String | ValueType::Any) => Some(hole.text.clone()),
+            Self::Known(..) | Self::Unknown(..) | Self::List(..) | Self::Map(..) => None,
+        }
+    }
+
+    /// The same value as if all of it stood at `place`.
+    #[must_use]
+    pub fn at(&self, place: Place) -> Self {
+        match self {
+            Self::Known(value, _) => Self::Known(value.clone(), place),
+            Self::Unknown(hole, _) => Self::Unknown(hole.clone(), place),
+            Self::List(items, _) => Self::List(items.iter().map(|item| item.at(place)).collect(), place),
+            Self::Map(entries, _) => Self::Map(
+                entries.iter().map(|(key, (_, value))| (key.clone(), (place, value.at(place)))).collect(),
+                place,
+            ),
+        }
+    }
+
     /// The text of the entry `key`, where both are known.
     pub fn str_at(&self, key: &str) -> Option<&str> {
         self.get(key).and_then(Self::as_str)
@@ -110,7 +238,7 @@ impl Partial {
     /// The type, as far as it is known.
     pub fn value_type(&self) -> ValueType {
         match self {
-            Self::Unknown(of, _) => *of,
+            Self::Unknown(hole, _) => hole.of,
             Self::List(..) => ValueType::List,
             Self::Map(..) => ValueType::Map,
             Self::Known(value, _) => match value {
@@ -142,67 +270,6 @@ impl Partial {
             | Value::String(_)
             | Value::Secret(_) => Self::Known(value.clone(), nowhere),
         }
-    }
-}
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// The run goes on; a person should know.
-    Warning,
-    /// Nothing is run.
-    Error,
-}
-
-/// Where a finding points.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum At {
-    /// A place in the pipeline file.
-    Pipeline(Place),
-    /// A place in a file that the step reads: the path as the step spelled it, and a byte range in it.
-    File {
-        /// As spelled in the inputs.
-        path: String,
-        /// Byte range in that file.
-        place: Place,
-    },
-}
-
-/// Something wrong that is known before the run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// Where it is.
-    pub at: At,
-    /// What is wrong: lower case, no full stop.
-    pub message: String,
-    /// What to write instead.
-    pub help: Option<String>,
-}
-
-impl Finding {
-    /// An error at a place of the pipeline file.
-    pub fn error(place: Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, at: At::Pipeline(place), message: message.into(), help: None }
-    }
-
-    /// A warning at a place of the pipeline file.
-    pub fn warning(place: Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(place, message) }
-    }
-
-    /// An error in a file that a step reads.
-    pub fn in_file(path: impl Into<String>, place: Place, message: impl Into<String>) -> Self {
-        let at = At::File { path: path.into(), place };
-        Self { severity: Severity::Error, at, message: message.into(), help: None }
-    }
-
-    /// The same finding with advice.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
     }
 }
 

@@ -11,8 +11,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::context::StepContext;
 use crate::error::{ErrorClass, StepError};
+use crate::fact::Fact;
 use crate::files::{FileInput, Files};
-use crate::partial::{Finding, Partial, ValueType};
+use crate::finding::Finding;
+use crate::partial::{Partial, ValueType};
 use crate::program::Program;
 use crate::value::Value;
 
@@ -46,6 +48,16 @@ pub trait Step: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
     /// The outputs that a step with these inputs declares.
     fn outputs(_inputs: &Partial, _files: &Files) -> DeclaredOutputs {
         declared_outputs::<Self::Outputs>()
+    }
+
+    /// The outputs of a step with these inputs, as far as they are known before the run. What is left out is unknown.
+    fn foreseen(_inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {
+        IndexMap::new()
+    }
+
+    /// What a step with these inputs brings to other steps, or needs from them.
+    fn facts(_inputs: &Partial, _files: &Files) -> Vec<Fact> {
+        Vec::new()
     }
 
     /// The programs of this machine that a step with these inputs runs; relative paths start at `base`.
@@ -123,6 +135,10 @@ pub struct StepType {
     pub files: fn(&Partial) -> Vec<FileInput>,
     /// [`Step::check`]
     pub check: fn(&Partial, &Files) -> Vec<Finding>,
+    /// [`Step::foreseen`]
+    pub foreseen: fn(&Partial, &Files) -> IndexMap<String, Partial>,
+    /// [`Step::facts`]
+    pub facts: fn(&Partial, &Files) -> Vec<Fact>,
     /// [`Step::programs`]
     pub programs: fn(&Partial, &Path) -> Vec<Program>,
     /// [`Step::outputs`]
@@ -147,6 +163,8 @@ impl StepType {
             output_schema: schema_of::<T::Outputs>,
             files: T::files,
             check: T::check,
+            foreseen: T::foreseen,
+            facts: T::facts,
             programs: T::programs,
             outputs: T::outputs,
             run: run_erased::<T>,

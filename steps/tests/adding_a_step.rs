@@ -5,7 +5,8 @@ mod support;
 use hprun_steps::aws_error::explain;
 use hprun_steps::context::{Intent, Origin, StepContext};
 use hprun_steps::error::{ErrorClass, StepError};
-use hprun_steps::partial::{Finding, Partial};
+use hprun_steps::finding::{Code, Finding};
+use hprun_steps::partial::Partial;
 use hprun_steps::step::{Health, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,15 @@ pub struct Stored {
     pub name: String,
 }
 
+/// The kind of mistake that `check` finds; it belongs into a section of `steps/src/codes`.
+static NO_SLASH: Code = Code {
+    number: 899,
+    title: "the name of a parameter has no slash",
+    cause: "Parameters that do not begin with a slash cannot be sorted into folders.",
+    example: "name: cluster",
+    cure: "Begin it with a slash: /hyperpod/cluster.",
+};
+
 impl Step for PutParameter {
     const TYPE: &'static str = "put-parameter";
     const SUMMARY: &'static str = "Store a text in an SSM parameter";
@@ -45,7 +55,8 @@ impl Step for PutParameter {
 
     fn check(inputs: &Partial, _: &hprun_steps::files::Files) -> Vec<Finding> {
         let wrong = inputs.get("name").filter(|name| name.as_str().is_some_and(|text| !text.starts_with('/')));
-        wrong.map(|name| Finding::error(name.place(), "`name` must begin with a slash")).into_iter().collect()
+        let finding = |name: &Partial| Finding::error(&NO_SLASH, name.place(), "`name` must begin with a slash");
+        wrong.map(finding).into_iter().collect()
     }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<Stored, StepError> {

@@ -15,7 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
     override_usage = "hprun [OPTIONS] FILE\n       hprun [OPTIONS] COMMAND",
     after_help = "Run a pipeline:      run, resume, rerun, check, plan        (hprun FILE is hprun run FILE)\n\
                   Look at runs:        runs, show, outputs, export, import\n\
-                  Write pipelines:     steps, schema, graph\n\
+                  Write pipelines:     steps, schema, explain, graph\n\
                   Plumbing:            sandbox, eks-token, completions\n\n\
                   Exit codes: 0 done, 1 a step failed (resume), 2 usage or invalid pipeline, 3 refused (nothing done),\n\
                   130 interrupted (resume), 70 a bug in hprun."
@@ -53,7 +53,7 @@ pub enum Output {
     Auto,
     /// Plain lines with time stamps
     Plain,
-    /// One JSON event a line, on stdout
+    /// One JSON event a line, on stdout; of `check` a list of findings
     Json,
 }
 
@@ -67,7 +67,7 @@ pub enum Command {
     /// Run a recorded run anew; what the old run made passes to the new one
     Rerun(RerunArgs),
     /// Say everything that is wrong with a pipeline, without touching anything
-    Check(FileArgs),
+    Check(CheckArgs),
     /// Show what a run would do, offline: order, inputs, and why each step would run
     Plan(PlanArgs),
     /// List the runs
@@ -84,6 +84,8 @@ pub enum Command {
     Steps(StepsArgs),
     /// Print the JSON Schema of the pipeline file, for editors
     Schema,
+    /// Say what a code such as HP0123 means: cause, example, cure
+    Explain(ExplainArgs),
     /// Draw a pipeline
     Graph(GraphArgs),
     /// Serve a stand-in for AWS and Kubernetes, for other programs
@@ -104,6 +106,17 @@ pub struct FileArgs {
     /// Values for params.
     #[command(flatten)]
     pub params: ParamArgs,
+}
+
+/// What `check` takes.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// The pipeline.
+    #[command(flatten)]
+    pub pipeline: FileArgs,
+    /// Also write the findings as SARIF, for code scanning; - is stdout
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub sarif: Option<PathBuf>,
 }
 
 /// Values for params.
@@ -286,6 +299,17 @@ pub struct StepsArgs {
     pub step_type: Option<String>,
     /// Print the list as Markdown too, as a page that links to the others (a page always is Markdown)
     #[arg(long)]
+    pub markdown: bool,
+}
+
+/// What `explain` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// The code of a finding, such as HP0123 [default: list them all]
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
+    /// Print all of them as Markdown
+    #[arg(long, conflicts_with = "code")]
     pub markdown: bool,
 }
 

@@ -111,9 +111,8 @@ pub fn aws_wish(source: &Source, pipeline: &Pipeline, params: &IndexMap<String, 
     let scope = Scope { params, steps: &|_| None, run: &run };
     let text = |tree: &Option<crate::expr::Tree>| -> Result<Option<String>, CliError> {
         let Some(tree) = tree else { return Ok(None) };
-        let wrong = |e: crate::expr::ExprError| {
-            CliError::Invalid(source.render(&[crate::diagnostic::Diagnostic::error(e.place, e.message)]))
-        };
+        let wrong =
+            |e: crate::expr::ExprError| CliError::Invalid(source.render(&[crate::diagnostic::Diagnostic::from(e)]));
         match tree.resolve(&scope).map_err(wrong)? {
             Value::Null => Ok(None),
             Value::String(text) => Ok(Some(text).filter(|text| !text.is_empty())),
@@ -134,8 +133,8 @@ pub fn aws_wish(source: &Source, pipeline: &Pipeline, params: &IndexMap<String, 
 
 /// A program that a step will need and this machine does not have is told now, not after half of the run.
 pub fn refuse_missing_programs(source: &Source, plan: &Plan) -> Result<(), CliError> {
-    let (any, none) = (|_: &str| ValueType::Any, |_: &str, _: &str| ValueType::Any);
-    let scope = KnownScope { params: &plan.params.values, param_type: &any, output_type: &none };
+    let (any, none) = (|_: &str| ValueType::Any, |_: &str| None);
+    let scope = KnownScope { params: &plan.params.values, param_type: &any, outputs: &none };
     for step in plan.steps.iter().filter(|step| step.spec.when.is_none()) {
         let programs = (step.spec.step_type.programs)(&step.spec.with.partial(&scope), &source.base);
         if let Some(missing) = programs.iter().find(|program| !program.is_there()) {

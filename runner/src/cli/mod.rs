@@ -4,6 +4,7 @@
 mod args;
 mod check;
 mod choice;
+mod codes;
 mod completions;
 mod confirm;
 mod eks_token;
@@ -89,6 +90,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Import(args) => import::run(global, &args),
         Command::Steps(args) => steps::run(global, &args),
         Command::Schema => schema::run(),
+        Command::Explain(args) => codes::run(global, &args),
         Command::Graph(args) => graph::run(global, &args),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => block_on(sandbox::run(args)),

@@ -65,12 +65,9 @@ struct Planned {
 impl Planned {
     fn of(plan: &Plan, i: usize, specs: &ParamSpecs, state: Option<&RunState>) -> Self {
         let step = &plan.steps[i];
-        let output_type = |id: &str, name: &str| {
-            let from = plan.index(id).map(|i| &plan.steps[i].spec.outputs);
-            from.and_then(|outputs| outputs.get(name)).map_or(ValueType::Any, |output| output.value_type)
-        };
+        let outputs = |id: &str| plan.index(id).map(|i| &plan.steps[i].spec.foreseen);
         let param_type = |name: &str| specs.get(name).map_or(ValueType::Any, ParamSpec::value_type);
-        let scope = KnownScope { params: &plan.params.values, param_type: &param_type, output_type: &output_type };
+        let scope = KnownScope { params: &plan.params.values, param_type: &param_type, outputs: &outputs };
         let partial = step.spec.with.partial(&scope);
         let when = step.spec.when.is_some();
         let why = match state.map(|state| state.step(step.spec.id.as_str())) {
@@ -126,7 +123,7 @@ impl Planned {
 fn shown(partial: &Partial) -> serde_json::Value {
     match partial {
         Partial::Known(value, _) => value.to_record(),
-        Partial::Unknown(of, _) => format!("({} known at run time)", of.word()).into(),
+        Partial::Unknown(hole, _) => format!("({} known at run time)", hole.of.word()).into(),
         Partial::List(items, _) => items.iter().map(shown).collect(),
         Partial::Map(entries, _) => {
             serde_json::Value::Object(entries.iter().map(|(key, (_, value))| (key.clone(), shown(value))).collect())

@@ -10,7 +10,8 @@ use indexmap::IndexMap;
 
 use super::args::Global;
 use super::{CliError, print};
-use crate::diagnostic::{self, Diagnostic};
+use crate::codes::file as codes;
+use crate::diagnostic::{self, Diagnostic, File};
 use crate::params::ParamSpecs;
 use crate::pipeline::{self, Authored, KnownParams, Pipeline};
 use crate::store::{StateFolder, Store};
@@ -33,13 +34,15 @@ impl Source {
     pub fn read(path: &Path) -> Result<Self, CliError> {
         let shown = path.display().to_string();
         let bytes = std::fs::read(path).map_err(CliError::io(format!("read the pipeline {shown}")))?;
-        let text = String::from_utf8(bytes).map_err(|e| CliError::Usage {
-            message: format!("{shown} is not UTF-8 text (byte {})", e.utf8_error().valid_up_to()),
-            help: Some("save it as UTF-8".to_owned()),
-        })?;
         let full = path.canonicalize().map_err(CliError::io(format!("read the pipeline {shown}")))?;
         let base = full.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
-        let authored = pipeline::read(&text);
+        let (text, authored) = match String::from_utf8(bytes) {
+            Ok(text) => {
+                let authored = pipeline::read(&text);
+                (text, authored)
+            }
+            Err(e) => (String::from_utf8_lossy(e.as_bytes()).into_owned(), Err(vec![not_text(&e)])),
+        };
         Ok(Self { shown, path: full, base, text, authored })
     }
 
@@ -53,9 +56,13 @@ impl Source {
         self.authored.as_ref().map(|authored| authored.params.clone()).unwrap_or_default()
     }
 
-    /// The pipeline, if it is sound as far as can be known with these params; warnings go to stderr. `more` are
-    /// findings from elsewhere (the params) that belong into the same report.
-    pub fn check(&self, known: &IndexMap<String, Value>, more: Vec<Diagnostic>) -> Result<Pipeline, CliError> {
+    /// The pipeline, if it is sound as far as can be known with these params, and all that was found, in the order of the
+    /// file. `more` are findings from elsewhere (the params) that belong into the same report.
+    pub fn examine(
+        &self,
+        known: &IndexMap<String, Value>,
+        more: Vec<Diagnostic>,
+    ) -> (Option<Pipeline>, Vec<Diagnostic>) {
         let load = |inputs: &[_]| Files::load(&self.base, inputs);
         let known = KnownParams { values: known.clone() };
         // The check repeats what the reading found, in the order of the file.
@@ -67,14 +74,24 @@ impl Source {
             },
         };
         found.extend(more);
-        match sound {
-            Some(pipeline) if !found.iter().any(Diagnostic::is_error) => {
+        (sound, found)
+    }
+
+    /// The pipeline, if it is sound; warnings go to stderr.
+    pub fn check(&self, known: &IndexMap<String, Value>, more: Vec<Diagnostic>) -> Result<Pipeline, CliError> {
+        match self.examine(known, more) {
+            (Some(pipeline), found) if !found.iter().any(Diagnostic::is_error) => {
                 if !found.is_empty() {
                     print::note(self.render(&found));
                 }
                 Ok(pipeline)
             }
-            Some(_) | None => Err(CliError::Invalid(self.render(&found))),
+            (_, found) => {
+                let errors = found.iter().filter(|d| d.is_error()).count();
+                let plural = if errors == 1 { "" } else { "s" };
+                let text = format!("{}\n{}: {errors} error{plural}\n", self.render(&found), self.shown);
+                Err(CliError::Invalid(text))
+            }
         }
     }
 
@@ -82,14 +99,16 @@ impl Source {
     pub fn render(&self, found: &[Diagnostic]) -> String {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let width = if std::io::stderr().is_terminal() { usize::from(console::Term::stderr().size().1) } else { 100 };
-        let mut text = diagnostic::render(found, (&self.shown, &self.text), colour, width);
-        let errors = found.iter().filter(|d| d.is_error()).count();
-        if errors > 0 {
-            let plural = if errors == 1 { "" } else { "s" };
-            text.push_str(&format!("\n{}: {errors} error{plural}\n", self.shown));
-        }
-        text
+        diagnostic::render(found, (&self.shown, &self.text), colour, width)
     }
+}
+
+fn not_text(error: &std::string::FromUtf8Error) -> Diagnostic {
+    let bytes = error.as_bytes();
+    let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    let help = if utf16 { "it begins like UTF-16: save it as UTF-8" } else { "save it as UTF-8" };
+    let message = format!("the file is not UTF-8 text (byte {})", error.utf8_error().valid_up_to());
+    Diagnostic { file: File::Pipeline, ..Diagnostic::nowhere(&codes::NOT_TEXT, message) }.help(help)
 }
 
 /// The state folder that the command line, the environment or XDG names.

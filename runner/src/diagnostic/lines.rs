@@ -1,11 +1,13 @@
 //! Byte offsets as lines and columns.
 //! Knows nothing of what stands in the text.
 
+use std::rc::Rc;
+
 /// Where each line of a text starts: built once, asked often.
 #[derive(Clone, Debug)]
 pub struct Lines<'a> {
     text: &'a str,
-    starts: Vec<usize>,
+    starts: Rc<Vec<usize>>,
 }
 
 /// A line and a column, both counted from 1; the column in characters.
@@ -21,7 +23,17 @@ impl<'a> Lines<'a> {
     /// The lines of `text`.
     pub fn of(text: &'a str) -> Self {
         let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { text, starts: std::iter::once(0).chain(after_breaks).collect() }
+        Self::with_starts(text, Rc::new(std::iter::once(0).chain(after_breaks).collect()))
+    }
+
+    /// The lines of `text`, which start where they were found to start.
+    pub(super) fn with_starts(text: &'a str, starts: Rc<Vec<usize>>) -> Self {
+        Self { text, starts }
+    }
+
+    /// Where each line starts.
+    pub(super) fn starts(&self) -> Rc<Vec<usize>> {
+        Rc::clone(&self.starts)
     }
 
     /// The line (from 0) that holds the byte `offset`; the last line for anything beyond the text.

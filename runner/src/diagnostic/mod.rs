@@ -1,20 +1,29 @@
 //! What is wrong with a text that a person wrote: where, why, and what to write instead.
 //! Knows nothing of pipelines; says nothing by itself: [`render`] and [`to_json`] give text to whoever prints it.
 
+mod json;
 mod lines;
 mod render;
+mod sarif;
+mod sources;
 
 use std::sync::Arc;
 
 use hprun_steps::files::Files;
-use hprun_steps::partial::{At, Finding, Place, Severity};
+use hprun_steps::finding::{At, Code, Finding, Severity};
+use hprun_steps::partial::Place;
 
+pub use json::to_json;
 pub use lines::{Lines, Position};
-pub use render::{render, to_json};
+pub use render::render;
+pub use sarif::to_sarif;
+pub(crate) use sources::Sources;
 
 /// One thing that is wrong, or that a person should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// Which kind of mistake it is.
+    pub code: &'static Code,
     /// How bad it is.
     pub severity: Severity,
     /// The text that it is about.
@@ -25,8 +34,19 @@ pub struct Diagnostic {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
-    /// Other places in the same text that explain it, each with a few words.
-    pub related: Vec<(Place, String)>,
+    /// Other places that explain it.
+    pub related: Vec<Related>,
+}
+
+/// A place that explains a diagnostic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Related {
+    /// The text that it is in.
+    pub file: File,
+    /// Where in that text.
+    pub place: Place,
+    /// What is there, in a few words.
+    pub words: String,
 }
 
 /// The text that a diagnostic is about.
@@ -47,8 +67,9 @@ pub enum File {
 
 impl Diagnostic {
     /// An error at a place of the pipeline file.
-    pub fn error(place: Place, message: impl Into<String>) -> Self {
+    pub fn error(code: &'static Code, place: Place, message: impl Into<String>) -> Self {
         Self {
+            code,
             severity: Severity::Error,
             file: File::Pipeline,
             place,
@@ -59,13 +80,13 @@ impl Diagnostic {
     }
 
     /// A warning at a place of the pipeline file.
-    pub fn warning(place: Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(place, message) }
+    pub fn warning(code: &'static Code, place: Place, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, place, message) }
     }
 
     /// An error that no file holds.
-    pub fn nowhere(message: impl Into<String>) -> Self {
-        Self { file: File::Nowhere, ..Self::error(Place::default(), message) }
+    pub fn nowhere(code: &'static Code, message: impl Into<String>) -> Self {
+        Self { file: File::Nowhere, ..Self::error(code, Place::default(), message) }
     }
 
     /// The same with advice.
@@ -82,34 +103,36 @@ impl Diagnostic {
         self
     }
 
-    /// The same, pointing at one more place.
+    /// The same, pointing at one more place of the same text.
     #[must_use]
     pub fn related(mut self, place: Place, words: impl Into<String>) -> Self {
-        self.related.push((place, words.into()));
+        self.related.push(Related { file: self.file.clone(), place, words: words.into() });
         self
     }
 
     /// What a step type found, with the text of the file that it found it in.
     pub fn from_finding(finding: Finding, files: &Files) -> Self {
-        let (file, place) = match finding.at {
-            At::Pipeline(place) => (File::Pipeline, place),
-            At::File { path, place } => {
-                let text = files.text(&path).ok().map(Arc::from);
-                (File::Other { path, text }, place)
-            }
-        };
-        Self {
-            severity: finding.severity,
-            file,
-            place,
-            message: finding.message,
-            help: finding.help,
-            related: Vec::new(),
-        }
+        let Finding { code, severity, at, message, help, related } = finding;
+        let (file, place) = locate(at, files);
+        let related = related.into_iter().map(|(at, words)| {
+            let (file, place) = locate(at, files);
+            Related { file, place, words }
+        });
+        Self { code, severity, file, place, message, help, related: related.collect() }
     }
 
     /// Whether it keeps the pipeline from running.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+}
+
+fn locate(at: At, files: &Files) -> (File, Place) {
+    match at {
+        At::Pipeline(place) => (File::Pipeline, place),
+        At::File { path, place } => {
+            let text = files.text(&path).ok().map(Arc::from);
+            (File::Other { path, text }, place)
+        }
     }
 }

@@ -1,13 +1,15 @@
-//! Diagnostics as a person sees them (the look of rustc) and as a program reads them (JSON).
+//! Diagnostics as a person sees them: the look of rustc.
 //! Knows nothing of terminals: colour and width are handed in.
 
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
-use hprun_steps::partial::{Place, Severity};
+use hprun_steps::finding::Severity;
+use hprun_steps::partial::Place;
 
 use super::lines::{Lines, floor_char_boundary};
-use super::{Diagnostic, File};
+use super::sources::{Source, Sources};
+use super::{Diagnostic, Related};
 
 /// Lines that one excerpt may span: places farther apart are shown as excerpts of their own.
 const LONGEST_EXCERPT: usize = 60;
@@ -16,87 +18,47 @@ const LONGEST_EXCERPT: usize = 60;
 /// the pipeline file, `width` the columns of the terminal.
 pub fn render(diagnostics: &[Diagnostic], pipeline: (&str, &str), colour: bool, width: usize) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.term_width(width);
-    let lines = Lines::of(pipeline.1);
-    let mut out = String::new();
-    for diagnostic in diagnostics {
-        if !out.is_empty() {
-            out.push_str("\n\n");
+    let sources = Sources::new(pipeline);
+    let rendered: Vec<String> = diagnostics.iter().map(|one| render_one(one, &sources, &renderer)).collect();
+    rendered.join("\n\n")
+}
+
+fn render_one(diagnostic: &Diagnostic, sources: &Sources<'_>, renderer: &Renderer) -> String {
+    let code = diagnostic.code.to_string();
+    let title = level(diagnostic.severity).primary_title(diagnostic.message.as_str()).id(code.as_str());
+    let (path, text, lines) = match sources.of(&diagnostic.file) {
+        Some(Source { path, text: Some((text, lines)) }) => (path, text, lines),
+        Some(Source { path, text: None }) => {
+            return renderer.render(&groups(title.element(Origin::path(path)), diagnostic));
         }
-        out.push_str(&match &diagnostic.file {
-            File::Pipeline => render_one(diagnostic, Some((pipeline.0, pipeline.1, &lines)), &renderer),
-            File::Other { path, text: Some(text) } => {
-                render_one(diagnostic, Some((path, text, &Lines::of(text))), &renderer)
-            }
-            File::Other { path, text: None } => {
-                let title = level(diagnostic.severity).primary_title(diagnostic.message.as_str());
-                renderer.render(&groups(title.element(Origin::path(path.as_str())), diagnostic))
-            }
-            File::Nowhere => render_one(diagnostic, None, &renderer),
-        });
-    }
-    out
-}
-
-/// The diagnostics as a JSON list: severity, message, help, file, line, column, end, related.
-pub fn to_json(diagnostics: &[Diagnostic], pipeline: (&str, &str)) -> serde_json::Value {
-    let lines = Lines::of(pipeline.1);
-    let range = |lines: &Lines<'_>, place: Place| {
-        let (start, end) = (lines.position(place.start as usize), lines.position(place.end as usize));
-        serde_json::json!({ "line": start.line, "column": start.column, "end_line": end.line, "end_column": end.column })
+        None => return renderer.render(&groups(Group::with_title(title), diagnostic)),
     };
-    let one = |diagnostic: &Diagnostic| {
-        let own;
-        let (path, lines) = match &diagnostic.file {
-            File::Pipeline => (Some(pipeline.0), Some(&lines)),
-            File::Other { path, text: Some(text) } => {
-                own = Lines::of(text);
-                (Some(path.as_str()), Some(&own))
-            }
-            File::Other { path, text: None } => (Some(path.as_str()), None),
-            File::Nowhere => (None, None),
-        };
-        let related: Vec<_> = diagnostic
-            .related
-            .iter()
-            .map(|(place, words)| serde_json::json!({ "message": words, "at": lines.map(|l| range(l, *place)) }))
-            .collect();
-        serde_json::json!({
-            "severity": match diagnostic.severity { Severity::Error => "error", Severity::Warning => "warning" },
-            "message": diagnostic.message,
-            "help": diagnostic.help,
-            "file": path,
-            "at": lines.map(|l| range(l, diagnostic.place)),
-            "related": related,
-        })
-    };
-    diagnostics.iter().map(one).collect()
-}
-
-fn render_one(diagnostic: &Diagnostic, source: Option<(&str, &str, &Lines<'_>)>, renderer: &Renderer) -> String {
-    let title = level(diagnostic.severity).primary_title(diagnostic.message.as_str());
-    let Some((path, text, lines)) = source else {
-        return renderer.render(&groups(Group::with_title(title), diagnostic));
-    };
-    let near = excerpt_lines(lines, diagnostic);
-    let (here, elsewhere): (Vec<_>, Vec<_>) =
-        diagnostic.related.iter().partition(|(place, _)| near.contains(&lines.line_of(place.start as usize)));
-    let mut main = excerpt(path, text, lines, &near).annotation(AnnotationKind::Primary.span(within(
+    let near = excerpt_lines(&lines, diagnostic);
+    let (here, elsewhere): (Vec<&Related>, Vec<&Related>) = diagnostic.related.iter().partition(|related| {
+        related.file == diagnostic.file && near.contains(&lines.line_of(related.place.start as usize))
+    });
+    let mut main = excerpt(path, text, &lines, &near).annotation(AnnotationKind::Primary.span(within(
         text,
-        lines,
+        &lines,
         &near,
         diagnostic.place,
     )));
-    for (place, words) in here {
-        main = main.annotation(AnnotationKind::Context.span(within(text, lines, &near, *place)).label(words.as_str()));
+    for Related { place, words, .. } in here {
+        main = main.annotation(AnnotationKind::Context.span(within(text, &lines, &near, *place)).label(words.as_str()));
     }
     let mut elements: Vec<Element<'_>> = vec![main.into()];
-    for (place, words) in elsewhere {
-        let line = lines.line_of(place.start as usize);
-        let only = line..line + 1;
-        let label = AnnotationKind::Context.span(within(text, lines, &only, *place)).label(words.as_str());
-        elements.push(excerpt(path, text, lines, &only).annotation(label).into());
-    }
+    elements.extend(elsewhere.into_iter().filter_map(|related| apart(related, sources)));
     renderer.render(&groups(title.elements(elements), diagnostic))
+}
+
+/// A related place as an excerpt of its own.
+fn apart<'a>(Related { file, place, words }: &'a Related, sources: &Sources<'a>) -> Option<Element<'a>> {
+    let Source { path, text } = sources.of(file)?;
+    let (text, lines) = text?;
+    let line = lines.line_of(place.start as usize);
+    let only = line..line + 1;
+    let label = AnnotationKind::Context.span(within(text, &lines, &only, *place)).label(words.as_str());
+    Some(excerpt(path, text, &lines, &only).annotation(label).into())
 }
 
 fn level(severity: Severity) -> Level<'static> {
@@ -115,8 +77,8 @@ fn groups<'a>(main: Group<'a>, diagnostic: &'a Diagnostic) -> Vec<Group<'a>> {
 fn excerpt_lines(lines: &Lines<'_>, diagnostic: &Diagnostic) -> Range<usize> {
     let first = lines.line_of(diagnostic.place.start as usize);
     let mut range = first..first + 1;
-    for (place, _) in &diagnostic.related {
-        let line = lines.line_of(place.start as usize);
+    for related in diagnostic.related.iter().filter(|related| related.file == diagnostic.file) {
+        let line = lines.line_of(related.place.start as usize);
         let wider = range.start.min(line)..range.end.max(line + 1);
         if wider.len() <= LONGEST_EXCERPT {
             range = wider;

@@ -1,6 +1,7 @@
 //! The fields of a mapping, taken one by one; what nobody took is an unknown key.
 //! Knows nothing of which mapping it reads.
 
+use crate::codes::{file, pipeline};
 use std::time::Duration;
 
 use hprun_steps::partial::{Place, nearest};
@@ -28,7 +29,11 @@ impl<'a> Fields<'a> {
             NodeValue::List(_) | NodeValue::Scalar(_) => {
                 let known = diagnostics.iter().any(|d| d.place == place);
                 if !known {
-                    diagnostics.push(Diagnostic::error(place, format!("{what} must be a map, this is {}", a(kind))));
+                    diagnostics.push(Diagnostic::error(
+                        &file::NOT_A_MAP,
+                        place,
+                        format!("{what} must be a map, this is {}", a(kind)),
+                    ));
                 }
                 None
             }
@@ -55,7 +60,7 @@ impl<'a> Fields<'a> {
             let misspelt = self.entries.iter().any(|(k, _)| nearest(&k.text, [key]).is_some());
             if !misspelt {
                 let message = format!("{} has no `{key}`", self.what);
-                self.diagnostics.push(Diagnostic::error(self.place, message));
+                self.diagnostics.push(Diagnostic::error(&pipeline::MISSING_KEY, self.place, message));
             }
         }
         found
@@ -120,7 +125,7 @@ impl<'a> Fields<'a> {
             (_, Node { value: NodeValue::Scalar(Value::String(text)), place }) => (text, place),
             (_, Node { value: NodeValue::Scalar(Value::Integer(i)), place }) => {
                 let message = format!("`{key}` needs a unit: {i} what");
-                self.push(Diagnostic::error(place, message).help(format!("write {i}s or {i}m")));
+                self.push(Diagnostic::error(&file::WRONG_DURATION, place, message).help(format!("write {i}s or {i}m")));
                 return None;
             }
             (_, node) => {
@@ -136,7 +141,9 @@ impl<'a> Fields<'a> {
             }
             Err(e) => {
                 let message = format!("`{text}` is not a duration: {}", e.to_string().to_lowercase());
-                self.push(Diagnostic::error(place, message).help("write it as 45m, 1h30m or 90s"));
+                self.push(
+                    Diagnostic::error(&file::WRONG_DURATION, place, message).help("write it as 45m, 1h30m or 90s"),
+                );
                 None
             }
         }
@@ -150,7 +157,7 @@ impl<'a> Fields<'a> {
     }
 
     fn wrong(&mut self, place: Place, message: String) {
-        self.push(Diagnostic::error(place, message));
+        self.push(Diagnostic::error(&file::WRONG_VALUE, place, message));
     }
 
     /// Adds a diagnostic, unless the same place has one already (a value that could not be read at all).
@@ -167,7 +174,7 @@ pub fn unknown_key(key: &str, place: Place, what: &str, known: &[&str]) -> Diagn
         Some(right) => format!("did you mean `{right}`?"),
         None => format!("it has {}", list(known)),
     };
-    Diagnostic::error(place, format!("{what} has no key `{key}`")).help(help)
+    Diagnostic::error(&pipeline::UNKNOWN_KEY, place, format!("{what} has no key `{key}`")).help(help)
 }
 
 /// `a`, `b` and `c`: names in backquotes.

@@ -1,6 +1,7 @@
 //! YAML text as a tree with places: the one module that knows the YAML parser.
 //! Knows nothing of what a pipeline file holds.
 
+use crate::codes::file;
 use hprun_steps::partial::Place;
 use hprun_steps::value::Value;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -47,7 +48,7 @@ pub struct Key {
 pub fn parse(text: &str) -> (Option<Node>, Vec<Diagnostic>) {
     if text.len() > LARGEST_TEXT {
         let message = format!("the file is larger than {} MB", LARGEST_TEXT / 1024 / 1024);
-        return (None, vec![Diagnostic::error(Place::default(), message)]);
+        return (None, vec![Diagnostic::error(&file::TOO_MUCH, Place::default(), message)]);
     }
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options()) {
         Ok(root) => {
@@ -122,8 +123,12 @@ impl Cleaner<'_> {
                 let place = self.braces(place);
                 let inner = self.text[place.start as usize..place.end as usize].to_owned();
                 self.diagnostics.push(
-                    Diagnostic::error(place, "an expression must stand in quotes: YAML reads `{{` as two mappings")
-                        .help(format!("write \"{}\"", inner.replace('"', "'"))),
+                    Diagnostic::error(
+                        &file::UNQUOTED_EXPRESSION,
+                        place,
+                        "an expression must stand in quotes: YAML reads `{{` as two mappings",
+                    )
+                    .help(format!("write \"{}\"", inner.replace('"', "'"))),
                 );
                 Node { value: NodeValue::Scalar(Value::Null), place }
             }
@@ -142,9 +147,13 @@ impl Cleaner<'_> {
             let Some(text) = self.key(key.value, key_place) else { continue };
             if let Some(first) = seen.insert(text.clone(), key_place) {
                 self.diagnostics.push(
-                    Diagnostic::error(key_place, format!("the key `{text}` stands twice in one mapping"))
-                        .related(first, "first here")
-                        .help("keep one of them"),
+                    Diagnostic::error(
+                        &file::DOUBLE_KEY,
+                        key_place,
+                        format!("the key `{text}` stands twice in one mapping"),
+                    )
+                    .related(first, "first here")
+                    .help("keep one of them"),
                 );
                 seen.insert(text, first);
                 continue;
@@ -161,7 +170,7 @@ impl Cleaner<'_> {
             Raw::Scalar(_) => Some(self.text.get(place.start as usize..place.end as usize)?.to_owned()),
             Raw::List(_) | Raw::Map(_) => {
                 self.diagnostics.push(
-                    Diagnostic::error(place, "a key must be text")
+                    Diagnostic::error(&file::KEY_NOT_TEXT, place, "a key must be text")
                         .help("put the key in quotes; an expression cannot be a key"),
                 );
                 None
@@ -273,12 +282,13 @@ fn explain(error: &serde_saphyr::Error, text: &str) -> Diagnostic {
     let on_line = &text[lines.start(line)..lines.end(line)];
     if matches!(error, serde_saphyr::Error::Budget { .. }) {
         let message = format!("the file is too much to read: {error}");
-        return Diagnostic::error(place, message)
+        return Diagnostic::error(&file::TOO_MUCH, place, message)
             .help(format!("a file may hold 2 million values, 200 aliases and {DEEPEST} levels"));
     }
     let words = error.to_string();
     let words = words.split(" at line ").next().unwrap_or(&words);
-    Diagnostic::error(place, format!("not valid YAML: {words}")).maybe_help(advice(words, on_line, text))
+    Diagnostic::error(&file::NOT_YAML, place, format!("not valid YAML: {words}"))
+        .maybe_help(advice(words, on_line, text))
 }
 
 fn advice(words: &str, line: &str, text: &str) -> Option<String> {

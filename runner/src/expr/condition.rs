@@ -7,6 +7,7 @@ use hprun_steps::value::Value;
 use super::eval::Scope;
 use super::parse::{Body, Template};
 use super::{ExprError, Kind, KnownScope, Reference, Tree};
+use crate::codes::expressions;
 
 /// A single expression whose value must be a boolean.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +26,12 @@ impl Condition {
         if is_one {
             Ok(Self { tree })
         } else {
-            Err(ExprError::new(tree.place, "`when` must be one single expression, or true or false")
-                .help("write it as \"{{ eq params.NAME 'value' }}\""))
+            Err(ExprError::new(
+                &expressions::WRONG_WHEN,
+                tree.place,
+                "`when` must be one single expression, or true or false",
+            )
+            .help("write it as \"{{ eq params.NAME 'value' }}\""))
         }
     }
 
@@ -44,7 +49,8 @@ impl Condition {
             | Value::Map(_)
             | Value::Secret(_) => {
                 let message = format!("`when` must be true or false, this is {}", crate::document::a(value.kind()));
-                Err(ExprError::new(self.tree.place, message).help("compare it: {{ eq … }}, {{ ne … }}, {{ gt … }}"))
+                Err(ExprError::new(&expressions::WRONG_WHEN, self.tree.place, message)
+                    .help("compare it: {{ eq … }}, {{ ne … }}, {{ gt … }}"))
             }
         }
     }
@@ -63,8 +69,12 @@ impl Condition {
                 | ValueType::Map
                 | ValueType::Secret,
             ) => vec![
-                ExprError::new(self.tree.place, "`when` must be true or false, this expression gives something else")
-                    .help("compare it: {{ eq … }}, {{ ne … }}, {{ gt … }}"),
+                ExprError::new(
+                    &expressions::WRONG_WHEN,
+                    self.tree.place,
+                    "`when` must be true or false, this expression gives something else",
+                )
+                .help("compare it: {{ eq … }}, {{ ne … }}, {{ gt … }}"),
             ],
         }
     }

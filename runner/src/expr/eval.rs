@@ -9,6 +9,7 @@ use super::ExprError;
 use super::helpers::{Helper, Text, descend, is_truthy};
 use super::parse::{Body, Expr, Part, Template};
 use super::target::{RunFact, Target};
+use crate::codes::expressions;
 
 /// What the names in expressions mean.
 #[derive(Clone, Copy)]
@@ -68,7 +69,7 @@ fn append(parts: &[Part], scope: &Scope<'_>, place: Place, text: &mut Text) -> R
                 let place = test.place().unwrap_or(place);
                 if let Value::Secret(secret) = &value {
                     let message = format!("`if` cannot look at the secret `{}`", secret.name());
-                    return Err(ExprError::new(place, message));
+                    return Err(ExprError::new(&expressions::WRONG_EXPRESSION, place, message));
                 }
                 append(if is_truthy(&value) == *negated { otherwise } else { then }, scope, place, text)?;
             }
@@ -177,6 +178,7 @@ fn no_part(key: &str, value: &Value, path: &str, place: Place) -> ExprError {
         Value::Null => format!("`{path}`: this is null, it has no `{key}`"),
         Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) | Value::Secret(_) => {
             return ExprError::new(
+                &expressions::WRONG_EXPRESSION,
                 place,
                 format!("`{path}`: this is {}, it has no `{key}`", crate::document::a(value.kind())),
             );

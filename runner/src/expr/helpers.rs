@@ -5,6 +5,7 @@ use hprun_steps::partial::{Place, ValueType, nearest};
 use hprun_steps::value::{Secret, Value};
 
 use super::ExprError;
+use crate::codes::expressions;
 
 /// A function of expressions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Helper {
                 Some(right) => format!("did you mean `{right}`?"),
                 None => format!("there are {}", HELPERS.map(|(known, ..)| known).join(", ")),
             };
-            ExprError::new(place, format!("there is no helper `{name}`")).help(help)
+            ExprError::new(&expressions::UNKNOWN_HELPER, place, format!("there is no helper `{name}`")).help(help)
         })
     }
 
@@ -88,7 +89,7 @@ impl Helper {
             self.name(),
             if wanted == "1" { "" } else { "s" }
         );
-        Err(ExprError::new(place, message))
+        Err(ExprError::new(&expressions::WRONG_ARGUMENT, place, message))
     }
 
     /// The type of what it gives.
@@ -108,9 +109,8 @@ impl Helper {
         let text_of_it = matches!(self, Self::Json | Self::Join | Self::Default);
         if let (false, Some(secret)) = (text_of_it, args.iter().find_map(as_secret)) {
             let message = format!("`{}` cannot look at the secret `{}`", self.name(), secret.name());
-            return Err(
-                ExprError::new(place, message).help("what it gives would be recorded and could tell the secret")
-            );
+            return Err(ExprError::new(&expressions::SECRET_COMPARED, place, message)
+                .help("what it gives would be recorded and could tell the secret"));
         }
         match (self, args) {
             (Self::Eq, [a, b]) => Ok(Value::Bool(equal(a, b))),
@@ -127,7 +127,11 @@ impl Helper {
             (Self::Json, [a]) => json(a, place),
             (Self::Join, [items, separator]) => join(items, separator, place),
             (Self::Default, _) => Ok(args.iter().find(|a| **a != Value::Null).cloned().unwrap_or(Value::Null)),
-            (_, _) => Err(ExprError::new(place, format!("`{}` has the wrong number of arguments", self.name()))),
+            (_, _) => Err(ExprError::new(
+                &expressions::WRONG_ARGUMENT,
+                place,
+                format!("`{}` has the wrong number of arguments", self.name()),
+            )),
         }
     }
 
@@ -140,7 +144,7 @@ impl Helper {
         order.ok_or_else(|| {
             let message =
                 format!("`{}` compares two numbers or two texts, not {} and {}", self.name(), a.kind(), b.kind());
-            ExprError::new(place, message)
+            ExprError::new(&expressions::WRONG_ARGUMENT, place, message)
         })
     }
 }
@@ -161,7 +165,7 @@ pub(super) fn is_truthy(value: &Value) -> bool {
 
 /// The error of a list or a map that stands inside a longer text.
 pub(super) fn not_in_text(kind: &str, place: Place) -> ExprError {
-    ExprError::new(place, format!("a {kind} cannot stand inside a longer text"))
+    ExprError::new(&expressions::LIST_IN_TEXT, place, format!("a {kind} cannot stand inside a longer text"))
         .help("make it the whole value, or use `json` or `join`")
 }
 
@@ -202,7 +206,11 @@ fn len(value: &Value, place: Place) -> Result<Value, ExprError> {
         Value::List(items) => items.len(),
         Value::Map(entries) => entries.len(),
         Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::Secret(_) => {
-            return Err(ExprError::new(place, format!("`len` counts a text, a list or a map, not {}", value.kind())));
+            return Err(ExprError::new(
+                &expressions::WRONG_ARGUMENT,
+                place,
+                format!("`len` counts a text, a list or a map, not {}", value.kind()),
+            ));
         }
     };
     Ok(Value::Integer(i64::try_from(count).unwrap_or(i64::MAX)))
@@ -213,7 +221,11 @@ fn lookup(of: &Value, key: &Value, place: Place) -> Result<Value, ExprError> {
         Value::String(key) => key.clone(),
         Value::Integer(index) => index.to_string(),
         Value::Null | Value::Bool(_) | Value::Float(_) | Value::List(_) | Value::Map(_) | Value::Secret(_) => {
-            return Err(ExprError::new(place, format!("`lookup` takes a key or an index, not {}", key.kind())));
+            return Err(ExprError::new(
+                &expressions::WRONG_ARGUMENT,
+                place,
+                format!("`lookup` takes a key or an index, not {}", key.kind()),
+            ));
         }
     };
     descend(of, &key)
@@ -236,14 +248,14 @@ pub(super) fn descend<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
 fn json(value: &Value, place: Place) -> Result<Value, ExprError> {
     let secrets = value.secrets();
     let text = serde_json::to_string(&value.reveal())
-        .map_err(|e| ExprError::new(place, format!("this has no JSON form: {e}")))?;
+        .map_err(|e| ExprError::new(&expressions::WRONG_ARGUMENT, place, format!("this has no JSON form: {e}")))?;
     Ok(if secrets.is_empty() { Value::String(text) } else { Value::Secret(Secret::new(joined_names(secrets), text)) })
 }
 
 fn join(items: &Value, separator: &Value, place: Place) -> Result<Value, ExprError> {
     let (Value::List(items), Value::String(separator)) = (items, separator) else {
         let message = format!("`join` takes a list and a text, not {} and {}", items.kind(), separator.kind());
-        return Err(ExprError::new(place, message));
+        return Err(ExprError::new(&expressions::WRONG_ARGUMENT, place, message));
     };
     let mut text = Text::default();
     for (i, item) in items.iter().enumerate() {

@@ -1,11 +1,12 @@
 //! What is known of an expression before the run: its value if only known params are in it, else its type.
 //! Knows nothing of steps but the types that are handed in.
 
-use hprun_steps::partial::{Partial, Place, ValueType};
+use hprun_steps::partial::{Hole, Partial, Piece, Place, Text, ValueType};
+use hprun_steps::step::DeclaredOutputs;
 use hprun_steps::value::Value;
 use indexmap::IndexMap;
 
-use super::eval::{RunFacts, Scope};
+use super::eval::{RunFacts, Scope, StepView};
 use super::parse::{Body, Expr, Part, Template};
 use super::target::{Reference, RunFact, Target};
 use super::{ExprError, Kind, Tree};
@@ -17,8 +18,52 @@ pub struct KnownScope<'a> {
     pub params: &'a IndexMap<String, Value>,
     /// The type of any param.
     pub param_type: &'a dyn Fn(&str) -> ValueType,
-    /// The type of an output: step, then name.
-    pub output_type: &'a dyn Fn(&str, &str) -> ValueType,
+    /// What is known of a step's outputs, by its id.
+    pub outputs: &'a dyn Fn(&str) -> Option<&'a Foreseen>,
+}
+
+/// The outputs of a step, as far as they are known before the run.
+#[derive(Clone, Debug, Default)]
+pub struct Foreseen {
+    values: IndexMap<String, Partial>,
+    /// Those that are known whole, by name.
+    record: serde_json::Value,
+}
+
+impl Foreseen {
+    /// The outputs of the step `id`: those it declares, each with what is foreseen of it.
+    pub fn new(id: &str, declared: &DeclaredOutputs, mut foreseen: IndexMap<String, Partial>) -> Self {
+        let nowhere = Place::default();
+        let unknown = |name: &str, of: ValueType| Partial::Unknown(Hole::from(of, source(id, name)), nowhere);
+        let values: IndexMap<String, Partial> = declared
+            .iter()
+            .map(|(name, output)| {
+                // A text of which nothing is known is still the same text wherever it is named.
+                let value = match foreseen.swap_remove(name) {
+                    Some(Partial::Unknown(hole, _)) if hole.text.is_unknown() => unknown(name, hole.of),
+                    Some(value) => value,
+                    None => unknown(name, output.value_type),
+                };
+                (name.clone(), value)
+            })
+            .collect();
+        let known = values.iter().filter_map(|(name, value)| Some((name.clone(), value.known()?.to_record())));
+        Self { record: serde_json::Value::Object(known.collect()), values }
+    }
+
+    /// What is known of the output `name`.
+    pub fn get(&self, name: &str) -> Option<&Partial> {
+        self.values.get(name)
+    }
+
+    fn has_known(&self, name: &str) -> bool {
+        self.record.get(name).is_some()
+    }
+}
+
+/// What an output is called where its value is not known.
+fn source(step: &str, name: &str) -> String {
+    format!("steps.{step}.outputs.{name}")
 }
 
 impl Tree {
@@ -26,10 +71,10 @@ impl Tree {
     pub fn partial(&self, scope: &KnownScope<'_>) -> Partial {
         match &self.kind {
             Kind::Literal(value) => at(value, self.place),
-            Kind::Broken => Partial::Unknown(ValueType::Any, self.place),
+            Kind::Broken => Partial::Unknown(Hole::of(ValueType::Any), self.place),
             Kind::Template(template) => match template.known(scope, self.place) {
                 Some(Ok(value)) => at(&value, self.place),
-                Some(Err(_)) | None => Partial::Unknown(template.value_type(scope), self.place),
+                Some(Err(_)) | None => template.unknown(scope, self.place),
             },
             Kind::List(items) => Partial::List(items.iter().map(|item| item.partial(scope)).collect(), self.place),
             Kind::Map(entries) => Partial::Map(
@@ -60,12 +105,37 @@ impl Template {
         self.collect(&mut references);
         let is_known = |reference: &Reference| match &reference.target {
             Target::Param { name, .. } => scope.params.contains_key(name),
-            Target::Output { .. } | Target::Status { .. } | Target::Run(_) => false,
+            Target::Output { step, name, .. } => (scope.outputs)(step).is_some_and(|outputs| outputs.has_known(name)),
+            Target::Status { .. } | Target::Run(_) => false,
         };
         references.iter().all(is_known).then(|| {
             let run = RunFacts::default();
-            self.evaluate(&Scope { params: scope.params, steps: &|_| None, run: &run }, place)
+            let view = |step: &str| {
+                let outputs = (scope.outputs)(step)?;
+                Some(StepView { outputs: Some(&outputs.record), status: "succeeded" })
+            };
+            self.evaluate(&Scope { params: scope.params, steps: &view, run: &run }, place)
         })
+    }
+
+    /// What is known of a value that is not known whole.
+    fn unknown(&self, scope: &KnownScope<'_>, place: Place) -> Partial {
+        let of = self.value_type(scope);
+        match &self.body {
+            Body::Whole(Expr::Name(Target::Output { step, name, rest }, _)) if rest.is_empty() => {
+                match (scope.outputs)(step).and_then(|outputs| outputs.get(name)) {
+                    Some(value) => value.at(place),
+                    None => Partial::Unknown(Hole::from(of, source(step, name)), place),
+                }
+            }
+            Body::Whole(_) => Partial::Unknown(Hole::from(of, self.inner()), place),
+            Body::Text(parts) => Partial::Unknown(Hole { of, text: text_of(parts, scope) }, place),
+        }
+    }
+
+    /// The expression without its braces.
+    fn inner(&self) -> &str {
+        self.source.trim_matches(['{', '}', '~', ' '])
     }
 
     /// Lists and maps that stand inside a longer text.
@@ -114,7 +184,10 @@ impl Expr {
         match self {
             Self::Literal(value) => Partial::Known(value.clone(), Place::default()).value_type(),
             Self::Name(Target::Param { name, rest }, _) if rest.is_empty() => (scope.param_type)(name),
-            Self::Name(Target::Output { step, name, rest }, _) if rest.is_empty() => (scope.output_type)(step, name),
+            Self::Name(Target::Output { step, name, rest }, _) if rest.is_empty() => {
+                let output = (scope.outputs)(step).and_then(|outputs| outputs.get(name));
+                output.map_or(ValueType::Any, Partial::value_type)
+            }
             Self::Name(Target::Param { .. } | Target::Output { .. }, _) => ValueType::Any,
             Self::Name(Target::Status { .. }, _) => ValueType::String,
             Self::Name(Target::Run(RunFact::Sandbox), _) => ValueType::Boolean,
@@ -127,6 +200,30 @@ impl Expr {
                 ValueType::Any => self.common_type(args, scope),
                 other => other,
             },
+        }
+    }
+
+    /// Its text inside a longer one.
+    fn text(&self, scope: &KnownScope<'_>) -> Text {
+        let of = |value: &Value| match value {
+            Value::String(text) => Text::known(text.clone()),
+            Value::Integer(_) | Value::Float(_) | Value::Bool(_) => Text::known(value.to_record().to_string()),
+            Value::Null | Value::List(_) | Value::Map(_) | Value::Secret(_) => Text::default(),
+        };
+        match self {
+            Self::Literal(value) => of(value),
+            Self::Name(Target::Param { name, rest }, _) if rest.is_empty() && scope.params.contains_key(name) => {
+                of(&scope.params[name])
+            }
+            Self::Name(Target::Output { step, name, rest }, _) if rest.is_empty() => {
+                match (scope.outputs)(step).and_then(|outputs| outputs.get(name)) {
+                    Some(Partial::Known(value, _)) => of(value),
+                    Some(value) => value.text().unwrap_or_default(),
+                    None => Text(vec![Piece::From(source(step, name))]),
+                }
+            }
+            Self::Name(target, _) => Text(vec![Piece::From(target.to_string())]),
+            Self::Call(..) => Text::default(),
         }
     }
 
@@ -147,6 +244,20 @@ fn has_secret(parts: &[Part], scope: &KnownScope<'_>) -> bool {
         Part::Value(expr) => expr.value_type(scope) == ValueType::Secret,
         Part::If { then, otherwise, .. } => has_secret(then, scope) || has_secret(otherwise, scope),
     })
+}
+
+/// The text of these parts, as far as it is known; nothing of it where a condition decides.
+fn text_of(parts: &[Part], scope: &KnownScope<'_>) -> Text {
+    let mut text = Text::known("");
+    for part in parts {
+        text = text.then(match part {
+            Part::Text(plain) => Text::known(plain.clone()),
+            Part::Value(expr) => expr.text(scope),
+            Part::If { .. } => Text::default(),
+        });
+    }
+    // The empty beginning is a piece of its own where an expression stands first.
+    Text(text.0.into_iter().filter(|piece| !matches!(piece, Piece::Known(known) if known.is_empty())).collect())
 }
 
 /// The value with every leaf at this one place.

@@ -11,15 +11,17 @@ mod known;
 mod parse;
 mod target;
 
+use hprun_steps::finding::Code;
 use hprun_steps::partial::Place;
 use hprun_steps::value::Value;
 use indexmap::IndexMap;
 
 pub use condition::Condition;
 pub use eval::{RunFacts, Scope, StepView};
-pub use known::KnownScope;
+pub use known::{Foreseen, KnownScope};
 pub use target::{Reference, RunFact, Target};
 
+use crate::codes::expressions;
 use parse::Template;
 
 /// A value of the pipeline file with the expressions in it, parsed.
@@ -42,6 +44,8 @@ enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ExprError {
+    /// Which kind of mistake it is.
+    pub code: &'static Code,
     /// What is wrong: lower case, no full stop.
     pub message: String,
     /// What to write instead.
@@ -99,7 +103,9 @@ impl Tree {
         match &self.kind {
             Kind::Literal(value) => Ok(value.clone()),
             Kind::Template(template) => template.evaluate(scope, self.place),
-            Kind::Broken => Err(ExprError::new(self.place, "this expression could not be parsed")),
+            Kind::Broken => {
+                Err(ExprError::new(&expressions::WRONG_EXPRESSION, self.place, "this expression could not be parsed"))
+            }
             Kind::List(items) => {
                 items.iter().map(|item| item.resolve(scope)).collect::<Result<Vec<_>, _>>().map(Value::List)
             }
@@ -129,12 +135,12 @@ impl Tree {
 }
 
 impl ExprError {
-    pub(crate) fn new(place: Place, message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, place, missing: false }
+    pub(crate) fn new(code: &'static Code, place: Place, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: None, place, missing: false }
     }
 
     pub(crate) fn missing(place: Place, message: impl Into<String>) -> Self {
-        Self { missing: true, ..Self::new(place, message) }
+        Self { missing: true, ..Self::new(&expressions::NO_VALUE, place, message) }
     }
 
     #[must_use]

@@ -9,6 +9,7 @@ use hprun_steps::value::Value;
 use super::ExprError;
 use super::helpers::Helper;
 use super::target::{Reference, Target};
+use crate::codes::expressions;
 
 /// Longest text with expressions, in bytes: longer texts belong in a template file.
 const LONGEST_TEXT: usize = 32 * 1024;
@@ -55,10 +56,16 @@ impl Template {
         }
         if value.len() > LONGEST_TEXT {
             let message = format!("a text with expressions may hold {} KB", LONGEST_TEXT / 1024);
-            return Err(ExprError::new(place, message).help("put it into a template file"));
+            return Err(
+                ExprError::new(&expressions::WRONG_EXPRESSION, place, message).help("put it into a template file")
+            );
         }
         if nesting(value) > DEEPEST {
-            return Err(ExprError::new(place, format!("expressions may be nested {DEEPEST} deep")));
+            return Err(ExprError::new(
+                &expressions::WRONG_EXPRESSION,
+                place,
+                format!("expressions may be nested {DEEPEST} deep"),
+            ));
         }
         let parsed = Parsed::compile(value).map_err(|e| syntax_error(&e, value, file, place))?;
         let mut reader = Reader { at: Locator::new(value, file, place) };
@@ -133,7 +140,7 @@ impl Reader<'_> {
                 // Partials and decorators, and whatever the crate may add.
                 _ => {
                     let message = "partials (`{{> …}}`) and decorators (`{{* …}}`) have no meaning here";
-                    return Err(ExprError::new(self.at.here(), message));
+                    return Err(ExprError::new(&expressions::WRONG_EXPRESSION, self.at.here(), message));
                 }
             }
         }
@@ -148,13 +155,13 @@ impl Reader<'_> {
             "unless" => true,
             _ => {
                 let message = format!("the block `{{{{#{name}}}}}` has no meaning in a pipeline file");
-                return Err(
-                    ExprError::new(place, message).help("there are `#if` and `#unless`; for more use a template file")
-                );
+                return Err(ExprError::new(&expressions::WRONG_EXPRESSION, place, message)
+                    .help("there are `#if` and `#unless`; for more use a template file"));
             }
         };
         let [test] = block.params.as_slice() else {
             return Err(ExprError::new(
+                &expressions::WRONG_ARGUMENT,
                 place,
                 format!("`#{name}` takes one condition, this has {}", block.params.len()),
             ));
@@ -173,7 +180,11 @@ impl Reader<'_> {
         let place = self.at.find(&word);
         let helper = Helper::named(&word, place)?;
         if has_hash {
-            return Err(ExprError::new(place, format!("`{word}` takes no named arguments (`name=value`)")));
+            return Err(ExprError::new(
+                &expressions::WRONG_ARGUMENT,
+                place,
+                format!("`{word}` takes no named arguments (`name=value`)"),
+            ));
         }
         helper.check_count(args.len(), place)?;
         let args = args.iter().map(|arg| self.argument(arg)).collect::<Result<Vec<_>, _>>()?;
@@ -195,7 +206,7 @@ impl Reader<'_> {
             }
             Parameter::Path(Path::Local((_, _, raw))) => {
                 let place = self.at.find(raw);
-                Err(ExprError::new(place, format!("there is nothing called `{raw}`")))
+                Err(ExprError::new(&expressions::UNKNOWN_NAME, place, format!("there is nothing called `{raw}`")))
             }
             Parameter::Path(Path::Relative((segments, raw))) => {
                 let place = self.at.find(raw);
@@ -203,12 +214,20 @@ impl Reader<'_> {
                     .iter()
                     .map(|segment| match segment {
                         PathSeg::Named(name) => Ok(name.clone()),
-                        _ => Err(ExprError::new(place, format!("`{raw}` leads upwards: name things in full"))),
+                        _ => Err(ExprError::new(
+                            &expressions::WRONG_EXPRESSION,
+                            place,
+                            format!("`{raw}` leads upwards: name things in full"),
+                        )),
                     })
                     .collect::<Result<Vec<_>, _>>()?;
                 Ok(Expr::Name(Target::of(&parts, place)?, place))
             }
-            _ => Err(ExprError::new(self.at.here(), "this form of argument is not known here")),
+            _ => Err(ExprError::new(
+                &expressions::WRONG_EXPRESSION,
+                self.at.here(),
+                "this form of argument is not known here",
+            )),
         }
     }
 }
@@ -310,5 +329,6 @@ fn syntax_error(error: &handlebars::TemplateError, value: &str, file: &str, plac
         let word = value[offset..].split_whitespace().next().unwrap_or_default();
         if word.is_empty() { place } else { Locator::new(value, file, place).in_file(offset, word) }
     });
-    ExprError::new(at, message).help("write {{ params.NAME }}, {{ steps.ID.outputs.NAME }} or {{ helper argument … }}")
+    ExprError::new(&expressions::WRONG_EXPRESSION, at, message)
+        .help("write {{ params.NAME }}, {{ steps.ID.outputs.NAME }} or {{ helper argument … }}")
 }

@@ -4,6 +4,7 @@
 use hprun_steps::partial::{Place, nearest};
 
 use super::ExprError;
+use crate::codes::expressions;
 
 /// A name that an expression uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,25 +90,34 @@ impl Target {
             }
             ["steps", step, "status"] => Ok(Self::Status { step: (*step).to_owned() }),
             ["run", fact] => Self::fact(fact, place),
-            ["params"] => Err(ExprError::new(place, "say which param: `params.NAME`")),
-            ["run", ..] => Err(ExprError::new(place, "say which fact about the run").help(facts())),
-            ["steps"] => Err(ExprError::new(place, "say which output of which step: `steps.ID.outputs.NAME`")),
-            ["steps", step, "outputs"] | ["steps", step] => {
-                Err(ExprError::new(place, format!("say which output: `steps.{step}.outputs.NAME`")))
+            ["params"] => Err(ExprError::new(&expressions::UNKNOWN_NAME, place, "say which param: `params.NAME`")),
+            ["run", ..] => {
+                Err(ExprError::new(&expressions::UNKNOWN_NAME, place, "say which fact about the run").help(facts()))
             }
+            ["steps"] => Err(ExprError::new(
+                &expressions::UNKNOWN_NAME,
+                place,
+                "say which output of which step: `steps.ID.outputs.NAME`",
+            )),
+            ["steps", step, "outputs"] | ["steps", step] => Err(ExprError::new(
+                &expressions::UNKNOWN_NAME,
+                place,
+                format!("say which output: `steps.{step}.outputs.NAME`"),
+            )),
             ["steps", step, wrong, ..] => {
                 let message = format!("a step has `outputs` and `status`, not `{wrong}`");
-                Err(ExprError::new(place, message).help(format!("write `steps.{step}.outputs.{wrong}`")))
+                Err(ExprError::new(&expressions::UNKNOWN_NAME, place, message)
+                    .help(format!("write `steps.{step}.outputs.{wrong}`")))
             }
             [first, ..] => Err(unknown_root(first, &parts, place)),
-            [] => Err(ExprError::new(place, "there is nothing called `this` here")),
+            [] => Err(ExprError::new(&expressions::UNKNOWN_NAME, place, "there is nothing called `this` here")),
         }
     }
 
     fn fact(name: &str, place: Place) -> Result<Self, ExprError> {
         FACTS.iter().find(|(known, _)| *known == name).map(|(_, fact)| Self::Run(*fact)).ok_or_else(|| {
             let near = nearest(name, FACTS.iter().map(|(known, _)| *known));
-            ExprError::new(place, format!("there is no `run.{name}`"))
+            ExprError::new(&expressions::UNKNOWN_NAME, place, format!("there is no `run.{name}`"))
                 .help(near.map_or_else(facts, |right| format!("did you mean `run.{right}`?")))
         })
     }
@@ -144,5 +154,6 @@ fn unknown_root(first: &str, parts: &[&str], place: Place) -> ExprError {
         _ if parts.len() == 1 => format!("did you mean `params.{first}`?"),
         _ => "names start with `params`, `steps` or `run`".to_owned(),
     };
-    ExprError::new(place, format!("there is nothing called `{}`", parts.join("."))).help(help)
+    ExprError::new(&expressions::UNKNOWN_NAME, place, format!("there is nothing called `{}`", parts.join(".")))
+        .help(help)
 }

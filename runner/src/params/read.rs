@@ -1,6 +1,7 @@
 //! `params:` of the pipeline file to [`ParamSpec`]s.
 //! Knows nothing of values given at run time.
 
+use crate::codes::params;
 use hprun_steps::partial::{Place, nearest};
 use hprun_steps::value::{Secret, Value};
 use indexmap::IndexMap;
@@ -22,7 +23,7 @@ pub(crate) fn read_specs(node: Node, diagnostics: &mut Vec<Diagnostic>) -> Index
         NodeValue::Scalar(Value::Null) => IndexMap::new(),
         NodeValue::Scalar(_) | NodeValue::List(_) => {
             diagnostics.push(
-                Diagnostic::error(place, "`params` must be a map of names")
+                Diagnostic::error(&params::WRONG_DECLARATION, place, "`params` must be a map of names")
                     .help("write `NAME: { type: string, description: … }`"),
             );
             IndexMap::new()
@@ -34,7 +35,7 @@ fn read_spec(key: &Key, node: Node, diagnostics: &mut Vec<Diagnostic>) -> Option
     if !is_name(&key.text) {
         let message = format!("`{}` is not a name for a param", key.text);
         let help = "a lower-case letter, then lower-case letters, digits, `_` and `-`";
-        diagnostics.push(Diagnostic::error(key.place, message).help(help));
+        diagnostics.push(Diagnostic::error(&params::WRONG_PARAM_NAME, key.place, message).help(help));
     }
     let mut fields = Fields::of(node, format!("the param `{}`", key.text), diagnostics)?;
     let param_type = fields.need_text("type").and_then(|(text, place)| read_type(&text, place, fields.diagnostics()));
@@ -65,7 +66,11 @@ fn read_spec(key: &Key, node: Node, diagnostics: &mut Vec<Diagnostic>) -> Option
         place,
     };
     if secret && param_type != ParamType::String {
-        diagnostics.push(Diagnostic::error(place, format!("the secret param `{}` must be of type string", key.text)));
+        diagnostics.push(Diagnostic::error(
+            &params::WRONG_SECRET,
+            place,
+            format!("the secret param `{}` must be of type string", key.text),
+        ));
     }
     spec.default = default.and_then(|(_, node)| read_default(&key.text, &spec, &node, diagnostics));
     Some(spec)
@@ -85,7 +90,10 @@ fn read_type(text: &str, place: Place, diagnostics: &mut Vec<Diagnostic>) -> Opt
             Some(right) => format!("did you mean `{right}`?"),
             None => format!("there are {}", list(&names)),
         };
-        diagnostics.push(Diagnostic::error(place, format!("there is no param type `{text}`")).help(help));
+        diagnostics.push(
+            Diagnostic::error(&params::UNKNOWN_PARAM_TYPE, place, format!("there is no param type `{text}`"))
+                .help(help),
+        );
     }
     found
 }
@@ -96,7 +104,11 @@ fn read_names(node: Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<String> {
         NodeValue::Scalar(Value::String(name)) => vec![name],
         NodeValue::List(items) => items.into_iter().flat_map(|item| read_names(item, diagnostics)).collect(),
         NodeValue::Scalar(_) | NodeValue::Map(_) => {
-            diagnostics.push(Diagnostic::error(place, "`env` must name an environment variable, or a list of them"));
+            diagnostics.push(Diagnostic::error(
+                &params::WRONG_DECLARATION,
+                place,
+                "`env` must name an environment variable, or a list of them",
+            ));
             Vec::new()
         }
     }
@@ -106,7 +118,11 @@ fn read_choices(node: Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<Value> {
     match node.value {
         NodeValue::List(items) if !items.is_empty() => items.iter().map(Node::to_value).collect(),
         NodeValue::List(_) | NodeValue::Scalar(_) | NodeValue::Map(_) => {
-            diagnostics.push(Diagnostic::error(node.place, "`enum` must list the values that are allowed"));
+            diagnostics.push(Diagnostic::error(
+                &params::WRONG_DECLARATION,
+                node.place,
+                "`enum` must list the values that are allowed",
+            ));
             Vec::new()
         }
     }
@@ -115,26 +131,44 @@ fn read_choices(node: Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<Value> {
 fn read_pattern(text: &str, place: Place, diagnostics: &mut Vec<Diagnostic>) -> Option<Regex> {
     // A pattern describes the whole value, as a reader expects; `regex` alone would look for it anywhere inside.
     Regex::new(&format!("^(?:{text})$"))
-        .map_err(|_| diagnostics.push(Diagnostic::error(place, format!("`{text}` is no valid regular expression"))))
+        .map_err(|_| {
+            diagnostics.push(Diagnostic::error(
+                &params::WRONG_PATTERN,
+                place,
+                format!("`{text}` is no valid regular expression"),
+            ))
+        })
         .ok()
 }
 
 fn read_default(name: &str, spec: &ParamSpec, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Value> {
     if spec.secret {
         diagnostics.push(
-            Diagnostic::error(node.place, format!("the secret param `{name}` cannot have a default"))
-                .help("a secret written into this file is none; give it by `env` or `ssm`"),
+            Diagnostic::error(
+                &params::WRONG_SECRET,
+                node.place,
+                format!("the secret param `{name}` cannot have a default"),
+            )
+            .help("a secret written into this file is none; give it by `env` or `ssm`"),
         );
         return None;
     }
     if matches!(&node.value, NodeValue::Scalar(Value::String(text)) if text.contains("{{")) {
-        diagnostics.push(Diagnostic::error(node.place, format!("the default of `{name}` cannot be an expression")));
+        diagnostics.push(Diagnostic::error(
+            &params::WRONG_DEFAULT,
+            node.place,
+            format!("the default of `{name}` cannot be an expression"),
+        ));
         return None;
     }
     match spec.accept(node.to_value()) {
         Ok(value) => Some(value),
         Err(why) => {
-            diagnostics.push(Diagnostic::error(node.place, format!("the default of `{name}` {why}")));
+            diagnostics.push(Diagnostic::error(
+                &params::WRONG_DEFAULT,
+                node.place,
+                format!("the default of `{name}` {why}"),
+            ));
             None
         }
     }

@@ -1,6 +1,7 @@
 //! A value for every param, in the order of what goes over what, with all problems at once.
 //! Knows nothing of where the texts were read.
 
+use crate::codes::params;
 use std::sync::Arc;
 
 use hprun_steps::partial::{Place, nearest};
@@ -147,7 +148,7 @@ impl<'a> Resolver<'a> {
                 Some(Node { value: NodeValue::Scalar(Value::Null), .. }) | None => {}
                 Some(Node { place, .. }) => {
                     let message = "a params file must be a map of param names and values";
-                    let problem = self.in_file(index, Diagnostic::error(place, message));
+                    let problem = self.in_file(index, Diagnostic::error(&params::WRONG_PARAM_VALUE, place, message));
                     self.wrong.push(problem);
                 }
             }
@@ -162,8 +163,11 @@ impl<'a> Resolver<'a> {
                     self.wrong.push(Diagnostic { file: File::Nowhere, ..unknown });
                 }
                 Some(spec) if spec.secret => self.wrong.push(
-                    Diagnostic::nowhere(format!("the secret param `{name}` cannot be given on the command line"))
-                        .help(format!("other users can see command lines; set ${}", spec.variables(name)[0])),
+                    Diagnostic::nowhere(
+                        &params::SECRET_ON_COMMAND_LINE,
+                        format!("the secret param `{name}` cannot be given on the command line"),
+                    )
+                    .help(format!("other users can see command lines; set ${}", spec.variables(name)[0])),
                 ),
                 Some(_) => {}
             }
@@ -195,8 +199,12 @@ impl<'a> Resolver<'a> {
 
     fn in_files(&self, name: &str, spec: &ParamSpec) -> Option<Found> {
         let (node, index) = self.from_files.get(name)?;
-        let value = from_node(name, spec, node)
-            .map_err(|why| self.in_file(*index, Diagnostic::error(node.place, format!("the param `{name}` {why}"))));
+        let value = from_node(name, spec, node).map_err(|why| {
+            self.in_file(
+                *index,
+                Diagnostic::error(&params::WRONG_PARAM_VALUE, node.place, format!("the param `{name}` {why}")),
+            )
+        });
         Some((value, Source::File(self.given.files[*index].0.clone())))
     }
 
@@ -215,7 +223,9 @@ impl<'a> Resolver<'a> {
     }
 
     fn named(&self, name: &str, value: Result<Value, String>, origin: &str) -> Result<Value, Diagnostic> {
-        value.map_err(|why| Diagnostic::nowhere(format!("the param `{name}` {origin} {why}")))
+        value.map_err(|why| {
+            Diagnostic::nowhere(&params::WRONG_PARAM_VALUE, format!("the param `{name}` {origin} {why}"))
+        })
     }
 
     fn unknown(&self, name: &str, place: Place) -> Diagnostic {
@@ -224,7 +234,7 @@ impl<'a> Resolver<'a> {
             Some(right) => format!("did you mean `{right}`?"),
             None => format!("it has {}", list(&names)),
         };
-        Diagnostic::error(place, format!("the pipeline has no param `{name}`")).help(help)
+        Diagnostic::error(&params::UNKNOWN_PARAM_GIVEN, place, format!("the pipeline has no param `{name}`")).help(help)
     }
 
     /// The diagnostic at its place in a params file. Where a param is secret no line of the file is shown: it may hold

@@ -1,6 +1,7 @@
 //! The pipeline file as its author wrote it: shape and spelling are right, names may still lead nowhere.
 //! Knows nothing of step types; goes on after an error, so that a person sees all of them at once.
 
+use crate::codes::{file, inputs, pipeline};
 use std::time::Duration;
 
 use hprun_steps::partial::{Place, nearest};
@@ -62,7 +63,10 @@ pub fn read(text: &str) -> Result<Authored, Vec<Diagnostic>> {
     let (node, mut problems) = yaml::parse(text);
     let Some(node) = node else { return Err(problems) };
     if node.value == NodeValue::Scalar(Value::Null) {
-        problems.push(Diagnostic::error(node.place, "the file is empty").help("start with `apiVersion: hprun/v1`"));
+        problems.push(
+            Diagnostic::error(&file::EMPTY_FILE, node.place, "the file is empty")
+                .help("start with `apiVersion: hprun/v1`"),
+        );
         return Err(problems);
     }
     let Some(mut fields) = Fields::of(node, "the pipeline", &mut problems) else { return Err(problems) };
@@ -84,7 +88,10 @@ pub fn read(text: &str) -> Result<Authored, Vec<Diagnostic>> {
         && super::StepId::new(name.as_str()).is_err()
     {
         let help = "a lower-case letter, then lower-case letters, digits and hyphens";
-        problems.push(Diagnostic::error(*place, format!("`{name}` is not a name for a pipeline")).help(help));
+        problems.push(
+            Diagnostic::error(&pipeline::WRONG_NAME, *place, format!("`{name}` is not a name for a pipeline"))
+                .help(help),
+        );
     }
     let name = name.map(|(name, _)| name).unwrap_or_default();
     Ok(Authored { name, version, description, params, aws, steps, problems })
@@ -99,7 +106,7 @@ fn is_our_version(fields: &mut Fields<'_>) -> bool {
                 Some(_) => "a newer hprun may read it",
                 None => "write `apiVersion: hprun/v1`",
             };
-            fields.diagnostics().push(Diagnostic::error(place, message).help(help));
+            fields.diagnostics().push(Diagnostic::error(&pipeline::OTHER_VERSION, place, message).help(help));
             false
         }
         Some(_) | None => true,
@@ -136,14 +143,18 @@ impl Reader<'_> {
         match node.value {
             NodeValue::List(items) => {
                 if items.is_empty() && !finally {
-                    problems.push(Diagnostic::error(place, "the pipeline has no step"));
+                    problems.push(Diagnostic::error(&pipeline::NO_STEPS, place, "the pipeline has no step"));
                 }
                 items.into_iter().filter_map(|item| self.step(item, finally, problems)).collect()
             }
             NodeValue::Scalar(_) | NodeValue::Map(_) => {
                 problems.push(
-                    Diagnostic::error(place, format!("`{word}` must be a list of steps"))
-                        .help("start each step with `- id: …`"),
+                    Diagnostic::error(
+                        &pipeline::NOT_A_LIST_OF_STEPS,
+                        place,
+                        format!("`{word}` must be a list of steps"),
+                    )
+                    .help("start each step with `- id: …`"),
                 );
                 Vec::new()
             }
@@ -170,7 +181,7 @@ impl Reader<'_> {
         let with = match with {
             Some(node) if !matches!(node.value, NodeValue::Map(_)) => {
                 let message = format!("`with` must be a map of inputs, this is {}", a(node.kind()));
-                fields.diagnostics().push(Diagnostic::error(node.place, message));
+                fields.diagnostics().push(Diagnostic::error(&file::NOT_A_MAP, node.place, message));
                 Tree::map(IndexMap::new(), place)
             }
             Some(node) => self.tree(&node, fields.diagnostics()),
@@ -235,7 +246,7 @@ fn read_needs(node: Node, problems: &mut Vec<Diagnostic>) -> Option<Vec<(String,
     let place = node.place;
     let wrong = |place, problems: &mut Vec<Diagnostic>| {
         problems.push(
-            Diagnostic::error(place, "`needs` must list ids of steps")
+            Diagnostic::error(&pipeline::WRONG_NEEDS, place, "`needs` must list ids of steps")
                 .help("write `needs: [a, b]`, or `needs: []` to start at once"),
         );
     };
@@ -267,7 +278,11 @@ fn read_retry(node: Node, problems: &mut Vec<Diagnostic>) -> Retry {
             let n = n as u32;
             retry.max_attempts = n;
         } else {
-            fields.diagnostics().push(Diagnostic::error(place, "`max-attempts` must be a whole number from 1 to 100"));
+            fields.diagnostics().push(Diagnostic::error(
+                &pipeline::WRONG_RETRY,
+                place,
+                "`max-attempts` must be a whole number from 1 to 100",
+            ));
         }
     }
     if let Some(delay) = fields.duration("delay") {
@@ -277,7 +292,11 @@ fn read_retry(node: Node, problems: &mut Vec<Diagnostic>) -> Retry {
         if (1.0..=10.0).contains(&n) {
             retry.backoff = n;
         } else {
-            fields.diagnostics().push(Diagnostic::error(place, "`backoff` must be a number from 1 to 10"));
+            fields.diagnostics().push(Diagnostic::error(
+                &pipeline::WRONG_RETRY,
+                place,
+                "`backoff` must be a number from 1 to 10",
+            ));
         }
     }
     fields.finish();
@@ -294,7 +313,10 @@ fn read_on_failure(text: &str, place: Place, problems: &mut Vec<Diagnostic>) -> 
                 Some(right) => format!("did you mean `{right}`?"),
                 None => format!("there are {}", list(&words)),
             };
-            problems.push(Diagnostic::error(place, format!("`on-failure` cannot be `{other}`")).help(help));
+            problems.push(
+                Diagnostic::error(&pipeline::WRONG_ON_FAILURE, place, format!("`on-failure` cannot be `{other}`"))
+                    .help(help),
+            );
             OnFailure::Stop
         }
     }
@@ -302,11 +324,11 @@ fn read_on_failure(text: &str, place: Place, problems: &mut Vec<Diagnostic>) -> 
 
 impl From<ExprError> for Diagnostic {
     fn from(error: ExprError) -> Self {
-        Self::error(error.place, error.message).maybe_help(error.help)
+        Self::error(error.code, error.place, error.message).maybe_help(error.help)
     }
 }
 
 /// The diagnostic for an input that a step type does not have.
 pub(super) fn unknown_input(key: &str, place: Place, type_name: &str, known: &[&str]) -> Diagnostic {
-    unknown_key(key, place, &format!("`{type_name}`"), known)
+    Diagnostic { code: &inputs::UNKNOWN_INPUT, ..unknown_key(key, place, &format!("`{type_name}`"), known) }
 }

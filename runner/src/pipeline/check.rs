@@ -1,6 +1,7 @@
 //! Authored to [`Pipeline`]: everything that can be known before a run, found in one pass.
 //! Knows nothing of runs; reads no file: the loader is handed in.
 
+use crate::codes::{expressions, inputs, pipeline};
 use std::collections::{HashMap, HashSet};
 
 use hprun_steps::StepType;
@@ -14,10 +15,10 @@ use super::authored::{Authored, AuthoredStep};
 use super::graph::{self, Graph};
 use super::inputs::InputChecker;
 use super::references::{self, Names};
-use super::{Pipeline, StepId, StepSpec};
+use super::{OnFailure, Pipeline, StepId, StepSpec};
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::list;
-use crate::expr::{KnownScope, Target};
+use crate::expr::{Foreseen, KnownScope, Target};
 
 /// Inputs that decide which outputs a step declares: they must be known before the run.
 const DECIDES_OUTPUTS: [&str; 2] = ["template", "map"];
@@ -30,6 +31,7 @@ pub struct KnownParams {
 }
 
 /// What is known of a step's outputs before the run.
+#[derive(Default)]
 pub(super) struct Outputs {
     pub(super) declared: DeclaredOutputs,
     /// Whether there may be more than those: what decides them is not known yet.
@@ -48,24 +50,18 @@ pub fn check(
     let index = index_of(&authored.steps, &mut problems);
     let step_types = step_types(&authored.steps, types, &mut problems);
     let graph = graph::build(&authored.steps, &index, &mut problems);
-    let checker = Checker { authored: &authored, step_types: &step_types, params };
-
-    let partials = checker.partials(&|_, _| ValueType::Any);
-    let loaded: Vec<Files> = partials
-        .iter()
-        .zip(&step_types)
-        .map(|(partial, step_type)| load(partial, *step_type, files, &mut problems))
-        .collect();
-    let outputs: Vec<Outputs> = (0..partials.len()).map(|i| checker.outputs(i, &partials[i], &loaded[i])).collect();
-    let output_type = |step: &str, name: &str| {
-        let outputs = index.get(step).map(|i| &outputs[*i]);
-        outputs.and_then(|outputs| outputs.declared.get(name)).map_or(ValueType::Any, |output| output.value_type)
+    let checker = Checker { authored: &authored, step_types: &step_types, index: &index, params };
+    let looked = checker.look(&graph, files, &mut problems);
+    let names = Names {
+        steps: &authored.steps,
+        index: &index,
+        params: &authored.params,
+        outputs: &looked.outputs,
+        graph: &graph,
     };
-    let names =
-        Names { steps: &authored.steps, index: &index, params: &authored.params, outputs: &outputs, graph: &graph };
     references::check(&names, &authored.aws, &mut problems);
-    checker.expressions(&output_type, &mut problems);
-    checker.inputs(&checker.partials(&output_type), &loaded, &mut problems);
+    checker.expressions(&looked.foreseen, &mut problems);
+    checker.inputs(&looked, &mut problems);
 
     problems.sort_by_key(|problem| (problem.place.start, problem.place.end));
     // A file that cannot be read is found by whoever wants to read it: said once.
@@ -73,34 +69,57 @@ pub fn check(
     if problems.iter().any(Diagnostic::is_error) {
         return Err(problems);
     }
-    Ok((assemble(authored, &graph, &step_types, outputs), problems))
+    let Looked { outputs, foreseen, .. } = looked;
+    Ok((assemble(authored, &graph, &step_types, outputs.into_iter().zip(foreseen)), problems))
 }
 
 /// What holds for all steps while they are checked.
 struct Checker<'a> {
     authored: &'a Authored,
     step_types: &'a [Option<&'static StepType>],
+    index: &'a HashMap<&'a str, usize>,
     params: &'a KnownParams,
 }
 
-impl Checker<'_> {
-    fn scope<'s>(
-        &'s self,
-        param_type: &'s dyn Fn(&str) -> ValueType,
-        output_type: &'s dyn Fn(&str, &str) -> ValueType,
-    ) -> KnownScope<'s> {
-        KnownScope { params: &self.params.values, param_type, output_type }
-    }
+/// What is known of every step, in the order of the file.
+struct Looked {
+    partials: Vec<Partial>,
+    files: Vec<Files>,
+    outputs: Vec<Outputs>,
+    foreseen: Vec<Foreseen>,
+}
 
+impl Checker<'_> {
     fn param_type(&self, name: &str) -> ValueType {
         self.authored.params.get(name).map_or(ValueType::Any, super::super::params::ParamSpec::value_type)
     }
 
-    /// The inputs of every step as far as they are known.
-    fn partials(&self, output_type: &dyn Fn(&str, &str) -> ValueType) -> Vec<Partial> {
+    /// What is known of every step: each is looked at after those that it needs, whose outputs it may use.
+    fn look(&self, graph: &Graph, files: &dyn Fn(&[FileInput]) -> Files, problems: &mut Vec<Diagnostic>) -> Looked {
+        let count = self.authored.steps.len();
+        let mut partials: Vec<Option<Partial>> = vec![None; count];
+        let mut loaded: Vec<Files> = vec![Files::default(); count];
+        let mut outputs: Vec<Outputs> = (0..count).map(|_| Outputs::default()).collect();
+        let mut foreseen: Vec<Foreseen> = vec![Foreseen::default(); count];
         let param_type = |name: &str| self.param_type(name);
-        let scope = self.scope(&param_type, output_type);
-        self.authored.steps.iter().map(|step| step.with.partial(&scope)).collect()
+        for &i in &graph.order {
+            let step = &self.authored.steps[i];
+            let outputs_of = |id: &str| self.index.get(id).map(|at| &foreseen[*at]);
+            let scope = KnownScope { params: &self.params.values, param_type: &param_type, outputs: &outputs_of };
+            let partial = step.with.partial(&scope);
+            loaded[i] = load(&partial, self.step_types[i], files, problems);
+            outputs[i] = self.outputs(i, &partial, &loaded[i]);
+            // A step that may not run, or fail and be passed over, hands on nothing that is sure.
+            let sure = step.when.is_none() && step.on_failure == OnFailure::Stop;
+            let values = match (sure, self.step_types[i]) {
+                (true, Some(step_type)) => (step_type.foreseen)(&partial, &loaded[i]),
+                (_, _) => IndexMap::new(),
+            };
+            foreseen[i] = Foreseen::new(&step.id.0, &outputs[i].declared, values);
+            partials[i] = Some(partial);
+        }
+        let partials = partials.into_iter().map(|partial| partial.expect("the order holds every step")).collect();
+        Looked { partials, files: loaded, outputs, foreseen }
     }
 
     fn outputs(&self, i: usize, partial: &Partial, files: &Files) -> Outputs {
@@ -113,9 +132,10 @@ impl Checker<'_> {
     }
 
     /// What surely goes wrong in expressions over known params, and inputs that must not wait for a step.
-    fn expressions(&self, output_type: &dyn Fn(&str, &str) -> ValueType, problems: &mut Vec<Diagnostic>) {
+    fn expressions(&self, foreseen: &[Foreseen], problems: &mut Vec<Diagnostic>) {
         let param_type = |name: &str| self.param_type(name);
-        let scope = self.scope(&param_type, output_type);
+        let outputs = |id: &str| self.index.get(id).map(|at| &foreseen[*at]);
+        let scope = KnownScope { params: &self.params.values, param_type: &param_type, outputs: &outputs };
         for step in &self.authored.steps {
             problems.extend(step.with.problems(&scope).into_iter().map(Diagnostic::from));
             if let Some(when) = &step.when {
@@ -126,7 +146,7 @@ impl Checker<'_> {
                 problems.extend(references.iter().filter(|r| !matches!(r.target, Target::Param { .. })).map(
                     |reference| {
                         let message = format!("`{key}` may use params only: it decides which outputs the step has");
-                        Diagnostic::error(reference.place, message)
+                        Diagnostic::error(&expressions::PARAMS_ONLY, reference.place, message)
                     },
                 ));
             }
@@ -134,9 +154,9 @@ impl Checker<'_> {
     }
 
     /// Inputs against the schema of the step type, then against what the step type itself checks.
-    fn inputs(&self, partials: &[Partial], loaded: &[Files], problems: &mut Vec<Diagnostic>) {
+    fn inputs(&self, looked: &Looked, problems: &mut Vec<Diagnostic>) {
         let mut checker = InputChecker::default();
-        for ((step_type, partial), files) in self.step_types.iter().zip(partials).zip(loaded) {
+        for ((step_type, partial), files) in self.step_types.iter().zip(&looked.partials).zip(&looked.files) {
             let Some(step_type) = step_type else { continue };
             let wrong = checker.check(step_type, partial);
             let fits = wrong.is_empty();
@@ -156,11 +176,11 @@ fn index_of<'a>(steps: &'a [AuthoredStep], problems: &mut Vec<Diagnostic>) -> Ha
     for (i, step) in steps.iter().enumerate() {
         let (id, place) = &step.id;
         if let Err(e) = StepId::new(id.as_str()) {
-            problems.push(Diagnostic::error(*place, e.to_string()));
+            problems.push(Diagnostic::error(&pipeline::WRONG_ID, *place, e.to_string()));
         }
         if let Some(&first) = index.get(id.as_str()) {
             problems.push(
-                Diagnostic::error(*place, format!("the id `{id}` is taken"))
+                Diagnostic::error(&pipeline::ID_TAKEN, *place, format!("the id `{id}` is taken"))
                     .related(steps[first].id.1, "by this step")
                     .help("give one of them another id"),
             );
@@ -185,7 +205,10 @@ fn step_types(
                 Some(right) => format!("did you mean `{right}`?"),
                 None => format!("there are {}", list(&types.iter().map(|of| of.name).collect::<Vec<_>>())),
             };
-            problems.push(Diagnostic::error(*place, format!("there is no step type `{name}`")).help(help));
+            problems.push(
+                Diagnostic::error(&pipeline::UNKNOWN_TYPE, *place, format!("there is no step type `{name}`"))
+                    .help(help),
+            );
         }
         found
     };
@@ -210,7 +233,7 @@ fn load(
         let place = input.map_or_else(|| partial.place(), |input| input.place);
         if told.insert((place.start, path.to_owned())) {
             problems.push(
-                Diagnostic::error(place, format!("cannot read {}: it {why}", path.display()))
+                Diagnostic::error(&inputs::UNREADABLE_FILE, place, format!("cannot read {}: it {why}", path.display()))
                     .help("paths are relative to the pipeline file"),
             );
         }
@@ -222,11 +245,11 @@ fn assemble(
     authored: Authored,
     graph: &Graph,
     step_types: &[Option<&'static StepType>],
-    outputs: Vec<Outputs>,
+    outputs: impl Iterator<Item = (Outputs, Foreseen)>,
 ) -> Pipeline {
     let id = |text: &str| StepId::new(text).expect("ids that are none were reported");
     let ids: Vec<StepId> = authored.steps.iter().map(|step| id(&step.id.0)).collect();
-    let steps = authored.steps.into_iter().zip(outputs).enumerate().map(|(i, (step, outputs))| StepSpec {
+    let steps = authored.steps.into_iter().zip(outputs).enumerate().map(|(i, (step, (outputs, foreseen)))| StepSpec {
         id: ids[i].clone(),
         step_type: step_types[i].expect("unknown step types were reported"),
         needs: graph.needs[i].iter().map(|need| ids[*need].clone()).collect(),
@@ -238,6 +261,7 @@ fn assemble(
         finally: step.finally,
         place: step.id.1,
         outputs: outputs.declared,
+        foreseen,
     });
     let steps = steps.collect();
     let (name, version, description) = (authored.name, authored.version, authored.description);

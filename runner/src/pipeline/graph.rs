@@ -1,6 +1,7 @@
 //! Who runs before whom: needs, cycles, and the set of all steps that surely ran before each.
 //! Knows nothing of what steps do.
 
+use crate::codes::pipeline;
 use std::collections::HashMap;
 
 use hprun_steps::partial::{Place, nearest};
@@ -14,6 +15,8 @@ use crate::diagnostic::Diagnostic;
 pub struct Graph {
     /// By step: the steps that it needs itself.
     pub needs: Vec<Vec<usize>>,
+    /// The steps, each after those that it needs; as in the file where there is a cycle.
+    pub order: Vec<usize>,
     ancestors: Vec<Bits>,
 }
 
@@ -41,9 +44,12 @@ pub fn build(steps: &[AuthoredStep], index: &HashMap<&str, usize>, problems: &mu
             problems.push(cycle(&members, &needs, steps));
         }
     }
-    let order = components.iter().rev().filter_map(|component| component.first()).map(|node| node.index());
-    let ancestors = if is_sound { ancestors(order, &needs) } else { Vec::new() };
-    Graph { needs, ancestors }
+    let order: Vec<usize> = match is_sound {
+        true => components.iter().rev().filter_map(|component| component.first()).map(|node| node.index()).collect(),
+        false => (0..steps.len()).collect(),
+    };
+    let ancestors = if is_sound { ancestors(order.iter().copied(), &needs) } else { Vec::new() };
+    Graph { needs, order, ancestors }
 }
 
 impl Graph {
@@ -67,17 +73,21 @@ fn needs_of(
     let mut found = Vec::with_capacity(needs.len());
     for (id, place) in needs {
         match index.get(id.as_str()) {
-            Some(&need) if steps[need].finally && !step.finally => problems
-                .push(Diagnostic::error(*place, format!("`{id}` stands under `finally` and runs after this step"))),
+            Some(&need) if steps[need].finally && !step.finally => problems.push(Diagnostic::error(
+                &pipeline::FINALLY_TOO_LATE,
+                *place,
+                format!("`{id}` stands under `finally` and runs after this step"),
+            )),
             Some(&need) if !steps[need].finally && step.finally => problems.push(
                 Diagnostic::error(
+                    &pipeline::FINALLY_TOO_LATE,
                     *place,
                     format!("a step under `finally` starts when all others have ended; it cannot need `{id}`"),
                 )
                 .help("leave it out; see `steps.ID.status` for how it ended"),
             ),
             Some(&need) if found.contains(&need) => {
-                problems.push(Diagnostic::warning(*place, format!("`{id}` is listed twice")));
+                problems.push(Diagnostic::warning(&pipeline::NEEDED_TWICE, *place, format!("`{id}` is listed twice")));
             }
             Some(&need) => found.push(need),
             None => problems.push(no_step(id, *place, index)),
@@ -89,7 +99,7 @@ fn needs_of(
 /// The diagnostic for an id that no step has.
 pub fn no_step(id: &str, place: Place, index: &HashMap<&str, usize>) -> Diagnostic {
     let help = nearest(id, index.keys().copied()).map(|right| format!("did you mean `{right}`?"));
-    Diagnostic::error(place, format!("there is no step `{id}`")).maybe_help(help)
+    Diagnostic::error(&pipeline::UNKNOWN_NEED, place, format!("there is no step `{id}`")).maybe_help(help)
 }
 
 /// One cycle through these steps, told as a walk.
@@ -114,8 +124,9 @@ fn cycle(members: &[usize], needs: &[Vec<usize>], steps: &[AuthoredStep]) -> Dia
     } else {
         walk.iter().map(name).collect::<Vec<_>>().join(" → ")
     };
-    let mut problem = Diagnostic::error(steps[walk[0]].id.1, format!("these steps need each other: {told}"))
-        .help("no step of a cycle can ever start; remove one of these needs");
+    let mut problem =
+        Diagnostic::error(&pipeline::CYCLE, steps[walk[0]].id.1, format!("these steps need each other: {told}"))
+            .help("no step of a cycle can ever start; remove one of these needs");
     for step in walk.iter().skip(1).take(walk.len().saturating_sub(2)).take(5) {
         problem = problem.related(steps[*step].id.1, "needed on the way");
     }

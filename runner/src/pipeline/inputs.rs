@@ -1,6 +1,7 @@
 //! Inputs of a step against the JSON Schema of its type, each finding at its place in the file.
 //! Knows the keywords that schemas of Rust types use, no step type, and no value that an expression will have.
 
+use crate::codes::inputs;
 use std::collections::HashMap;
 
 use hprun_steps::StepType;
@@ -101,7 +102,7 @@ impl Walk<'_> {
                     properties.and_then(|p| p.get(required)).and_then(|p| p.get("description")).and_then(Json::as_str);
                 let message = format!("`{}` needs the input `{required}`", self.what);
                 problems.push(
-                    Diagnostic::error(place, message)
+                    Diagnostic::error(&inputs::MISSING_INPUT, place, message)
                         .maybe_help(about.map(|about| format!("{required}: {}", first_line(about)))),
                 );
             }
@@ -144,7 +145,7 @@ impl Walk<'_> {
             if !is_secret && !is_open {
                 let message = format!("`{}` is not marked for a secret, and this expression gives one", self.what);
                 problems.push(
-                    Diagnostic::error(partial.place(), message)
+                    Diagnostic::error(&inputs::SECRET_NOT_TAKEN, partial.place(), message)
                         .help("a secret may only enter an input that the step type keeps from sight"),
                 );
             }
@@ -177,8 +178,10 @@ impl Walk<'_> {
         };
         let scalar = matches!(of, ValueType::Boolean | ValueType::Integer | ValueType::Number);
         let quote = scalar && types.contains(&"string") && matches!(partial, Partial::Known(..));
-        problems
-            .push(Diagnostic::error(partial.place(), message).maybe_help(quote.then(|| "put it in quotes".to_owned())));
+        problems.push(
+            Diagnostic::error(&inputs::WRONG_INPUT_TYPE, partial.place(), message)
+                .maybe_help(quote.then(|| "put it in quotes".to_owned())),
+        );
     }
 
     fn check_value(&mut self, schema: &Json, value: &Value, place: Place, problems: &mut Vec<Diagnostic>) {
@@ -187,7 +190,7 @@ impl Walk<'_> {
         if let Some(only) = schema.get("const")
             && *only != record
         {
-            problems.push(Diagnostic::error(place, format!("`{what}` must be {only}")));
+            problems.push(Diagnostic::error(&inputs::NOT_A_CHOICE, place, format!("`{what}` must be {only}")));
         }
         if let Some(choices) = schema.get("enum").and_then(Json::as_array)
             && !choices.contains(&record)
@@ -207,12 +210,20 @@ impl Walk<'_> {
         if let (Some(number), Some(minimum)) = (number, limit("minimum"))
             && number < minimum
         {
-            problems.push(Diagnostic::error(place, format!("`{what}` must be at least {minimum}, this is {record}")));
+            problems.push(Diagnostic::error(
+                &inputs::OUT_OF_RANGE,
+                place,
+                format!("`{what}` must be at least {minimum}, this is {record}"),
+            ));
         }
         if let (Some(number), Some(maximum)) = (number, limit("maximum"))
             && number > maximum
         {
-            problems.push(Diagnostic::error(place, format!("`{what}` must be at most {maximum}, this is {record}")));
+            problems.push(Diagnostic::error(
+                &inputs::OUT_OF_RANGE,
+                place,
+                format!("`{what}` must be at most {maximum}, this is {record}"),
+            ));
         }
     }
 
@@ -221,17 +232,28 @@ impl Walk<'_> {
         if let Some(pattern) = schema.get("pattern").and_then(Json::as_str) {
             let regex = self.patterns.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok());
             if regex.as_ref().is_some_and(|regex| !regex.is_match(text)) {
-                problems.push(Diagnostic::error(place, format!("`{what}` must match {pattern}, this is `{text}`")));
+                problems.push(Diagnostic::error(
+                    &inputs::NO_MATCH,
+                    place,
+                    format!("`{what}` must match {pattern}, this is `{text}`"),
+                ));
             }
         }
         let length = text.chars().count() as u64;
         let limit = |key: &str| schema.get(key).and_then(Json::as_u64);
         if limit("minLength").is_some_and(|minimum| length < minimum) {
-            problems.push(Diagnostic::error(place, format!("`{what}` is too short: {length} characters")));
+            problems.push(Diagnostic::error(
+                &inputs::WRONG_LENGTH,
+                place,
+                format!("`{what}` is too short: {length} characters"),
+            ));
         }
         if let Some(maximum) = limit("maxLength").filter(|maximum| length > *maximum) {
-            problems
-                .push(Diagnostic::error(place, format!("`{what}` may have {maximum} characters, this has {length}")));
+            problems.push(Diagnostic::error(
+                &inputs::WRONG_LENGTH,
+                place,
+                format!("`{what}` may have {maximum} characters, this has {length}"),
+            ));
         }
     }
 }
@@ -239,10 +261,18 @@ impl Walk<'_> {
 fn check_count(schema: &Json, count: usize, place: Place, what: &str, problems: &mut Vec<Diagnostic>) {
     let limit = |key: &str| schema.get(key).and_then(Json::as_u64);
     if let Some(minimum) = limit("minItems").filter(|minimum| (count as u64) < *minimum) {
-        problems.push(Diagnostic::error(place, format!("`{what}` needs {minimum} items at least, this has {count}")));
+        problems.push(Diagnostic::error(
+            &inputs::WRONG_COUNT,
+            place,
+            format!("`{what}` needs {minimum} items at least, this has {count}"),
+        ));
     }
     if let Some(maximum) = limit("maxItems").filter(|maximum| (count as u64) > *maximum) {
-        problems.push(Diagnostic::error(place, format!("`{what}` may have {maximum} items, this has {count}")));
+        problems.push(Diagnostic::error(
+            &inputs::WRONG_COUNT,
+            place,
+            format!("`{what}` may have {maximum} items, this has {count}"),
+        ));
     }
 }
 
@@ -283,7 +313,7 @@ fn not_among(text: &str, choices: &[&str], place: Place, what: &str) -> Diagnost
         Some(right) => format!("did you mean `{right}`?"),
         None => format!("there are {}", list(choices)),
     };
-    Diagnostic::error(place, format!("`{what}` cannot be `{text}`")).help(help)
+    Diagnostic::error(&inputs::NOT_A_CHOICE, place, format!("`{what}` cannot be `{text}`")).help(help)
 }
 
 fn first_line(text: &str) -> &str {

@@ -23,7 +23,7 @@ use hprun_steps::step::DeclaredOutputs;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::expr::{Condition, Tree};
+use crate::expr::{Condition, Foreseen, Tree};
 use crate::params::ParamSpec;
 
 pub use authored::{Authored, read};
@@ -91,6 +91,8 @@ pub struct StepSpec {
     pub place: Place,
     /// What it will hand on.
     pub outputs: DeclaredOutputs,
+    /// What is known of that already.
+    pub foreseen: Foreseen,
 }
 
 /// The id of a step: a lower-case letter, then lower-case letters, digits and hyphens.

@@ -1,6 +1,7 @@
 //! Whether every name in an expression leads to something that will surely be there.
 //! Knows nothing of values; the graph says who runs before whom.
 
+use crate::codes::{expressions, params};
 use std::collections::{HashMap, HashSet};
 
 use hprun_steps::partial::{ValueType, nearest};
@@ -37,6 +38,7 @@ pub fn check(names: &Names<'_>, aws: &AwsSpec, problems: &mut Vec<Diagnostic>) {
         problems.extend(match &reference.target {
             Target::Param { name, rest } => names.param(name, rest, &reference),
             Target::Output { .. } | Target::Status { .. } | Target::Run(_) => Some(Diagnostic::error(
+                &expressions::PARAMS_ONLY,
                 reference.place,
                 "`aws` may use params only: it is settled before anything runs",
             )),
@@ -54,7 +56,11 @@ pub fn check(names: &Names<'_>, aws: &AwsSpec, problems: &mut Vec<Diagnostic>) {
         return;
     }
     for (name, spec) in names.params.iter().filter(|(name, _)| !used.contains(name.as_str())) {
-        problems.push(Diagnostic::warning(spec.place, format!("the param `{name}` is never used")));
+        problems.push(Diagnostic::warning(
+            &params::UNUSED_PARAM,
+            spec.place,
+            format!("the param `{name}` is never used"),
+        ));
     }
 }
 
@@ -76,11 +82,14 @@ impl Names<'_> {
                 None if names.is_empty() => format!("declare it: `params: {{ {name}: {{ type: string }} }}`"),
                 None => format!("there are {}", list(&names)),
             };
-            return Some(Diagnostic::error(reference.place, format!("there is no param `{name}`")).help(help));
+            return Some(
+                Diagnostic::error(&expressions::UNKNOWN_PARAM, reference.place, format!("there is no param `{name}`"))
+                    .help(help),
+            );
         };
         lacks_parts(ParamSpec::value_type(spec), rest).then(|| {
             let message = format!("the param `{name}` is a {}: it has no `{}`", spec.param_type.name(), rest[0]);
-            Diagnostic::error(reference.place, message)
+            Diagnostic::error(&expressions::NO_PARTS, reference.place, message)
         })
     }
 
@@ -95,17 +104,21 @@ impl Names<'_> {
         let place = reference.place;
         let Some(&before) = self.index.get(step) else { return Some(no_step(step, place, self.index)) };
         if before == user {
-            return Some(Diagnostic::error(place, "a step cannot use its own outputs"));
+            return Some(Diagnostic::error(&expressions::OWN_OUTPUT, place, "a step cannot use its own outputs"));
         }
         let (here, there) = (&self.steps[user], &self.steps[before]);
         if there.finally && !here.finally {
-            return Some(Diagnostic::error(place, format!("`{step}` stands under `finally` and runs after this step")));
+            return Some(Diagnostic::error(
+                &expressions::MAY_NOT_HAVE_RUN,
+                place,
+                format!("`{step}` stands under `finally` and runs after this step"),
+            ));
         }
         let apart = here.finally && !there.finally;
         if !apart && self.graph.runs_before(before, user) == Some(false) {
             let message = format!("`{step}` has not surely run when this step starts");
             return Some(
-                Diagnostic::error(place, message)
+                Diagnostic::error(&expressions::MAY_NOT_HAVE_RUN, place, message)
                     .help(format!("add `{step}` to the `needs` of `{}`", here.id.0))
                     .related(there.id.1, "this step"),
             );
@@ -123,7 +136,7 @@ impl Names<'_> {
             return None;
         };
         (!reference.defaulted).then(|| {
-            Diagnostic::error(place, format!("`{step}` {why}: its outputs need a default"))
+            Diagnostic::error(&expressions::NEEDS_DEFAULT, place, format!("`{step}` {why}: its outputs need a default"))
                 .help(format!("write {{{{ default {} 'VALUE' }}}}", reference.target))
         })
     }
@@ -144,11 +157,12 @@ impl Names<'_> {
                 None => format!("it has {}", list(&names)),
             };
             let message = format!("the step `{step}` has no output `{name}`");
-            return (!outputs.open).then(|| Diagnostic::error(reference.place, message).help(help));
+            return (!outputs.open)
+                .then(|| Diagnostic::error(&expressions::UNKNOWN_OUTPUT, reference.place, message).help(help));
         };
         lacks_parts(output.value_type, rest).then(|| {
             let message = format!("the output `{name}` of `{step}` has no parts: there is no `{}` in it", rest[0]);
-            Diagnostic::error(reference.place, message)
+            Diagnostic::error(&expressions::NO_PARTS, reference.place, message)
         })
     }
 
@@ -157,8 +171,12 @@ impl Names<'_> {
             return Some(no_step(step, reference.place, self.index));
         }
         (!self.steps[user].finally).then(|| {
-            Diagnostic::error(reference.place, "`status` is for steps under `finally`")
-                .help("a step starts only when what it needs went well; there is no other status to see")
+            Diagnostic::error(
+                &expressions::STATUS_OUTSIDE_FINALLY,
+                reference.place,
+                "`status` is for steps under `finally`",
+            )
+            .help("a step starts only when what it needs went well; there is no other status to see")
         })
     }
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use hprun_steps::context::StepContext;
 use hprun_steps::files::{FileInput, FileKind, Files};
-use hprun_steps::partial::{Finding, Partial, ValueType};
+use hprun_steps::finding::Finding;
+use hprun_steps::partial::{Partial, ValueType};
 use hprun_steps::step::{DeclaredOutput, DeclaredOutputs, declared_outputs};
 use hprun_steps::value::{Secret, Value};
 use hprun_steps::{Step, StepError, StepType};
@@ -74,7 +75,10 @@ impl Step for Make {
     fn check(inputs: &Partial, _: &Files) -> Vec<Finding> {
         let forbidden = inputs.get("name").filter(|name| name.as_str() == Some("forbidden"));
         forbidden
-            .map(|name| Finding::error(name.place(), "this name is taken").help("take another"))
+            .map(|name| {
+                Finding::error(&hprun_steps::codes::template::WRONG_STACK_NAME, name.place(), "this name is taken")
+                    .help("take another")
+            })
             .into_iter()
             .collect()
     }

@@ -95,7 +95,7 @@ fn types_that_are_known_are_checked_in_texts_and_conditions() {
         findings(
             "apiVersion: hprun/v1\nname: p\nparams: { x: { type: string } }\nsteps: [{ id: a, type: use-thing }]\n"
         )
-        .starts_with("warning: the param `x` is never used")
+        .starts_with("warning[HP0207]: the param `x` is never used")
     );
 }
 

@@ -1,16 +1,20 @@
 //! Compares a config with the shapes and rules of CreateCluster: every finding in one pass, each with its JSON path.
 //! Knows nothing of files: spans are those of the tree that it is given.
 
+use crate::codes::cluster;
 use std::ops::Range;
 
 use super::json::{HOLE_START, Node, What};
 use super::rules;
 use super::shapes::{CLUSTER, Field, INSTANCE_TYPES, Shape};
-use crate::partial::{Severity, nearest};
+use crate::finding::{Code, Severity};
+use crate::partial::nearest;
 
 /// Something wrong with a config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFinding {
+    /// Which kind of mistake it is.
+    pub code: &'static Code,
     /// How bad it is.
     pub severity: Severity,
     /// Where in the JSON, such as `InstanceGroups[0].InstanceCount`; empty for the whole.
@@ -27,14 +31,19 @@ pub struct ConfigFinding {
 
 impl ConfigFinding {
     /// An error at `node`.
-    pub fn error(path: impl Into<String>, span: Range<usize>, message: impl Into<String>) -> Self {
+    pub fn error(code: &'static Code, path: impl Into<String>, span: Range<usize>, message: impl Into<String>) -> Self {
         let (path, message) = (path.into(), message.into());
-        Self { severity: Severity::Error, path, span, message, help: None, by_absence: false }
+        Self { code, severity: Severity::Error, path, span, message, help: None, by_absence: false }
     }
 
     /// A warning at `node`.
-    pub fn warning(path: impl Into<String>, span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(path, span, message) }
+    pub fn warning(
+        code: &'static Code,
+        path: impl Into<String>,
+        span: Range<usize>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, path, span, message) }
     }
 
     /// The same finding with advice.
@@ -71,12 +80,18 @@ struct Walk {
 }
 
 impl Walk {
-    fn error(&mut self, path: &str, node: &Node, message: impl Into<String>) {
-        self.findings.push(ConfigFinding::error(path, node.span.clone(), message));
+    fn error(&mut self, code: &'static Code, path: &str, node: &Node, message: impl Into<String>) {
+        self.findings.push(ConfigFinding::error(code, path, node.span.clone(), message));
     }
 
-    fn error_with(&mut self, path: &str, node: &Node, message: impl Into<String>, help: Option<String>) {
-        let finding = ConfigFinding::error(path, node.span.clone(), message);
+    fn error_with(
+        &mut self,
+        code: &'static Code,
+        (path, node): (&str, &Node),
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        let finding = ConfigFinding::error(code, path, node.span.clone(), message);
         self.findings.push(ConfigFinding { help, ..finding });
     }
 
@@ -107,7 +122,12 @@ impl Walk {
 
     fn wrong_kind(&mut self, path: &str, node: &Node, wanted: &str) {
         let help = matches!(node.what, What::Null).then(|| "leave the field out instead".to_owned());
-        self.error_with(path, node, format!("{wanted} is needed, this is {}", node.kind()), help);
+        self.error_with(
+            &cluster::WRONG_KIND,
+            (path, node),
+            format!("{wanted} is needed, this is {}", node.kind()),
+            help,
+        );
     }
 
     fn text(
@@ -125,13 +145,18 @@ impl Walk {
         let length = raw.chars().count();
         let words = pattern.map(|(_, words)| (*words).to_owned());
         if length < min && length == 0 {
-            self.error_with(path, node, "is empty", words.map(|w| format!("write {w}")));
+            self.error_with(&cluster::WRONG_FORM, (path, node), "is empty", words.map(|w| format!("write {w}")));
         } else if length < min || length > max {
-            self.error(path, node, format!("has {length} characters, {min} to {max} are allowed"));
+            self.error(
+                &cluster::OUT_OF_RANGE,
+                path,
+                node,
+                format!("has {length} characters, {min} to {max} are allowed"),
+            );
         } else if let Some((regex, words)) = pattern
             && !regex.is_match(raw)
         {
-            self.error(path, node, format!("`{raw}` is not {words}"));
+            self.error(&cluster::WRONG_FORM, path, node, format!("`{raw}` is not {words}"));
         }
     }
 
@@ -151,7 +176,7 @@ impl Walk {
         } else {
             format!("`{raw}` is none of {}", words.join(", "))
         };
-        self.error_with(path, node, message, Some(help));
+        self.error_with(&cluster::WRONG_CHOICE, (path, node), message, Some(help));
     }
 
     fn instance_type(&mut self, path: &str, node: &Node) {
@@ -171,7 +196,12 @@ impl Walk {
         } else {
             format!("`{raw}` is no instance type of HyperPod")
         };
-        self.error_with(path, node, message, meant.map(|name| format!("did you mean `{name}`?")));
+        self.error_with(
+            &cluster::UNKNOWN_INSTANCE_TYPE,
+            (path, node),
+            message,
+            meant.map(|name| format!("did you mean `{name}`?")),
+        );
     }
 
     fn whole(&mut self, path: &str, node: &Node, min: i64, max: i64) {
@@ -181,11 +211,16 @@ impl Walk {
                 What::Null => Some("leave the field out instead".to_owned()),
                 What::Text(_) | What::Flag(_) | What::Number(_) | What::List(_) | What::Map(_) | What::Unknown => None,
             };
-            return self.error_with(path, node, format!("a whole number is needed, this is {}", node.kind()), help);
+            return self.error_with(
+                &cluster::WRONG_KIND,
+                (path, node),
+                format!("a whole number is needed, this is {}", node.kind()),
+                help,
+            );
         };
         if number < min || number > max {
             let bounds = if max == i64::from(i32::MAX) { format!("at least {min}") } else { format!("{min} to {max}") };
-            self.error(path, node, format!("{number} is out of range: {bounds} is allowed"));
+            self.error(&cluster::OUT_OF_RANGE, path, node, format!("{number} is out of range: {bounds} is allowed"));
         }
     }
 
@@ -204,7 +239,8 @@ impl Walk {
         let What::List(items) = &node.what else { return self.wrong_kind(path, node, "a list") };
         if items.len() < min || items.len() > max {
             let message = format!("has {} entries, {min} to {max} are allowed", items.len());
-            self.findings.push(ConfigFinding::error(path, node.span.clone(), message).by_absence());
+            self.findings
+                .push(ConfigFinding::error(&cluster::OUT_OF_RANGE, path, node.span.clone(), message).by_absence());
         }
         for (index, item) in items.iter().enumerate() {
             self.value(&format!("{path}[{index}]"), item, of);
@@ -214,7 +250,12 @@ impl Walk {
     fn map(&mut self, path: &str, node: &Node, max: usize, key: &Shape, value: &Shape) {
         let What::Map(entries) = &node.what else { return self.wrong_kind(path, node, "an object") };
         if entries.len() > max {
-            self.error(path, node, format!("has {} entries, at most {max} are allowed", entries.len()));
+            self.error(
+                &cluster::OUT_OF_RANGE,
+                path,
+                node,
+                format!("has {} entries, at most {max} are allowed", entries.len()),
+            );
         }
         for (name, place, item) in entries {
             let below = format!("{path}.{name}");
@@ -234,7 +275,8 @@ impl Walk {
         for field in fields.iter().filter(|f| f.required) {
             if !entries.iter().any(|(name, ..)| name == field.name) {
                 let message = format!("the field `{}` is missing", field.name);
-                self.findings.push(ConfigFinding::error(path, at_start(node), message).by_absence());
+                self.findings
+                    .push(ConfigFinding::error(&cluster::MISSING_FIELD, path, at_start(node), message).by_absence());
             }
         }
     }
@@ -245,7 +287,12 @@ impl Walk {
             None if fields.is_empty() => "write `{}`: it has no fields".to_owned(),
             None => format!("the fields are {}", fields.iter().map(|f| f.name).collect::<Vec<_>>().join(", ")),
         };
-        let finding = ConfigFinding::error(join(path, name), place.clone(), format!("there is no field `{name}`"));
+        let finding = ConfigFinding::error(
+            &cluster::UNKNOWN_FIELD,
+            join(path, name),
+            place.clone(),
+            format!("there is no field `{name}`"),
+        );
         self.findings.push(finding.help(help));
     }
 
@@ -255,7 +302,7 @@ impl Walk {
         if given != 1 {
             let names = fields.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
             let message = format!("exactly one of {names} is needed, {given} are given");
-            self.findings.push(ConfigFinding::error(path, at_start(node), message).by_absence());
+            self.findings.push(ConfigFinding::error(&cluster::EXCLUSIVE, path, at_start(node), message).by_absence());
         }
     }
 }

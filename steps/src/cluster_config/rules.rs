@@ -3,6 +3,7 @@
 
 use super::check::{ConfigFinding, at_start, join};
 use super::json::{HOLE_END, HOLE_START, Node, What};
+use crate::codes::cluster;
 
 /// Adds what `config` does against the rules.
 pub fn check(config: &Node, findings: &mut Vec<ConfigFinding>) {
@@ -23,7 +24,8 @@ pub fn check(config: &Node, findings: &mut Vec<ConfigFinding>) {
         {
             let path = join(&group.path, "SlurmConfig");
             findings.push(
-                ConfigFinding::error(path, slurm.span.clone(), "is not for a cluster on EKS").help("leave it out"),
+                ConfigFinding::error(&cluster::NOT_ON_EKS, path, slurm.span.clone(), "is not for a cluster on EKS")
+                    .help("leave it out"),
             );
         }
     }
@@ -47,7 +49,9 @@ impl Cluster<'_> {
     fn top(&self, findings: &mut Vec<ConfigFinding>) {
         let config = self.config;
         let mut lacks = |message: &str, help: &str| {
-            findings.push(ConfigFinding::error("", at_start(config), message).help(help).by_absence());
+            findings.push(
+                ConfigFinding::error(&cluster::MISSING_FIELD, "", at_start(config), message).help(help).by_absence(),
+            );
         };
         if config.get("InstanceGroups").is_none() && config.get("RestrictedInstanceGroups").is_none() {
             lacks(
@@ -63,7 +67,7 @@ impl Cluster<'_> {
         }
         if config.get("Orchestrator").is_none() {
             let message = "the field `Orchestrator` is missing: without it SageMaker makes a Slurm cluster";
-            let finding = ConfigFinding::warning("", at_start(config), message);
+            let finding = ConfigFinding::warning(&cluster::NO_ORCHESTRATOR, "", at_start(config), message);
             findings.push(finding.help("write { \"Eks\": { \"ClusterArn\": … } }").by_absence());
         }
     }
@@ -78,7 +82,7 @@ impl Cluster<'_> {
         {
             if self.config.get(field).is_none() {
                 let message = format!("needs the field `{field}` beside it");
-                let finding = ConfigFinding::error("AutoScaling", at_start(scaling), message);
+                let finding = ConfigFinding::error(&cluster::NEEDS_ANOTHER, "AutoScaling", at_start(scaling), message);
                 findings.push(finding.help(format!("set `{field}` to {value}")).by_absence());
             }
         }
@@ -93,7 +97,7 @@ impl Cluster<'_> {
                 if seen.contains(&name) {
                     let path = format!("{list}[{index}].InstanceGroupName");
                     let message = format!("the name `{name}` is given to two groups");
-                    findings.push(ConfigFinding::error(path, node.span.clone(), message));
+                    findings.push(ConfigFinding::error(&cluster::GIVEN_TWICE, path, node.span.clone(), message));
                 }
                 seen.push(name);
             }
@@ -108,11 +112,16 @@ impl Cluster<'_> {
             let path = format!("Tags[{index}].Key");
             let lower = key.to_lowercase();
             if seen.contains(&key) {
-                findings.push(ConfigFinding::error(path, node.span.clone(), format!("the tag `{key}` is given twice")));
+                findings.push(ConfigFinding::error(
+                    &cluster::GIVEN_TWICE,
+                    path,
+                    node.span.clone(),
+                    format!("the tag `{key}` is given twice"),
+                ));
             } else if lower.starts_with("aws:") || lower.starts_with("hprun:") {
                 let owner = if lower.starts_with("aws:") { "AWS" } else { "hprun" };
                 let message = format!("`{key}` cannot be set: tags with that prefix are {owner}'s own");
-                findings.push(ConfigFinding::error(path, node.span.clone(), message));
+                findings.push(ConfigFinding::error(&cluster::RESERVED_TAG, path, node.span.clone(), message));
             }
             seen.push(key);
         }
@@ -127,7 +136,7 @@ struct Group<'a> {
 
 impl Group<'_> {
     fn lacks(&self, message: impl Into<String>) -> ConfigFinding {
-        ConfigFinding::error(self.path.clone(), at_start(self.node), message).by_absence()
+        ConfigFinding::error(&cluster::MISSING_FIELD, self.path.clone(), at_start(self.node), message).by_absence()
     }
 
     fn instance_types(&self, findings: &mut Vec<ConfigFinding>) {
@@ -138,7 +147,7 @@ impl Group<'_> {
             (Some(_), Some(both)) => {
                 let path = join(&self.path, "InstanceRequirements");
                 let message = "cannot stand beside `InstanceType`: exactly one of the two is needed";
-                findings.push(ConfigFinding::error(path, at_start(both), message));
+                findings.push(ConfigFinding::error(&cluster::EXCLUSIVE, path, at_start(both), message));
             }
             (Some(_), None) | (None, Some(_)) => {}
         }
@@ -157,15 +166,24 @@ impl Group<'_> {
         let (create, complete) = (config.get("OnCreate"), config.get("OnInitComplete"));
         if let (Some(_), Some(both)) = (create, complete) {
             let message = "cannot stand beside `OnCreate`: give one of the two";
-            findings.push(ConfigFinding::error(join(&path, "OnInitComplete"), both.span.clone(), message));
+            findings.push(ConfigFinding::error(
+                &cluster::EXCLUSIVE,
+                join(&path, "OnInitComplete"),
+                both.span.clone(),
+                message,
+            ));
         }
         if config.get("SourceS3Uri").is_none() {
             let message = "the field `SourceS3Uri` is missing";
-            findings.push(ConfigFinding::error(path.clone(), at_start(config), message).by_absence());
+            findings.push(
+                ConfigFinding::error(&cluster::MISSING_FIELD, path.clone(), at_start(config), message).by_absence(),
+            );
         }
         if create.is_none() && complete.is_none() {
             let message = "the field `OnCreate` is missing";
-            findings.push(ConfigFinding::error(path.clone(), at_start(config), message).by_absence());
+            findings.push(
+                ConfigFinding::error(&cluster::MISSING_FIELD, path.clone(), at_start(config), message).by_absence(),
+            );
         }
         if let Some(uri) = config.get("SourceS3Uri") {
             let script = create.or(complete).and_then(Node::text).unwrap_or("the script");
@@ -182,7 +200,7 @@ impl Group<'_> {
         {
             let path = join(&self.path, "MinInstanceCount");
             let message = format!("{min} is more than the {max} of `InstanceCount`");
-            findings.push(ConfigFinding::error(path, least.span.clone(), message));
+            findings.push(ConfigFinding::error(&cluster::COUNTS, path, least.span.clone(), message));
         }
     }
 
@@ -204,12 +222,20 @@ impl Group<'_> {
         let path = join(&self.path, "OnStartDeepHealthChecks");
         if let Some(plain) = self.types().into_iter().find(|t| !is_accelerated(t)) {
             let message = format!("deep health checks need accelerated instances, `{plain}` has no accelerator");
-            findings.push(ConfigFinding::error(path.clone(), at_start(checks), message).help("leave the field out"));
+            findings.push(
+                ConfigFinding::error(&cluster::DEEP_CHECKS_ON_CPU, path.clone(), at_start(checks), message)
+                    .help("leave the field out"),
+            );
         }
         let names: Vec<_> = checks.items().iter().filter_map(Node::text).collect();
         for (index, item) in checks.items().iter().enumerate() {
             if item.text().is_some_and(|name| names[..index.min(names.len())].contains(&name)) {
-                findings.push(ConfigFinding::error(format!("{path}[{index}]"), item.span.clone(), "is given twice"));
+                findings.push(ConfigFinding::error(
+                    &cluster::GIVEN_TWICE,
+                    format!("{path}[{index}]"),
+                    item.span.clone(),
+                    "is given twice",
+                ));
             }
         }
     }
@@ -222,7 +248,7 @@ impl Group<'_> {
         if given.is_none_or(|threads| threads.whole() == Some(1)) {
             let at = given.map_or_else(|| at_start(self.node), |threads| threads.span.clone());
             let message = "with one thread a core these instances show half of their vCPUs";
-            let finding = ConfigFinding::warning(join(&self.path, "ThreadsPerCore"), at, message);
+            let finding = ConfigFinding::warning(&cluster::ONE_THREAD, join(&self.path, "ThreadsPerCore"), at, message);
             findings.push(finding.help("set `ThreadsPerCore` to 2, unless that is meant").by_absence());
         }
     }
@@ -238,15 +264,20 @@ impl Group<'_> {
             if root == Some(&What::Flag(true)) {
                 if let Some(size) = size {
                     let message = "cannot be set for the root volume: its size is given";
-                    findings.push(ConfigFinding::error(join(&path, "VolumeSizeInGB"), size.span.clone(), message));
+                    findings.push(ConfigFinding::error(
+                        &cluster::VOLUME,
+                        join(&path, "VolumeSizeInGB"),
+                        size.span.clone(),
+                        message,
+                    ));
                 }
                 if key.is_none() {
                     let message = "a root volume needs the field `VolumeKmsKeyId`";
-                    findings.push(ConfigFinding::error(path, at_start(volume), message).by_absence());
+                    findings.push(ConfigFinding::error(&cluster::VOLUME, path, at_start(volume), message).by_absence());
                 }
             } else if size.is_none() && !matches!(root, Some(What::Unknown | What::Text(_))) {
                 let message = "the field `VolumeSizeInGB` is missing";
-                findings.push(ConfigFinding::error(path, at_start(volume), message).by_absence());
+                findings.push(ConfigFinding::error(&cluster::VOLUME, path, at_start(volume), message).by_absence());
             }
         }
     }
@@ -264,7 +295,7 @@ fn source(path: &str, uri: &Node, script: &str, findings: &mut Vec<ConfigFinding
     }
     let message = format!("names a whole bucket: `{script}` is looked for at its root");
     let help = "give the prefix that the scripts were uploaded to too: the output `s3_uri` of upload-lifecycle is exactly that";
-    findings.push(ConfigFinding::warning(path, uri.span.clone(), message).help(help));
+    findings.push(ConfigFinding::warning(&cluster::BUCKET_NAME, path, uri.span.clone(), message).help(help));
 }
 
 /// Whether a type has GPUs, Trainium or Inferentia chips.

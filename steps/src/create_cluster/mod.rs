@@ -5,6 +5,7 @@ mod difference;
 mod doubt;
 mod foresight;
 
+use crate::codes::{cluster, rendered};
 use std::time::Duration;
 
 use aws_sdk_sagemaker::operation::describe_cluster::DescribeClusterOutput;
@@ -18,8 +19,9 @@ use crate::cluster_config::{self, Node, request};
 use crate::context::{CallIntended, Intent, Origin, Record, StepContext, TAG_RUN, TAG_STEP, canonical};
 use crate::error::{ErrorClass, StepError};
 use crate::files::{FileInput, FileKind, Files, sha256};
+use crate::finding::{At, Finding, Severity};
 use crate::hyperpod::{self, KIND};
-use crate::partial::{At, Finding, Partial, Place, Severity};
+use crate::partial::{Partial, Place};
 use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
 use difference::{Difference, difference};
@@ -98,9 +100,17 @@ impl Step for CreateCluster {
     fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
         match (inputs.get("config"), inputs.get("cluster")) {
             (Some(_), Some(both)) => {
-                vec![Finding::error(both.place(), "`cluster` cannot stand beside `config`: give one of the two")]
+                vec![Finding::error(
+                    &cluster::NEITHER_CONFIG_NOR_CLUSTER,
+                    both.place(),
+                    "`cluster` cannot stand beside `config`: give one of the two",
+                )]
             }
-            (None, None) => vec![Finding::error(inputs.place(), "`config` or `cluster` is missing")],
+            (None, None) => vec![Finding::error(
+                &cluster::NEITHER_CONFIG_NOR_CLUSTER,
+                inputs.place(),
+                "`config` or `cluster` is missing",
+            )],
             (Some(config), None) => check_file(config, files),
             (None, Some(cluster)) => check_inline(cluster),
         }
@@ -139,7 +149,7 @@ fn check_inline(cluster: &Partial) -> Vec<Finding> {
     let findings = cluster_config::check(&Node::from_partial(cluster));
     let to_finding = |f: cluster_config::ConfigFinding| {
         let at = At::Pipeline(Place { start: small(f.span.start), end: small(f.span.end) });
-        Finding { severity: f.severity, at, message: f.line(), help: f.help }
+        Finding { severity: f.severity, ..Finding::new(f.code, at, f.line()).maybe_help(f.help) }
     };
     findings.into_iter().map(to_finding).collect()
 }
@@ -152,18 +162,12 @@ fn check_file(config: &Partial, files: &Files) -> Vec<Finding> {
         path: path.to_owned(),
         place: Place { start: small(span.start), end: small(span.end) },
     };
-    let broken = faults.iter().map(|f| Finding {
-        severity: Severity::Error,
-        at: at(&f.span),
-        message: format!("the file is not JSON: {}", f.message),
-        help: None,
-    });
-    let wrong = cluster_config::check(&root).into_iter().map(|f| Finding {
-        severity: f.severity,
-        at: at(&f.span),
-        message: f.line(),
-        help: f.help.clone(),
-    });
+    let broken = faults
+        .iter()
+        .map(|f| Finding::new(&rendered::NOT_JSON, at(&f.span), format!("the file is not JSON: {}", f.message)));
+    let wrong = cluster_config::check(&root)
+        .into_iter()
+        .map(|f| Finding { severity: f.severity, ..Finding::new(f.code, at(&f.span), f.line()).maybe_help(f.help) });
     broken.chain(wrong).collect()
 }
 

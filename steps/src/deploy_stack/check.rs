@@ -4,8 +4,10 @@
 use super::request::text_of;
 use super::template::{LARGEST_BODY, LARGEST_TEMPLATE, Template};
 use super::{StackOutputs, node::Node};
+use crate::codes::template;
 use crate::files::Files;
-use crate::partial::{Finding, Partial, Place, ValueType, nearest};
+use crate::finding::Finding;
+use crate::partial::{Partial, Place, ValueType, nearest};
 use crate::step::{DeclaredOutput, DeclaredOutputs, declared_outputs};
 use crate::value::Value;
 
@@ -13,21 +15,25 @@ use crate::value::Value;
 pub fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(name) = inputs.get("name") {
-        findings.extend(name.as_str().and_then(wrong_name).map(|message| Finding::error(name.place(), message)));
+        findings.extend(
+            name.as_str()
+                .and_then(wrong_name)
+                .map(|message| Finding::error(&template::WRONG_STACK_NAME, name.place(), message)),
+        );
     }
     let Some(input) = inputs.get("template") else { return findings };
     let Some(path) = input.as_str() else { return findings };
     let text = match files.text(path) {
         Ok(text) => text,
         Err(message) => {
-            findings.push(Finding::error(input.place(), message));
+            findings.push(Finding::error(&template::UNREADABLE_TEMPLATE, input.place(), message));
             return findings;
         }
     };
     findings.extend(size(inputs, path, text.len(), input.place()));
     match Template::read(text) {
         Ok(template) => findings.extend(parameters(inputs, &template, path)),
-        Err((message, place)) => findings.push(Finding::in_file(path, place, message)),
+        Err((message, place)) => findings.push(Finding::in_file(&template::UNREADABLE_TEMPLATE, path, place, message)),
     }
     findings
 }
@@ -59,12 +65,12 @@ fn wrong_name(name: &str) -> Option<String> {
 fn size(inputs: &Partial, path: &str, size: usize, place: Place) -> Option<Finding> {
     if size > LARGEST_TEMPLATE {
         let message = format!("{path} is {size} bytes; CloudFormation takes {LARGEST_TEMPLATE}");
-        return Some(Finding::error(place, message).help("split it into nested stacks"));
+        return Some(Finding::error(&template::TEMPLATE_TOO_LARGE, place, message).help("split it into nested stacks"));
     }
     let bucket = inputs.get("template-bucket").is_some_and(|b| !matches!(b, Partial::Known(Value::Null, _)));
     (size > LARGEST_BODY && !bucket).then(|| {
         let message = format!("{path} is {size} bytes; a request takes {LARGEST_BODY}");
-        Finding::error(place, message).help("name a bucket for it: `template-bucket: …`")
+        Finding::error(&template::TEMPLATE_TOO_LARGE, place, message).help("name a bucket for it: `template-bucket: …`")
     })
 }
 
@@ -77,7 +83,8 @@ fn parameters(inputs: &Partial, template: &Template, path: &str) -> Vec<Finding>
     };
     for (name, (place, value)) in given.into_iter().flatten() {
         let Some(parameter) = template.parameters.get(name) else {
-            let finding = Finding::error(*place, format!("{path} has no parameter `{name}`"));
+            let finding =
+                Finding::error(&template::UNKNOWN_PARAMETER, *place, format!("{path} has no parameter `{name}`"));
             let names = template.parameters.keys().map(String::as_str);
             findings.push(match nearest(name, names) {
                 Some(near) => finding.help(format!("did you mean `{near}`?")),
@@ -88,16 +95,23 @@ fn parameters(inputs: &Partial, template: &Template, path: &str) -> Vec<Finding>
         if value.value_type() == ValueType::Secret {
             if !parameter.no_echo {
                 let message = format!("the parameter `{name}` shows its value to everyone who may describe the stack");
-                findings.push(Finding::error(value.place(), message).help("give it `NoEcho: true` in the template"));
+                findings.push(
+                    Finding::error(&template::SECRET_PARAMETER_SHOWN, value.place(), message)
+                        .help("give it `NoEcho: true` in the template"),
+                );
             }
             continue;
         }
         let Some(known) = value.known() else { continue };
         match text_of(&known) {
-            Err(message) => findings.push(Finding::error(value.place(), format!("the parameter `{name}` {message}"))),
-            Ok(text) => findings.extend(
-                parameter.refuses(&text).map(|e| Finding::error(value.place(), format!("the parameter `{name}`: {e}"))),
-            ),
+            Err(message) => findings.push(Finding::error(
+                &template::WRONG_PARAMETER_VALUE,
+                value.place(),
+                format!("the parameter `{name}` {message}"),
+            )),
+            Ok(text) => findings.extend(parameter.refuses(&text).map(|e| {
+                Finding::error(&template::WRONG_PARAMETER_VALUE, value.place(), format!("the parameter `{name}`: {e}"))
+            })),
         }
     }
     let missing = template.parameters.iter().filter(|(name, parameter)| {
@@ -107,7 +121,10 @@ fn parameters(inputs: &Partial, template: &Template, path: &str) -> Vec<Finding>
     if !missing.is_empty() {
         let place = inputs.get("parameters").unwrap_or(inputs).place();
         let message = format!("{path} needs a value for {}", missing.join(", "));
-        findings.push(Finding::error(place, message).help("add it under `parameters:`, or give it a Default"));
+        findings.push(
+            Finding::error(&template::MISSING_PARAMETER, place, message)
+                .help("add it under `parameters:`, or give it a Default"),
+        );
     }
     findings
 }

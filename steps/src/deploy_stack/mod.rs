@@ -24,8 +24,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::context::{CallIntended, Intent, Origin, Record, StepContext, TAG_RUN, TAG_STEP};
 use crate::error::StepError;
 use crate::files::{FileInput, FileKind, Files};
+use crate::finding::Finding;
 use crate::pace::Pace;
-use crate::partial::{Finding, Partial};
+use crate::partial::Partial;
 use crate::step::{DeclaredOutputs, Health, Step};
 use crate::value::Value;
 

@@ -3,6 +3,7 @@
 
 mod env;
 
+use crate::codes::neighbours;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::ser::SerializeMap;
@@ -12,8 +13,9 @@ use crate::aws_error::explain;
 use crate::context::{FileMode, StepContext};
 use crate::error::StepError;
 use crate::files::Files;
+use crate::finding::Finding;
 use crate::pace::Pace;
-use crate::partial::{Finding, Partial, ValueType, nearest};
+use crate::partial::{Partial, ValueType, nearest};
 use crate::step::{DeclaredOutput, DeclaredOutputs, Health, Step, declared_outputs};
 use crate::value::Value;
 
@@ -373,7 +375,7 @@ fn check(inputs: &Partial) -> Vec<Finding> {
         if !good || taken {
             let what = if taken { "is an output already" } else { "is no name for an output: a-z, 0-9 and _" };
             let near = nearest(name, Logical::ALL.map(Logical::name));
-            let finding = Finding::error(*place, format!("`{name}` {what}"));
+            let finding = Finding::error(&neighbours::WRONG_OUTPUT_NAME, *place, format!("`{name}` {what}"));
             findings.push(match near {
                 Some(near) => finding.help(format!("did you mean `{near}`?")),
                 None => finding,
@@ -382,15 +384,19 @@ fn check(inputs: &Partial) -> Vec<Finding> {
     }
     for (name, (place, value)) in entries("env") {
         if !env::is_variable(name) {
-            findings.push(Finding::error(*place, format!("`{name}` is no name for a shell variable")));
+            findings.push(Finding::error(
+                &neighbours::WRONG_VARIABLE,
+                *place,
+                format!("`{name}` is no name for a shell variable"),
+            ));
         }
         if value.value_type() == ValueType::Map {
             let message = format!("the variable {name} is a map; it holds text, a number, a boolean or a list");
-            findings.push(Finding::error(value.place(), message));
+            findings.push(Finding::error(&neighbours::WRONG_VARIABLE, value.place(), message));
         }
     }
     if let (Some(env), None) = (inputs.get("env"), inputs.get("env-file")) {
-        findings.push(Finding::warning(env.place(), "`env` has no effect without `env-file`"));
+        findings.push(Finding::warning(&neighbours::NO_EFFECT, env.place(), "`env` has no effect without `env-file`"));
     }
     findings
 }

@@ -1,10 +1,12 @@
 //! What can be known to be wrong with the inputs of helm-install before anything runs.
 //! Knows nothing of helm itself or of any cluster.
 
+use crate::codes::neighbours;
 use std::time::Duration;
 
 use crate::files::{FileInput, FileKind, Files};
-use crate::partial::{Finding, Partial};
+use crate::finding::Finding;
+use crate::partial::Partial;
 
 /// The kinds of source that a chart can have.
 const SOURCES: &str = "path, archive, repository, oci, git";
@@ -43,7 +45,9 @@ pub fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
         && let Some(text) = at.as_str()
         && let Err(why) = timeout(text)
     {
-        findings.push(Finding::error(at.place(), why).help("write it with units, such as `5m` or `90s`"));
+        findings.push(
+            Finding::error(&neighbours::WRONG_TIME, at.place(), why).help("write it with units, such as `5m` or `90s`"),
+        );
     }
     findings
 }
@@ -69,11 +73,14 @@ fn one_source(chart: &Partial) -> Option<Finding> {
     let Partial::Map(entries, place) = chart else { return None };
     match entries.len() {
         1 => None,
-        0 => Some(Finding::error(*place, "the chart has no source").help(format!("give one of {SOURCES}"))),
+        0 => Some(
+            Finding::error(&neighbours::CHART_SOURCE, *place, "the chart has no source")
+                .help(format!("give one of {SOURCES}")),
+        ),
         _ => {
             let given = entries.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             let message = format!("the chart has more than one source: {given}");
-            Some(Finding::error(*place, message).help(format!("give one of {SOURCES}")))
+            Some(Finding::error(&neighbours::CHART_SOURCE, *place, message).help(format!("give one of {SOURCES}")))
         }
     }
 }
@@ -83,7 +90,8 @@ fn commit(chart: &Partial) -> Option<Finding> {
     let text = at.as_str()?;
     let message = format!("the commit {text} is not a full commit id");
     (!is_commit(text)).then(|| {
-        Finding::error(at.place(), message).help("give all 40 digits (`git rev-parse`): a branch or a tag can move")
+        Finding::error(&neighbours::CHART_NOT_PINNED, at.place(), message)
+            .help("give all 40 digits (`git rev-parse`): a branch or a tag can move")
     })
 }
 
@@ -91,7 +99,9 @@ fn is_chart(at: Option<&Partial>, files: &Files) -> Option<Finding> {
     let at = at?;
     let path = at.as_str()?;
     let lacks = files.is_folder(path) && files.get(&format!("{path}/Chart.yaml")).is_err();
-    lacks.then(|| Finding::error(at.place(), format!("{path} is no chart: it has no Chart.yaml")))
+    lacks.then(|| {
+        Finding::error(&neighbours::NOT_A_CHART, at.place(), format!("{path} is no chart: it has no Chart.yaml"))
+    })
 }
 
 /// Names that Kubernetes and helm take (RFC 1123 labels; helm's limit is 53).
@@ -103,9 +113,9 @@ fn name(at: Option<&Partial>, key: &str, longest: usize) -> Option<Finding> {
     let good =
         text.len() <= longest && text.bytes().all(inner) && edge(text.bytes().next()) && edge(text.bytes().next_back());
     (!good).then(|| {
-        Finding::error(at.place(), format!("\"{text}\" is no name for a {key}")).help(format!(
-            "use at most {longest} lower-case letters, digits and `-`, with a letter or digit at both ends"
-        ))
+        Finding::error(&neighbours::WRONG_RELEASE_NAME, at.place(), format!("\"{text}\" is no name for a {key}")).help(
+            format!("use at most {longest} lower-case letters, digits and `-`, with a letter or digit at both ends"),
+        )
     })
 }
 

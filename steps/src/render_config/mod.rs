@@ -3,6 +3,7 @@
 
 mod render;
 
+use crate::codes::rendered;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,8 @@ use crate::cluster_config::{self, json};
 use crate::context::{FileMode, StepContext};
 use crate::error::StepError;
 use crate::files::{FileInput, FileKind, Files, sha256};
-use crate::partial::{At, Finding, Partial, Place, Severity, nearest};
+use crate::finding::{At, Code, Finding, Severity};
+use crate::partial::{Partial, Place, nearest};
 use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
 use render::{Problem, Rendered, hole, render};
@@ -108,7 +110,7 @@ impl Step for RenderConfig {
         let Some(path) = template.as_str() else { return Vec::new() };
         let source = match files.text(path) {
             Ok(source) => source,
-            Err(message) => return vec![Finding::error(template.place(), message)],
+            Err(message) => return vec![Finding::error(&rendered::WRONG_TEMPLATE, template.place(), message)],
         };
         let mut holes = 0;
         let values = inputs.get("values").map_or(Json::Object(serde_json::Map::new()), |v| holed(v, &mut holes));
@@ -124,7 +126,11 @@ impl Step for RenderConfig {
         };
         if schema.is_some() && format != Format::Json {
             let at = inputs.get("schema").map_or(template.place(), Partial::place);
-            return vec![Finding::error(at, "a schema can only be checked with `format: json`")];
+            return vec![Finding::error(
+                &rendered::SCHEMA_WITHOUT_JSON,
+                at,
+                "a schema can only be checked with `format: json`",
+            )];
         }
         let (_, findings) = examine(source, &values, Target { format, schema });
         findings.into_iter().map(|f| f.into_finding(path)).collect()
@@ -210,6 +216,7 @@ struct Target {
 /// Something wrong with the template or with what it gives; the place is one of the template.
 #[derive(Debug)]
 struct Issue {
+    code: &'static Code,
     severity: Severity,
     span: Range<usize>,
     message: String,
@@ -221,7 +228,7 @@ impl Issue {
         let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let place = Place { start: small(self.span.start), end: small(self.span.end) };
         let at = At::File { path: path.to_owned(), place };
-        Finding { severity: self.severity, at, message: self.message, help: self.help }
+        Finding { severity: self.severity, ..Finding::new(self.code, at, self.message).maybe_help(self.help) }
     }
 
     /// `file:line:column message (help)`.
@@ -264,6 +271,7 @@ fn issue_of(problem: Problem, values: &Json) -> Issue {
     });
     let listed = problem.undefined.as_ref().map(|_| format!("add it to `values` (there are: {})", names.join(", ")));
     Issue {
+        code: problem.code,
         severity: Severity::Error,
         span: problem.span,
         message: problem.message,
@@ -288,7 +296,7 @@ fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Ve
     for fault in &faults {
         let span = rendered.origin(&fault.span);
         let message = format!("the result is not JSON: {}", fault.message);
-        issues.push(Issue { severity: Severity::Error, span, message, help: None });
+        issues.push(Issue { code: &rendered::NOT_JSON, severity: Severity::Error, span, message, help: None });
     }
     let Some(SchemaName::CreateCluster) = schema else { return };
     for finding in cluster_config::check(&root) {
@@ -296,7 +304,7 @@ fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Ve
             continue;
         }
         let (span, message) = (rendered.origin(&finding.span), finding.line());
-        issues.push(Issue { severity: finding.severity, span, message, help: finding.help });
+        issues.push(Issue { code: finding.code, severity: finding.severity, span, message, help: finding.help });
     }
 }
 
@@ -304,7 +312,13 @@ fn examine_yaml(rendered: &Rendered, issues: &mut Vec<Issue>) {
     if let Err(e) = serde_saphyr::from_str::<Json>(&rendered.text) {
         let message = format!("the result is not YAML: {e}");
         let first = message.lines().next().unwrap_or_default().to_owned();
-        issues.push(Issue { severity: Severity::Error, span: 0..0, message: first, help: None });
+        issues.push(Issue {
+            code: &rendered::NOT_YAML,
+            severity: Severity::Error,
+            span: 0..0,
+            message: first,
+            help: None,
+        });
     }
 }
 

@@ -13,6 +13,8 @@ use handlebars::{
 use serde_json::Value as Json;
 
 use crate::cluster_config::json::{HOLE_END, HOLE_START};
+use crate::codes::rendered;
+use crate::finding::Code;
 
 /// Begins a mark: the number of the place in the template where what follows comes from.
 const MARK_START: char = '\u{F0000}';
@@ -35,6 +37,8 @@ pub struct Rendered {
 /// Something wrong with an expression of the template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// Which kind of mistake it is.
+    pub code: &'static Code,
     /// The path that has no value, for an undefined name.
     pub undefined: Option<String>,
     /// What is wrong.
@@ -116,7 +120,7 @@ fn in_block(source: &str, span: &Range<usize>) -> bool {
 }
 
 fn problem(message: impl Into<String>, span: Range<usize>) -> Problem {
-    Problem { undefined: None, message: message.into(), help: None, span }
+    Problem { code: &rendered::WRONG_TEMPLATE, undefined: None, message: message.into(), help: None, span }
 }
 
 fn line_starts(source: &str) -> Vec<usize> {
@@ -334,10 +338,13 @@ enum What {
 impl What {
     fn problem(&self, span: Range<usize>) -> Problem {
         match self {
-            Self::Undefined(name) => {
-                Problem { undefined: Some(name.clone()), ..problem(format!("`{name}` has no value"), span) }
-            }
+            Self::Undefined(name) => Problem {
+                code: &rendered::UNKNOWN_VALUE,
+                undefined: Some(name.clone()),
+                ..problem(format!("`{name}` has no value"), span)
+            },
             Self::NotText(name, kind) => Problem {
+                code: &rendered::WRONG_HELPER_USE,
                 help: Some(format!("write {{{{json {name}}}}}")),
                 ..problem(format!("`{name}` is {kind}, which cannot be written as it is"), span)
             },

@@ -74,7 +74,7 @@ fn names_are_looked_up_in_their_scope() {
 fn what_is_not_known_yet_passes_and_the_rest_is_checked() {
     let source = r#"{ "ClusterName": "{{name}}", "InstanceGroups": {{json groups}}, "VpcConfig": { "Subnets": {{json subnets}}, "SecurityGroupIds": ["{{sg}}"] }, "Orchestrator": { "Eks": { "ClusterArn": "{{arn}}" } }, "NodeRecovry": "None" }"#;
     let mut holes = 0;
-    let unknown = || Partial::Unknown(crate::partial::ValueType::Any, Place::default());
+    let unknown = || Partial::Unknown(crate::partial::Hole::of(crate::partial::ValueType::Any), Place::default());
     let entries = ["name", "groups", "subnets", "sg", "arn"].map(|k| (k.to_owned(), (Place::default(), unknown())));
     let values = holed(&Partial::Map(entries.into_iter().collect(), Place::default()), &mut holes);
     assert_eq!(

@@ -1,10 +1,12 @@
 //! The folder of scripts before it leaves: what is in it, under which keys, and what a node would stumble over.
 //! Knows nothing of S3 clients; files come as they were loaded.
 
+use crate::codes::neighbours;
 use std::path::Path;
 
 use crate::files::{FileContent, Files, sha256};
-use crate::partial::{Finding, Partial, Severity};
+use crate::finding::{Finding, Severity};
+use crate::partial::Partial;
 use crate::value::Value;
 
 /// Larger files are sent in parts.
@@ -56,14 +58,14 @@ pub fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
         let place = inputs.get(input).unwrap_or(inputs).place();
         // A bucket that is not known yet is no fault of the name.
         if inputs.get(input).is_some_and(|value| value.as_str().is_some()) {
-            findings.push(Finding::error(place, message));
+            findings.push(Finding::error(&neighbours::WRONG_TARGET, place, message));
         }
     }
     let Some(from) = inputs.get("from") else { return findings };
     let Some(path) = from.as_str() else { return findings };
     let faults = faults(files, path, &list(inputs, "allow-crlf"), &list(inputs, "allow-no-shebang"));
     findings.extend(faults.into_iter().map(|fault| {
-        let finding = Finding::error(from.place(), fault.message);
+        let finding = Finding::error(&neighbours::SCRIPT_WOULD_FAIL, from.place(), fault.message);
         let finding = Finding { severity: fault.severity, ..finding };
         match fault.help {
             Some(help) => finding.help(help),

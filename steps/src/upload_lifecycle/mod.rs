@@ -12,8 +12,9 @@ use serde_json::json;
 use crate::context::{CallOutcome, Intent, Origin, Record, StepContext};
 use crate::error::{ErrorClass, StepError};
 use crate::files::{FileInput, FileKind, Files};
+use crate::finding::{Finding, Severity};
 use crate::pace::Pace;
-use crate::partial::{Finding, Partial, Severity};
+use crate::partial::Partial;
 use crate::step::{Foresight, Health, Step};
 
 use folder::{Script, digest};

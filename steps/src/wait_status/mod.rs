@@ -4,6 +4,7 @@
 mod kubernetes;
 mod rule;
 
+use crate::codes::neighbours;
 use std::time::Duration;
 
 use aws_sdk_sagemaker::operation::describe_cluster::DescribeClusterOutput;
@@ -14,8 +15,9 @@ use crate::aws_error::explain;
 use crate::context::StepContext;
 use crate::error::{ErrorClass, StepError};
 use crate::files::{FileInput, FileKind, Files};
+use crate::finding::Finding;
 use crate::hyperpod;
-use crate::partial::{Finding, Partial};
+use crate::partial::Partial;
 use crate::step::{Health, Step};
 use rule::{Goal, Group, Look, Memory, Seen};
 
@@ -174,22 +176,38 @@ impl Step for WaitStatus {
         let given: Vec<_> = SUBJECTS.iter().filter_map(|name| Some((*name, inputs.get(name)?))).collect();
         let mut findings = Vec::new();
         match given.as_slice() {
-            [] => findings.push(Finding::error(inputs.place(), format!("one of {} is missing", SUBJECTS.join(", ")))),
+            [] => findings.push(Finding::error(
+                &neighbours::WAIT_SUBJECT,
+                inputs.place(),
+                format!("one of {} is missing", SUBJECTS.join(", ")),
+            )),
             [_] => {}
             [(first, _), rest @ ..] => findings.extend(rest.iter().map(|(name, value)| {
-                Finding::error(value.place(), format!("`{name}` cannot stand beside `{first}`"))
-                    .help("make two steps of it")
+                Finding::error(
+                    &neighbours::WAIT_SUBJECT,
+                    value.place(),
+                    format!("`{name}` cannot stand beside `{first}`"),
+                )
+                .help("make two steps of it")
             })),
         }
         for (name, value) in &given {
             let needs_kubeconfig = matches!(*name, "workload" | "kubernetes-nodes");
             if needs_kubeconfig && inputs.get("kubeconfig").is_none() {
-                findings.push(Finding::error(value.place(), format!("`{name}` needs `kubeconfig` beside it")));
+                findings.push(Finding::error(
+                    &neighbours::WAIT_BESIDE,
+                    value.place(),
+                    format!("`{name}` needs `kubeconfig` beside it"),
+                ));
             }
         }
         for name in ["until", "allow-failed-nodes", "on-capacity"] {
             if let (Some(value), None) = (inputs.get(name), inputs.get("cluster")) {
-                findings.push(Finding::error(value.place(), format!("`{name}` is only for a `cluster`")));
+                findings.push(Finding::error(
+                    &neighbours::WAIT_BESIDE,
+                    value.place(),
+                    format!("`{name}` is only for a `cluster`"),
+                ));
             }
         }
         findings

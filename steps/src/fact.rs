@@ -1,0 +1,94 @@
+//! What a step brings to other steps, or needs from them, told before the run: the runner holds them against each other.
+//! Knows nothing of which step type says what.
+
+use crate::finding::At;
+use crate::partial::{Place, Text};
+
+/// Something that one step says of itself and another may depend on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// Objects that it puts into S3.
+    Puts {
+        /// `s3://bucket/prefix`, without a slash at the end.
+        folder: Text,
+        /// Paths below it.
+        names: Vec<String>,
+        /// Where the inputs say so.
+        place: Place,
+    },
+    /// An object that must be in S3 when the step runs.
+    NeedsObject {
+        /// `s3://bucket/prefix`, as the step spells it.
+        folder: Text,
+        /// The path below it.
+        name: Text,
+        /// Where the folder is spelled.
+        at: At,
+    },
+    /// A stack that it makes.
+    Makes {
+        /// Name of the stack.
+        stack: Text,
+        /// Keys of the outputs that it will have.
+        outputs: Vec<String>,
+        /// Where the template is named.
+        place: Place,
+    },
+    /// Outputs that a stack must have when the step runs.
+    NeedsOutputs {
+        /// Name of the stack.
+        stack: Text,
+        /// What is looked for: what for, and the keys of which one must be there.
+        keys: Vec<(String, Vec<String>)>,
+        /// Where the inputs say so.
+        place: Place,
+    },
+    /// A file that it writes.
+    Writes {
+        /// As the inputs spell it, or the output that holds it.
+        path: Text,
+        /// What kind of file: `kubeconfig`, `file`.
+        kind: FileUse,
+        /// Where the inputs say so.
+        place: Place,
+    },
+    /// A file that it reads when it runs.
+    Reads {
+        /// As the inputs spell it, or the output that holds it.
+        path: Text,
+        /// What kind of file.
+        kind: FileUse,
+        /// Where the inputs say so.
+        place: Place,
+    },
+    /// An id or ARN that belongs to a region or an account.
+    Names {
+        /// The id or ARN.
+        id: Text,
+        /// Where it stands.
+        at: At,
+    },
+    /// Networks that must go together: subnets and security groups of one set of nodes.
+    Together {
+        /// Ids of subnets and security groups, each with its place.
+        ids: Vec<(Text, At)>,
+    },
+    /// A role that must be able to read from S3.
+    RoleReads {
+        /// ARN of the role.
+        role: Text,
+        /// `s3://bucket/prefix`.
+        folder: Text,
+        /// Where the folder is spelled.
+        at: At,
+    },
+}
+
+/// What a file that steps share is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileUse {
+    /// How to reach a Kubernetes API.
+    Kubeconfig,
+    /// Anything else.
+    Plain,
+}

@@ -162,7 +162,7 @@ impl Bench {
         let first = (state.seq == 0).then(|| Event::RunStarted(Box::new(run_started())));
         let pass = Event::PassStarted(Box::new(pass_over(plan)));
         let events = first.into_iter().chain([pass]).map(|event| (Timestamp::now(), event)).collect();
-        for entry in log.handle().append(events).await.expect("a sound store") {
+        for entry in log.handle().append(events).expect("a sound store") {
             state.apply(&entry).expect("a legal log");
         }
         (log, state)

@@ -13,7 +13,7 @@ use hprun_steps::context::{CallIntended, CallOutcome, Origin, Record};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::noop::{Bench, RUN, Shape, block_on, pass_over, pipeline, plan, text};
+use super::noop::{Bench, RUN, Shape, pass_over, pipeline, plan, text};
 
 /// What the record of a step holds between its begin and its end: this many calls, with what each made.
 const CALLS: usize = 16;
@@ -39,7 +39,7 @@ impl Killed {
         let mut events: Vec<Event> = plan.steps.iter().flat_map(|step| events(step.spec.id.as_str())).collect();
         events.pop();
         let events = events.into_iter().map(|event| (Timestamp::now(), event)).collect();
-        log.handle().append(events).await.expect("the disk has room");
+        log.handle().append(events).expect("the disk has room");
         Self { bench, text }
     }
 
@@ -68,7 +68,7 @@ impl Killed {
         part("look how long steps usually take");
         let log = Log::open(store.folder(), RUN, lock, state.seq).expect("a sound store");
         let began = vec![(Timestamp::now(), Event::PassStarted(Box::new(pass)))];
-        for entry in block_on(log.handle().append(began)).expect("the disk has room") {
+        for entry in log.handle().append(began).expect("the disk has room") {
             state.apply(&entry).expect("a legal log");
         }
         part("record that a pass begins");

@@ -170,7 +170,7 @@ impl Engine {
     async fn pass(&mut self) -> Result<Outcome, EngineError> {
         let mut heard = 0;
         loop {
-            let is_pausing = match self.decide().await? {
+            let is_pausing = match self.decide()? {
                 Next::Ended(outcome) => return Ok(outcome),
                 Next::Again => continue,
                 Next::Wait { is_pausing } => is_pausing,
@@ -181,28 +181,28 @@ impl Engine {
                 && let Ok(message) = self.inbox.try_recv()
             {
                 heard += 1;
-                self.handle(message).await?;
+                self.handle(message)?;
                 continue;
             }
             heard = 0;
-            self.record.commit().await?;
+            self.record.commit()?;
             self.listen(is_pausing).await?;
         }
     }
 
     /// Does what follows from the state.
-    async fn decide(&mut self) -> Result<Next, EngineError> {
+    fn decide(&mut self) -> Result<Next, EngineError> {
         let limits = Limits { max_parallel: self.max_parallel, stopping: self.stop.is_cancelled() };
         let now = self.pauses.now(&self.world.clock);
         let moves = self.standing.next(&self.world.plan, &self.verifying, limits, now);
         let (mut is_pausing, before) = (false, self.record.state().seq);
         for next in moves {
             match next {
-                Move::Begin(step) | Move::Verify(step) => self.prepare(step).await?,
+                Move::Begin(step) | Move::Verify(step) => self.prepare(step)?,
                 Move::WaitUntil(_) => is_pausing = true,
                 Move::Finish(outcome) => {
-                    self.note(Event::PassEnded { outcome }).await?;
-                    self.record.commit().await?;
+                    self.note(Event::PassEnded { outcome })?;
+                    self.record.commit()?;
                     return Ok(Next::Ended(outcome));
                 }
             }
@@ -236,13 +236,13 @@ impl Engine {
             }
             message = self.inbox.recv() => {
                 let message = message.expect("the engine itself holds a sender");
-                self.handle(message).await
+                self.handle(message)
             }
             () = timer => Ok(()),
         }
     }
 
-    async fn handle(&mut self, message: Message) -> Result<(), EngineError> {
+    fn handle(&mut self, message: Message) -> Result<(), EngineError> {
         match message {
             Message::Progress { step, text } => {
                 // The last words of a try may come after its end.
@@ -257,39 +257,39 @@ impl Engine {
                     drop(answer.send(Err("no try of the step is under way".to_owned())));
                     return Ok(());
                 }
-                self.note(Event::Recorded { step: self.id(step).to_owned(), record }).await?;
+                self.note(Event::Recorded { step: self.id(step).to_owned(), record })?;
                 self.record.when_durable(move |written| drop(answer.send(written)));
                 Ok(())
             }
-            Message::Prepared { step, prepared } => self.prepared(step, prepared).await,
-            Message::Verified { step, prepared, health } => self.verified(step, *prepared, health).await,
-            Message::NotReady { step, error } => self.not_begun(step, error).await,
-            Message::Ended { step, end } => self.ended(step, end).await,
+            Message::Prepared { step, prepared } => self.prepared(step, prepared),
+            Message::Verified { step, prepared, health } => self.verified(step, *prepared, health),
+            Message::NotReady { step, error } => self.not_begun(step, error),
+            Message::Ended { step, end } => self.ended(step, end),
         }
     }
 
     /// Gets a step ready: its `when`, its inputs, its files. Nothing of it has begun yet.
-    async fn prepare(&mut self, step: usize) -> Result<(), EngineError> {
+    fn prepare(&mut self, step: usize) -> Result<(), EngineError> {
         self.pauses.end(step);
         let readiness = prepare::evaluate(&self.world, self.record.state(), step);
         let inputs = match readiness {
             Ok(Readiness::Skip(reason)) => {
                 let step = self.id(step).to_owned();
-                return self.note(Event::StepSkipped { step, reason }).await;
+                return self.note(Event::StepSkipped { step, reason });
             }
             Ok(Readiness::Resolved(inputs)) => inputs,
-            Err(error) => return self.not_begun(step, error).await,
+            Err(error) => return self.not_begun(step, error),
         };
         self.verifying.insert(step);
         let named = std::panic::catch_unwind(AssertUnwindSafe(|| {
             attempt::in_step(|| prepare::files(&self.world, step, &inputs))
         }));
         match named {
-            Err(panic) => self.not_begun(step, panicked(panic)).await,
+            Err(panic) => self.not_begun(step, panicked(panic)),
             // Without files there is nothing to wait for: a chain of such steps needs one commit a step.
             Ok(named) if named.is_empty() => {
                 let prepared = Box::new(prepare::load(&self.world, step, inputs, &named));
-                self.prepared(step, prepared).await
+                self.prepared(step, prepared)
             }
             Ok(named) => {
                 let (world, outbox) = (Arc::clone(&self.world), self.outbox.clone());
@@ -314,25 +314,25 @@ impl Engine {
     }
 
     /// A step is ready: reuse its earlier result, or begin.
-    async fn prepared(&mut self, step: usize, prepared: Box<Prepared>) -> Result<(), EngineError> {
+    fn prepared(&mut self, step: usize, prepared: Box<Prepared>) -> Result<(), EngineError> {
         if self.stop.is_cancelled() {
             self.verifying.remove(&step);
             return Ok(());
         }
         if self.is_trusted(step) {
-            return self.trusted(step, *prepared).await;
+            return self.trusted(step, *prepared);
         }
         let state = self.record.state().step(self.id(step));
         let finally = self.world.plan.steps[step].spec.finally;
         if state.status != Status::Held || finally {
-            return self.begin(step, *prepared, Vec::new()).await;
+            return self.begin(step, *prepared, Vec::new());
         }
         let because = match &state.again {
             Some(asked) => vec![asked.clone()],
             None => prepare::reasons_to_run(state, &prepared),
         };
         if !because.is_empty() {
-            return self.begin(step, *prepared, because).await;
+            return self.begin(step, *prepared, because);
         }
         let outputs = state.success.as_ref().map(|s| s.outputs.clone()).unwrap_or_default();
         let probe = Attempt::new(self, step, self.stop.child_token());
@@ -349,17 +349,17 @@ impl Engine {
     }
 
     /// Takes a step as done, with the outputs of its newest success.
-    async fn trusted(&mut self, step: usize, prepared: Prepared) -> Result<(), EngineError> {
+    fn trusted(&mut self, step: usize, prepared: Prepared) -> Result<(), EngineError> {
         self.verifying.remove(&step);
         let id = self.id(step).to_owned();
         let done = self.record.state().step(&id);
         let done = done.success.as_ref().or(done.former.as_ref());
         let outputs = done.map_or_else(|| serde_json::json!({}), |success| success.outputs.clone());
         let Prepared { given, .. } = prepared;
-        self.note(Event::StepTrusted { step: id, inputs: given.inputs, files: given.files, outputs }).await
+        self.note(Event::StepTrusted { step: id, inputs: given.inputs, files: given.files, outputs })
     }
 
-    async fn verified(
+    fn verified(
         &mut self,
         step: usize,
         prepared: Prepared,
@@ -369,7 +369,7 @@ impl Engine {
             Ok(Health::Good) => {
                 self.verifying.remove(&step);
                 let reason = "same inputs, same files, still there".to_owned();
-                self.note(Event::StepReused { step: self.id(step).to_owned(), reason }).await
+                self.note(Event::StepReused { step: self.id(step).to_owned(), reason })
             }
             // Nothing new is begun, and the earlier result is looked at again on resume.
             Ok(Health::Lost(_)) | Err(_) if self.stop.is_cancelled() => {
@@ -378,16 +378,14 @@ impl Engine {
             }
             Ok(Health::Lost(found)) => {
                 let found = self.world.redact(found);
-                self.begin(step, prepared, vec![found]).await
+                self.begin(step, prepared, vec![found])
             }
-            Err(error) => {
-                self.not_begun(step, error.because("while looking at what the step made in an earlier pass")).await
-            }
+            Err(error) => self.not_begun(step, error.because("while looking at what the step made in an earlier pass")),
         }
     }
 
     /// Records that a try begins, then begins it.
-    async fn begin(&mut self, step: usize, prepared: Prepared, because: Vec<String>) -> Result<(), EngineError> {
+    fn begin(&mut self, step: usize, prepared: Prepared, because: Vec<String>) -> Result<(), EngineError> {
         self.verifying.remove(&step);
         let id = self.id(step).to_owned();
         let attempt = self.record.state().step(&id).attempts + 1;
@@ -398,7 +396,7 @@ impl Engine {
             files: prepared.given.files.clone(),
             because,
         };
-        self.note(event).await?;
+        self.note(event)?;
         let cancel = self.stop.child_token();
         let attempt = Attempt::new(self, step, cancel.clone());
         self.running.insert(step, cancel);
@@ -410,7 +408,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn ended(&mut self, step: usize, end: AttemptEnd) -> Result<(), EngineError> {
+    fn ended(&mut self, step: usize, end: AttemptEnd) -> Result<(), EngineError> {
         self.running.remove(&step);
         let id = self.id(step).to_owned();
         let attempt = self.record.state().step(&id).attempts;
@@ -426,7 +424,7 @@ impl Engine {
                 Event::AttemptFailed { step: id, attempt, failure: Failure::from(error), retry_at }
             }
         };
-        self.note(event).await
+        self.note(event)
     }
 
     /// When the next try may begin: the pause that `retry` asks for, up to half of it taken off by chance, so that
@@ -448,17 +446,17 @@ impl Engine {
     }
 
     /// A step that cannot even be begun has failed.
-    async fn not_begun(&mut self, step: usize, error: StepError) -> Result<(), EngineError> {
+    fn not_begun(&mut self, step: usize, error: StepError) -> Result<(), EngineError> {
         self.verifying.remove(&step);
         let failure = Failure::from(error.redacted(&self.world.secrets()));
         let step = self.id(step).to_owned();
-        self.note(Event::AttemptFailed { step, attempt: 0, failure, retry_at: None }).await
+        self.note(Event::AttemptFailed { step, attempt: 0, failure, retry_at: None })
     }
 
     /// Notes an event: it is on disk, and reported, with the next commit, and nothing that it allows is done before.
-    async fn note(&mut self, event: Event) -> Result<(), EngineError> {
+    fn note(&mut self, event: Event) -> Result<(), EngineError> {
         let step = event.step().and_then(|id| self.world.plan.index(id));
-        self.record.note(self.world.clock.now(), event).await?;
+        self.record.note(self.world.clock.now(), event)?;
         if let Some(step) = step {
             self.standing.update(&self.world.plan, self.record.state(), step);
         }

@@ -32,10 +32,10 @@ impl Recorder {
     }
 
     /// Takes an event into the state; it goes to disk with the next commit.
-    pub async fn note(&mut self, at: Timestamp, event: Event) -> Result<(), EngineError> {
+    pub fn note(&mut self, at: Timestamp, event: Event) -> Result<(), EngineError> {
         // A reporter must see each step as it was with the event, so no two events of a step share a commit.
         if event.step().is_some_and(|step| self.noted.iter().any(|noted| noted.event.step() == Some(step))) {
-            self.commit().await?;
+            self.commit()?;
         }
         let entry = Entry { seq: self.state.seq + 1, at, event };
         self.state.apply(&entry)?;
@@ -49,14 +49,14 @@ impl Recorder {
     }
 
     /// Puts what was noted on disk, then reports it, then does what waited for it.
-    pub async fn commit(&mut self) -> Result<(), EngineError> {
+    pub fn commit(&mut self) -> Result<(), EngineError> {
         if self.noted.is_empty() && self.waiting.is_empty() {
             return Ok(());
         }
         let noted = std::mem::take(&mut self.noted);
         let written = match noted.is_empty() {
             true => Ok(Vec::new()),
-            false => self.log.append(noted.into_iter().map(|entry| (entry.at, entry.event)).collect()).await,
+            false => self.log.append(noted.into_iter().map(|entry| (entry.at, entry.event)).collect()),
         };
         if let Ok(entries) = &written {
             for entry in entries {

@@ -1,14 +1,12 @@
-//! The log of one run: events go in, and are on disk when the answer comes.
-//! Knows nothing of what events mean. One thread owns the connection; what arrives while it commits shares the next commit.
+//! The log of one run: events go in, and are on disk when the call returns.
+//! Knows nothing of what events mean. The caller's own thread commits: waking another one would cost as much as the sync.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hprun_steps::kill_point;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use tokio::sync::oneshot;
 
 use super::connect::{Access, connect};
 use super::error::explain;
@@ -16,24 +14,19 @@ use super::folder::{RunLock, StartLock};
 use super::{StateFolder, StoreError};
 use crate::event::{Entry, Event, RunStarted, Target};
 
-/// A run that this process holds, with the thread that writes its events.
+/// A run that this process holds, with the connection that writes its events.
 #[derive(Debug)]
 pub struct Log {
     handle: LogHandle,
-    writer: Option<JoinHandle<()>>,
     _lock: RunLock,
 }
 
 /// Where events of a run are appended.
 #[derive(Clone, Debug)]
 pub struct LogHandle {
-    requests: Sender<Append>,
+    /// None after a failure, and when the log is closed.
+    writer: Arc<Mutex<Option<Writer>>>,
     path: PathBuf,
-}
-
-struct Append {
-    events: Vec<(Timestamp, Event)>,
-    answer: oneshot::Sender<Result<Vec<Entry>, StoreError>>,
 }
 
 impl Log {
@@ -51,16 +44,10 @@ impl Log {
         mut lock: RunLock,
         seq: u64,
     ) -> Result<Self, StoreError> {
-        let path = folder.database();
         let connection = connect(folder, access)?;
-        let (requests, inbox) = channel();
-        let handle = LogHandle { requests, path: path.clone() };
-        let writer = Writer { connection, path, run: run.to_owned(), seq, start: lock.take_start() };
-        let thread = std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || writer.serve(&inbox))
-            .map_err(|e| StoreError::Folder { folder: folder.path().to_owned(), why: e.to_string() })?;
-        Ok(Self { handle, writer: Some(thread), _lock: lock })
+        let writer = Writer { connection, run: run.to_owned(), seq, start: lock.take_start() };
+        let handle = LogHandle { writer: Arc::new(Mutex::new(Some(writer))), path: folder.database() };
+        Ok(Self { handle, _lock: lock })
     }
 
     /// Where to append.
@@ -70,76 +57,52 @@ impl Log {
 }
 
 impl Drop for Log {
-    /// Waits for the writer, so that the lock outlives the last commit.
+    /// Waits for a commit that is under way, so that the lock outlives it, and lets no other follow.
     fn drop(&mut self) {
-        let (closed, _) = channel();
-        self.handle.requests = closed;
-        if let Some(writer) = self.writer.take() {
-            drop(writer.join());
-        }
+        drop(self.handle.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
 impl LogHandle {
-    /// Appends events, in order, in one commit. They are on disk when this returns. After an error all of them are there
-    /// or none: the disk may have failed after it had taken them. The next pass sees which.
-    pub async fn append(&self, events: Vec<(Timestamp, Event)>) -> Result<Vec<Entry>, StoreError> {
-        let gone = || StoreError::Unwritable {
+    /// Appends events, in order, in one commit. They are on disk when this returns: it blocks for as long as the disk takes.
+    /// After an error all of them are there or none: the disk may have failed after it had taken them. The next pass sees
+    /// which.
+    pub fn append(&self, events: Vec<(Timestamp, Event)>) -> Result<Vec<Entry>, StoreError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken out, and put back after success: what is in memory after a failure is ahead of the record, so nothing
+        // more may be written by this process.
+        let mut own = writer.take().ok_or_else(|| StoreError::Unwritable {
             path: self.path.clone(),
-            why: "its writer stopped after an earlier failure".to_owned(),
-        };
-        let (answer, durable) = oneshot::channel();
-        self.requests.send(Append { events, answer }).map_err(|_| gone())?;
-        durable.await.map_err(|_| gone())?
+            why: "nothing is written after an earlier failure".to_owned(),
+        })?;
+        let entries = own.commit(events).map_err(|e| explain(&self.path, &e))?;
+        *writer = Some(own);
+        Ok(entries)
     }
 }
 
+#[derive(Debug)]
 struct Writer {
     connection: Connection,
-    path: PathBuf,
     run: String,
     seq: u64,
     start: Option<StartLock>,
 }
 
 impl Writer {
-    fn serve(mut self, inbox: &Receiver<Append>) {
-        while let Ok(first) = inbox.recv() {
-            let batch: Vec<Append> = std::iter::once(first).chain(inbox.try_iter()).collect();
-            match self.commit(&batch) {
-                Ok(entries) => {
-                    // The run is recorded: whoever begins another now sees it.
-                    self.start = None;
-                    let mut entries = entries.into_iter();
-                    for append in batch {
-                        let own = entries.by_ref().take(append.events.len()).collect();
-                        drop(append.answer.send(Ok(own)));
-                    }
-                }
-                Err(e) => {
-                    for append in batch {
-                        drop(append.answer.send(Err(explain(&self.path, &e))));
-                    }
-                    // What is in memory is now ahead of the record: nothing more may be written by this process.
-                    return;
-                }
-            }
-        }
-    }
-
-    fn commit(&mut self, batch: &[Append]) -> rusqlite::Result<Vec<Entry>> {
-        let mut seq = self.seq;
-        let mut entries = Vec::new();
+    fn commit(&mut self, events: Vec<(Timestamp, Event)>) -> rusqlite::Result<Vec<Entry>> {
+        let numbered = (self.seq + 1..).zip(events);
+        let entries: Vec<Entry> = numbered.map(|(seq, (at, event))| Entry { seq, at, event }).collect();
         let transaction = Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
-        for (at, event) in batch.iter().flat_map(|append| &append.events) {
-            seq += 1;
-            insert(&transaction, &self.run, seq, *at, event)?;
-            entries.push(Entry { seq, at: *at, event: event.clone() });
+        for Entry { seq, at, event } in &entries {
+            insert(&transaction, &self.run, *seq, *at, event)?;
         }
         kill_point::reach_all(|| labels("before commit", &entries));
         transaction.commit()?;
         kill_point::reach_all(|| labels("after commit", &entries));
-        self.seq = seq;
+        self.seq = entries.last().map_or(self.seq, |entry| entry.seq);
+        // The run is recorded: whoever begins another now sees it.
+        self.start = None;
         Ok(entries)
     }
 }

@@ -43,7 +43,7 @@ impl Bench {
     /// A run of these events; the first is its start.
     fn record(&self, run: &str, events: Vec<Event>) -> Vec<Entry> {
         let dated = (0..).zip(events).map(|(n, event)| (at(n), event)).collect();
-        block_on(self.log(run, 0).handle().append(dated)).expect("a sound store")
+        self.log(run, 0).handle().append(dated).expect("a sound store")
     }
 
     fn sql(&self, text: &str) {
@@ -61,10 +61,6 @@ impl Bench {
         let folder = self.0.path().canonicalize().expect("it is there");
         error.to_string().replace(&folder.display().to_string(), "[folder]")
     }
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -112,7 +108,7 @@ fn what_was_appended_is_read_back_after_reopening_and_goes_on_with_the_next_numb
     let bench = Bench::new();
     let first = bench.record("r1", vec![started(), begun("a")]);
     let log = bench.log("r1", 2);
-    let second = block_on(log.handle().append(vec![(at(5), ended(Outcome::Failed))])).expect("a sound store");
+    let second = log.handle().append(vec![(at(5), ended(Outcome::Failed))]).expect("a sound store");
     drop(log);
     let all = bench.store().events("r1").expect("a sound store");
     assert_eq!(all, [first, second].concat());
@@ -124,14 +120,13 @@ fn what_was_appended_is_read_back_after_reopening_and_goes_on_with_the_next_numb
 fn appends_from_many_places_are_each_whole_and_leave_no_gap() {
     let bench = Bench::new();
     let log = bench.log("r1", 0);
-    block_on(async {
-        log.handle().append(vec![(at(0), started())]).await.expect("a sound store");
-        let append = |n: usize| {
-            let (handle, id) = (log.handle(), format!("s{n}"));
-            async move { handle.append(vec![(at(1), begun(&id)), (at(2), succeeded(&id))]).await }
-        };
-        for written in futures::future::join_all((0..50).map(append)).await {
-            let written = written.expect("a sound store");
+    log.handle().append(vec![(at(0), started())]).expect("a sound store");
+    let append =
+        &|n: usize| log.handle().append(vec![(at(1), begun(&format!("s{n}"))), (at(2), succeeded(&format!("s{n}")))]);
+    std::thread::scope(|threads| {
+        let places: Vec<_> = (0..50).map(|n| threads.spawn(move || append(n))).collect();
+        for place in places {
+            let written = place.join().expect("no panic").expect("a sound store");
             assert_eq!(written[1].seq, written[0].seq + 1);
             assert_eq!(written[1].event.step(), written[0].event.step());
         }
@@ -162,7 +157,7 @@ fn a_commit_is_on_disk_when_it_returns() {
 fn nobody_else_may_read_what_is_recorded() {
     let bench = Bench::new();
     let log = bench.log("r1", 0);
-    block_on(log.handle().append(vec![(at(0), started())])).expect("a sound store");
+    log.handle().append(vec![(at(0), started())]).expect("a sound store");
     let folder = bench.folder();
     assert_eq!(mode(folder.path()), 0o700);
     assert_eq!(mode(&folder.run("r1")), 0o700);
@@ -179,18 +174,16 @@ fn after_a_failed_write_nothing_more_is_written() {
         "CREATE TRIGGER full BEFORE INSERT ON event WHEN NEW.seq = 3 BEGIN SELECT RAISE(ABORT, 'disk is full'); END",
     );
     let log = bench.log("r1", 0);
-    block_on(async {
-        let handle = log.handle();
-        handle.append(vec![(at(0), started())]).await.expect("event 1");
-        let both = vec![(at(1), begun("a")), (at(2), succeeded("a"))];
-        let first = handle.append(both).await.expect_err("event 3");
-        let second = handle.append(vec![(at(3), begun("b"))]).await.expect_err("the writer has stopped");
-        let told = [first, second].map(|error| bench.without_paths(&error)).join("\n");
-        insta::assert_snapshot!(told, @r"
-        the store [folder]/state/hprun.db cannot be written: disk is full
-        the store [folder]/state/hprun.db cannot be written: its writer stopped after an earlier failure
-        ");
-    });
+    let handle = log.handle();
+    handle.append(vec![(at(0), started())]).expect("event 1");
+    let both = vec![(at(1), begun("a")), (at(2), succeeded("a"))];
+    let first = handle.append(both).expect_err("event 3");
+    let second = handle.append(vec![(at(3), begun("b"))]).expect_err("the writer has stopped");
+    let told = [first, second].map(|error| bench.without_paths(&error)).join("\n");
+    insta::assert_snapshot!(told, @r"
+    the store [folder]/state/hprun.db cannot be written: disk is full
+    the store [folder]/state/hprun.db cannot be written: nothing is written after an earlier failure
+    ");
     assert_eq!(bench.store().events("r1").expect("a sound store").len(), 1, "all of an append or nothing");
 }
 
@@ -243,7 +236,7 @@ fn usual_durations_are_medians_of_runs_that_can_be_read() {
     for (run, seconds) in [("r1", 10), ("r2", 30), ("r3", 20)] {
         let log = bench.log(run, 0);
         let events = vec![(at(0), started()), (at(1), begun("a")), (at(1 + seconds), succeeded("a"))];
-        block_on(log.handle().append(events)).expect("a sound store");
+        log.handle().append(events).expect("a sound store");
     }
     bench.record("r4", vec![started(), begun("a"), succeeded("a")]);
     bench.sql("UPDATE event SET body = 'x' WHERE run = 'r4' AND seq = 3");

@@ -239,7 +239,7 @@ impl Bench {
         let first = (state.seq == 0).then(|| Event::RunStarted(Box::new(run_started())));
         let now = Timestamp::now();
         let events = first.into_iter().chain([self.pass_started(&plan)]).map(|event| (now, event)).collect();
-        for entry in log.handle().append(events).await? {
+        for entry in log.handle().append(events)? {
             state.apply(&entry)?;
         }
         let stop = CancellationToken::new();
@@ -293,7 +293,7 @@ impl Bench {
         let lock = store.folder().lock(RUN).expect("nobody else holds it");
         let log = Log::open(store.folder(), RUN, lock, 0).expect("a fresh store");
         let events = entries.iter().map(|entry| (entry.at, entry.event.clone())).collect();
-        log.handle().append(events).await.expect("a fresh store");
+        log.handle().append(events).expect("a fresh store");
         bench
     }
 

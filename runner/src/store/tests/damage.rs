@@ -9,7 +9,7 @@ use rusqlite::{Connection, ffi};
 
 use super::disk::Fault;
 use super::trial::{Trial, access, laid_out};
-use super::{Bench, at, begun, block_on, started, succeeded};
+use super::{Bench, at, begun, started, succeeded};
 use crate::store::connect::{Access, PATIENCE};
 use crate::store::error::explain;
 use crate::store::{Log, StateFolder, Store, StoreError};
@@ -91,7 +91,7 @@ fn complaint_of_append(bench: &Bench) -> String {
         let store = Store::open_through(access(), folder.clone())?;
         let seq = store.events("r1")?.len() as u64;
         let log = Log::open_through(access(), &folder, "r1", folder.lock("r1")?, seq)?;
-        block_on(log.handle().append(vec![(at(1), begun("b"))])).map(drop)
+        log.handle().append(vec![(at(1), begun("b"))]).map(drop)
     };
     bench.without_paths(&append().expect_err("something is wrong"))
 }
@@ -140,13 +140,11 @@ fn a_damaged_page_is_told_or_is_none_of_the_run() {
 fn a_log_that_is_cut_off_or_damaged_is_read_up_to_there_and_gone_on_with() {
     let trial = Trial::new();
     let log = trial.log().expect("nothing is wrong");
-    block_on(async {
-        trial.append(&log, vec![(at(0), started())]).await.expect("nothing is wrong");
-        for n in 1..8 {
-            let both = vec![(at(n), begun(&format!("s{n}"))), (at(n), succeeded(&format!("s{n}")))];
-            trial.append(&log, both).await.expect("nothing is wrong");
-        }
-    });
+    trial.append(&log, vec![(at(0), started())]).expect("nothing is wrong");
+    for n in 1..8 {
+        let both = vec![(at(n), begun(&format!("s{n}"))), (at(n), succeeded(&format!("s{n}")))];
+        trial.append(&log, both).expect("nothing is wrong");
+    }
     let folder = trial.bench.folder();
     let (file, wal) =
         (fs::read(folder.database()).expect("it is there"), fs::read(folder.write_ahead_log()).expect("it is there"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Bench, at, block_on, started};
+use super::{Bench, at, started};
 use crate::store::lock::PATIENCE;
 use crate::store::{Log, StartKey, StateFolder, StoreError, host_name};
 
@@ -194,7 +194,7 @@ fn the_right_to_begin_ends_when_the_beginning_is_recorded() {
     let lock = folder.lock("r1").expect("nobody holds it").with_start(Some(start));
     let log = Log::open(&folder, "r1", lock, 0).expect("a sound store");
     assert!(folder.lock_start(&KEY).is_err(), "nothing is recorded yet");
-    block_on(log.handle().append(vec![(at(0), started())])).expect("a sound store");
+    log.handle().append(vec![(at(0), started())]).expect("a sound store");
     drop(folder.lock_start(&KEY).expect("it is recorded"));
     assert!(folder.is_held("r1"));
 }

@@ -6,12 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::disk::Disk;
-use super::{Bench, at, begun, block_on, ended, started, succeeded};
+use super::{Bench, at, begun, ended, started, succeeded};
 use crate::event::{Entry, Event, Outcome};
 use crate::store::connect::Access;
 use crate::store::error::explain;
@@ -51,9 +50,9 @@ impl Trial {
     }
 
     /// Appends, and notes on the disk when this is acknowledged.
-    pub async fn append(&self, log: &Log, append: Append) -> Result<(), StoreError> {
+    pub fn append(&self, log: &Log, append: Append) -> Result<(), StoreError> {
         self.sent.borrow_mut().push(append.clone());
-        let entries = log.handle().append(append).await?;
+        let entries = log.handle().append(append)?;
         self.acknowledged.borrow_mut().push(entries);
         self.disk.tell(self.acknowledged.borrow().len());
         Ok(())
@@ -64,7 +63,7 @@ impl Trial {
         self.acknowledged.borrow().len()
     }
 
-    /// Everything that happens to a store: appends alone, in batches and from several places at once, small and over
+    /// Everything that happens to a store: appends alone and in batches, small and over
     /// many pages; the log taken into the file and begun anew; closed and opened again.
     pub fn live(&self) -> Result<(), StoreError> {
         let log = self.log()?;
@@ -73,21 +72,18 @@ impl Trial {
             let taken = store.connection.pragma(None, "wal_checkpoint", how, |_| Ok(()));
             taken.map_err(|e| explain(&self.bench.folder().database(), &e))
         };
-        block_on(async {
-            self.append(&log, vec![(at(0), started()), (at(0), begun("a"))]).await?;
-            self.append(&log, vec![(at(1), large("a", 200))]).await?;
-            self.append(&log, (0..20).map(|n| (at(n), succeeded(&format!("s{n}")))).collect()).await?;
-            checkpoint("PASSIVE")?;
-            self.append(&log, vec![(at(2), large("b", 20_000))]).await?;
-            let pair = |n: usize| vec![(at(3), begun(&format!("p{n}"))), (at(4), large(&format!("p{n}"), n * 700))];
-            let appended = join_all((0..4).map(|n| self.append(&log, pair(n)))).await;
-            appended.into_iter().collect::<Result<(), _>>()?;
-            checkpoint("RESTART")?;
-            self.append(&log, vec![(at(5), ended(Outcome::Failed))]).await
-        })?;
+        self.append(&log, vec![(at(0), started()), (at(0), begun("a"))])?;
+        self.append(&log, vec![(at(1), large("a", 200))])?;
+        self.append(&log, (0..20).map(|n| (at(n), succeeded(&format!("s{n}")))).collect())?;
+        checkpoint("PASSIVE")?;
+        self.append(&log, vec![(at(2), large("b", 20_000))])?;
+        let pair = |n: usize| vec![(at(3), begun(&format!("p{n}"))), (at(4), large(&format!("p{n}"), n * 700))];
+        (0..4).try_for_each(|n| self.append(&log, pair(n)))?;
+        checkpoint("RESTART")?;
+        self.append(&log, vec![(at(5), ended(Outcome::Failed))])?;
         drop((log, store));
         let log = self.log()?;
-        block_on(self.append(&log, vec![(at(6), begun("c")), (at(7), large("c", 5_000))]))
+        self.append(&log, vec![(at(6), begun("c")), (at(7), large("c", 5_000))])
     }
 
     /// Reads the store in `folder`: all of the first `acknowledged` appends must be in it, nothing that was not sent, and no
@@ -118,7 +114,7 @@ impl Drop for Trial {
 fn goes_on(folder: &StateFolder, mut events: Vec<Entry>) {
     let next = if events.is_empty() { started() } else { begun("next") };
     let log = log(folder, events.len()).unwrap_or_else(|e| panic!("{e}"));
-    events.extend(block_on(log.handle().append(vec![(at(9), next)])).expect("it goes on"));
+    events.extend(log.handle().append(vec![(at(9), next)]).expect("it goes on"));
     let store = Store::open_through(access(), folder.clone()).expect("a sound store");
     assert_eq!(store.events("r1").expect("a sound store"), events);
     let sound: String = store.connection.pragma_query_value(None, "integrity_check", |row| row.get(0)).expect("read");

@@ -5,6 +5,7 @@
 mod architecture;
 mod aws;
 mod benches;
+mod check;
 mod commands;
 mod crash;
 mod docs;

@@ -45,9 +45,11 @@ pub enum Fact {
     },
     /// A file that it writes.
     Writes {
-        /// As the inputs spell it, or the output that holds it.
+        /// As the inputs spell it; unknown where hprun chooses it.
         path: Text,
-        /// What kind of file: `kubeconfig`, `file`.
+        /// The output that holds the full path.
+        output: &'static str,
+        /// What it is for.
         kind: FileUse,
         /// Where the inputs say so.
         place: Place,
@@ -56,7 +58,7 @@ pub enum Fact {
     Reads {
         /// As the inputs spell it, or the output that holds it.
         path: Text,
-        /// What kind of file.
+        /// What it is for.
         kind: FileUse,
         /// Where the inputs say so.
         place: Place,

@@ -20,7 +20,7 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
     match global.output {
         Output::Json => print::data(format!("{:#}", to_json(&found, pipeline_file)))?,
         Output::Auto | Output::Plain if found.is_empty() => {}
-        Output::Auto | Output::Plain => print::note(source.render(&found)),
+        Output::Auto | Output::Plain => print::note(format!("{}\n\n", source.render(&found))),
     }
     if let Some(path) = &args.sarif {
         let text = format!("{:#}\n", to_sarif(&found, pipeline_file));

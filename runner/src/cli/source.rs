@@ -89,7 +89,7 @@ impl Source {
             (_, found) => {
                 let errors = found.iter().filter(|d| d.is_error()).count();
                 let plural = if errors == 1 { "" } else { "s" };
-                let text = format!("{}\n{}: {errors} error{plural}\n", self.render(&found), self.shown);
+                let text = format!("{}\n\n{}: {errors} error{plural}\n", self.render(&found), self.shown);
                 Err(CliError::Invalid(text))
             }
         }

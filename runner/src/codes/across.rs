@@ -112,18 +112,9 @@ pub static ROLE_AND_BUCKET: Code = Code {
     cure: "Name the bucket `sagemaker-…`, or see to it that the role may read it.",
 };
 
-/// A secret would become part of a name or a file.
-pub static SECRET_IN_NAME: Code = Code {
-    number: 911,
-    title: "a secret would become part of a name or a file",
-    cause: "Names, paths and outputs are recorded and shown.",
-    example: r#"to: "out/{{ params.password }}.json""#,
-    cure: "Leave the secret out.",
-};
-
 /// Subnets and security groups come from different networks.
 pub static MIXED_MODES: Code = Code {
-    number: 912,
+    number: 911,
     title: "subnets and security groups come from different networks",
     cause: "A security group belongs to one VPC; nodes in a subnet of another cannot use it.",
     example: r#"security_group_ids: ["{{ steps.a.outputs.security_group_id }}"]
@@ -143,6 +134,5 @@ pub static ALL: &[&Code] = &[
     &FILE_NOT_YET_WRITTEN,
     &WRITTEN_TWICE,
     &ROLE_AND_BUCKET,
-    &SECRET_IN_NAME,
     &MIXED_MODES,
 ];

@@ -190,15 +190,6 @@ pub static NEEDS_ITSELF: Code = Code {
     cure: "Remove it from its `needs`.",
 };
 
-/// The pipeline has too many steps.
-pub static TOO_MANY_STEPS: Code = Code {
-    number: 120,
-    title: "the pipeline has too many steps",
-    cause: "More than 10,000 steps are not one pipeline any more; hprun refuses them.",
-    example: "A generated file of 20,000 steps.",
-    cure: "Split the pipeline.",
-};
-
 /// All of them, in order of number.
 pub static ALL: &[&Code] = &[
     &UNKNOWN_KEY,
@@ -220,5 +211,4 @@ pub static ALL: &[&Code] = &[
     &TIMEOUT_TOO_SHORT,
     &CONSTANT_WHEN,
     &NEEDS_ITSELF,
-    &TOO_MANY_STEPS,
 ];

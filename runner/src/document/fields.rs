@@ -1,13 +1,13 @@
 //! The fields of a mapping, taken one by one; what nobody took is an unknown key.
 //! Knows nothing of which mapping it reads.
 
-use crate::codes::{file, pipeline};
 use std::time::Duration;
 
 use hprun_steps::partial::{Place, nearest};
 use hprun_steps::value::Value;
 
 use super::yaml::{Key, Node, NodeValue};
+use crate::codes::{file, pipeline};
 use crate::diagnostic::Diagnostic;
 
 /// The entries of one mapping that are still to be taken.

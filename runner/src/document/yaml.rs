@@ -1,12 +1,12 @@
 //! YAML text as a tree with places: the one module that knows the YAML parser.
 //! Knows nothing of what a pipeline file holds.
 
-use crate::codes::file;
 use hprun_steps::partial::Place;
 use hprun_steps::value::Value;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned};
 
+use crate::codes::file;
 use crate::diagnostic::{Diagnostic, Lines};
 
 /// Largest file, in bytes.
@@ -281,14 +281,23 @@ fn explain(error: &serde_saphyr::Error, text: &str) -> Diagnostic {
     let line = lines.line_of(start);
     let on_line = &text[lines.start(line)..lines.end(line)];
     if matches!(error, serde_saphyr::Error::Budget { .. }) {
-        let message = format!("the file is too much to read: {error}");
-        return Diagnostic::error(&file::TOO_MUCH, place, message)
-            .help(format!("a file may hold 2 million values, 200 aliases and {DEEPEST} levels"));
+        return too_much(place, &error.to_string());
     }
     let words = error.to_string();
     let words = words.split(" at line ").next().unwrap_or(&words);
+    // What the parser refuses on its way down it tells in words of its own.
+    if words.starts_with("budget") || words.starts_with("recursion limit") {
+        return too_much(place, words);
+    }
     Diagnostic::error(&file::NOT_YAML, place, format!("not valid YAML: {words}"))
         .maybe_help(advice(words, on_line, text))
+}
+
+fn too_much(place: Place, words: &str) -> Diagnostic {
+    // Behind the colon stand names of the parser's own.
+    let words = words.split(": ").next().unwrap_or(words);
+    Diagnostic::error(&file::TOO_MUCH, place, format!("the file is too much to read: {words}"))
+        .help(format!("a file may hold 2 million values, 200 aliases and {DEEPEST} levels"))
 }
 
 fn advice(words: &str, line: &str, text: &str) -> Option<String> {

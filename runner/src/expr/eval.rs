@@ -69,7 +69,7 @@ fn append(parts: &[Part], scope: &Scope<'_>, place: Place, text: &mut Text) -> R
                 let place = test.place().unwrap_or(place);
                 if let Value::Secret(secret) = &value {
                     let message = format!("`if` cannot look at the secret `{}`", secret.name());
-                    return Err(ExprError::new(&expressions::WRONG_EXPRESSION, place, message));
+                    return Err(ExprError::new(&expressions::SECRET_COMPARED, place, message));
                 }
                 append(if is_truthy(&value) == *negated { otherwise } else { then }, scope, place, text)?;
             }

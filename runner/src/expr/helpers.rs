@@ -104,13 +104,15 @@ impl Helper {
         }
     }
 
+    /// Whether it only writes its arguments down, so that what it gives of a secret is a secret.
+    pub(super) fn makes_text(self) -> bool {
+        matches!(self, Self::Json | Self::Join | Self::Default)
+    }
+
     /// Calls it. `default` is not called this way: it must not look at arguments that have no value.
     pub(super) fn call(self, args: &[Value], place: Place) -> Result<Value, ExprError> {
-        let text_of_it = matches!(self, Self::Json | Self::Join | Self::Default);
-        if let (false, Some(secret)) = (text_of_it, args.iter().find_map(as_secret)) {
-            let message = format!("`{}` cannot look at the secret `{}`", self.name(), secret.name());
-            return Err(ExprError::new(&expressions::SECRET_COMPARED, place, message)
-                .help("what it gives would be recorded and could tell the secret"));
+        if let (false, Some(secret)) = (self.makes_text(), args.iter().find_map(as_secret)) {
+            return Err(secret_seen(self, Some(secret), place));
         }
         match (self, args) {
             (Self::Eq, [a, b]) => Ok(Value::Bool(equal(a, b))),
@@ -231,6 +233,14 @@ fn lookup(of: &Value, key: &Value, place: Place) -> Result<Value, ExprError> {
     descend(of, &key)
         .cloned()
         .ok_or_else(|| ExprError::missing(place, format!("there is no `{key}` in this {}", of.kind())))
+}
+
+/// Why a helper may not see a secret, which is named where it is known which it is.
+pub(super) fn secret_seen(helper: Helper, secret: Option<&Secret>, place: Place) -> ExprError {
+    let which = secret.map_or_else(|| "a secret".to_owned(), |secret| format!("the secret `{}`", secret.name()));
+    let message = format!("`{}` cannot look at {which}", helper.name());
+    ExprError::new(&expressions::SECRET_COMPARED, place, message)
+        .help("what it gives would be recorded and could tell the secret")
 }
 
 /// The entry of a map or of a list.

@@ -141,7 +141,7 @@ impl Template {
     /// Lists and maps that stand inside a longer text.
     fn misplaced(&self, scope: &KnownScope<'_>) -> Vec<ExprError> {
         match &self.body {
-            Body::Whole(_) => Vec::new(),
+            Body::Whole(expr) => expr.looks_at_secret(scope),
             Body::Text(parts) => parts.iter().flat_map(|part| part.misplaced(scope)).collect(),
         }
     }
@@ -159,6 +159,7 @@ impl Part {
     fn misplaced(&self, scope: &KnownScope<'_>) -> Vec<ExprError> {
         match self {
             Self::Text(_) => Vec::new(),
+            Self::Value(expr) if !expr.looks_at_secret(scope).is_empty() => expr.looks_at_secret(scope),
             Self::Value(expr) => {
                 let kind = match expr.value_type(scope) {
                     ValueType::List => "list",
@@ -172,6 +173,7 @@ impl Part {
                 };
                 expr.place().map(|place| super::helpers::not_in_text(kind, place)).into_iter().collect()
             }
+            Self::If { test, .. } if !test.looks_at_secret(scope).is_empty() => test.looks_at_secret(scope),
             Self::If { then, otherwise, .. } => {
                 then.iter().chain(otherwise).flat_map(|part| part.misplaced(scope)).collect()
             }
@@ -200,6 +202,16 @@ impl Expr {
                 ValueType::Any => self.common_type(args, scope),
                 other => other,
             },
+        }
+    }
+
+    /// A helper that would tell something of a secret by what it gives.
+    fn looks_at_secret(&self, scope: &KnownScope<'_>) -> Vec<ExprError> {
+        let Self::Call(helper, args, place) = self else { return Vec::new() };
+        let is_secret = |arg: &Self| arg.value_type(scope) == ValueType::Secret;
+        match helper.makes_text() {
+            false if args.iter().any(is_secret) => vec![super::helpers::secret_seen(*helper, None, *place)],
+            _ => args.iter().flat_map(|arg| arg.looks_at_secret(scope)).collect(),
         }
     }
 

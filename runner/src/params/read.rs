@@ -1,13 +1,13 @@
 //! `params:` of the pipeline file to [`ParamSpec`]s.
 //! Knows nothing of values given at run time.
 
-use crate::codes::params;
 use hprun_steps::partial::{Place, nearest};
 use hprun_steps::value::{Secret, Value};
 use indexmap::IndexMap;
 use regex::Regex;
 
 use super::{ParamSpec, ParamType, TYPES};
+use crate::codes::params;
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::{Fields, list};
 use crate::document::yaml::{Key, Node, NodeValue};
@@ -71,6 +71,12 @@ fn read_spec(key: &Key, node: Node, diagnostics: &mut Vec<Diagnostic>) -> Option
             place,
             format!("the secret param `{}` must be of type string", key.text),
         ));
+    }
+    if let (Some(minimum), Some(maximum)) = (minimum, maximum)
+        && minimum > maximum
+    {
+        let message = format!("the param `{}` can have no value: its minimum is above its maximum", key.text);
+        diagnostics.push(Diagnostic::error(&params::EMPTY_RANGE, place, message));
     }
     spec.default = default.and_then(|(_, node)| read_default(&key.text, &spec, &node, diagnostics));
     Some(spec)

@@ -1,7 +1,6 @@
 //! A value for every param, in the order of what goes over what, with all problems at once.
 //! Knows nothing of where the texts were read.
 
-use crate::codes::params;
 use std::sync::Arc;
 
 use hprun_steps::partial::{Place, nearest};
@@ -10,6 +9,7 @@ use indexmap::IndexMap;
 
 use super::read::{from_node, from_text};
 use super::{ParamSpec, ParamSpecs, Source};
+use crate::codes::params;
 use crate::diagnostic::{Diagnostic, File, Lines};
 use crate::document::fields::list;
 use crate::document::yaml::{self, Node, NodeValue};

@@ -1,7 +1,6 @@
 //! The pipeline file as its author wrote it: shape and spelling are right, names may still lead nowhere.
 //! Knows nothing of step types; goes on after an error, so that a person sees all of them at once.
 
-use crate::codes::{file, inputs, pipeline};
 use std::time::Duration;
 
 use hprun_steps::partial::{Place, nearest};
@@ -9,6 +8,7 @@ use hprun_steps::value::Value;
 use indexmap::IndexMap;
 
 use super::{API_VERSION, OnFailure, Retry};
+use crate::codes::{file, inputs, pipeline};
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::{Fields, a, list, unknown_key};
 use crate::document::yaml::{self, Node, NodeValue};

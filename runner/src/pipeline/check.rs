@@ -1,7 +1,6 @@
 //! Authored to [`Pipeline`]: everything that can be known before a run, found in one pass.
 //! Knows nothing of runs; reads no file: the loader is handed in.
 
-use crate::codes::{expressions, inputs, pipeline};
 use std::collections::{HashMap, HashSet};
 
 use hprun_steps::StepType;
@@ -11,11 +10,13 @@ use hprun_steps::step::DeclaredOutputs;
 use hprun_steps::value::Value;
 use indexmap::IndexMap;
 
+use super::across::{self, Across};
 use super::authored::{Authored, AuthoredStep};
 use super::graph::{self, Graph};
 use super::inputs::InputChecker;
 use super::references::{self, Names};
 use super::{OnFailure, Pipeline, StepId, StepSpec};
+use crate::codes::{expressions, inputs, pipeline};
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::list;
 use crate::expr::{Foreseen, KnownScope, Target};
@@ -62,6 +63,7 @@ pub fn check(
     references::check(&names, &authored.aws, &mut problems);
     checker.expressions(&looked.foreseen, &mut problems);
     checker.inputs(&looked, &mut problems);
+    checker.across(&looked, &graph, &mut problems);
 
     problems.sort_by_key(|problem| (problem.place.start, problem.place.end));
     // A file that cannot be read is found by whoever wants to read it: said once.
@@ -140,6 +142,13 @@ impl Checker<'_> {
             problems.extend(step.with.problems(&scope).into_iter().map(Diagnostic::from));
             if let Some(when) = &step.when {
                 problems.extend(when.problems(&scope).into_iter().map(Diagnostic::from));
+                if when.references().is_empty() {
+                    let message = format!("the condition of `{}` is always the same", step.id.0);
+                    problems.push(
+                        Diagnostic::warning(&crate::codes::pipeline::CONSTANT_WHEN, when.place(), message)
+                            .help("compare it with a param, or remove `when:` (or the step)"),
+                    );
+                }
             }
             for key in DECIDES_OUTPUTS {
                 let references = step.with.get(key).map(crate::expr::Tree::references).unwrap_or_default();
@@ -151,6 +160,33 @@ impl Checker<'_> {
                 ));
             }
         }
+    }
+
+    /// What steps bring against what others look for.
+    fn across(&self, looked: &Looked, graph: &Graph, problems: &mut Vec<Diagnostic>) {
+        let of_step = |((step_type, partial), files): ((&Option<&'static StepType>, &Partial), &Files)| match step_type
+        {
+            Some(step_type) => (step_type.facts)(partial, files),
+            None => Vec::new(),
+        };
+        let facts: Vec<_> = self.step_types.iter().zip(&looked.partials).zip(&looked.files).map(of_step).collect();
+        let (param_type, no_outputs) = (|name: &str| self.param_type(name), |_: &str| None);
+        let scope = KnownScope { params: &self.params.values, param_type: &param_type, outputs: &no_outputs };
+        let known = |tree: &Option<crate::expr::Tree>| {
+            let partial = tree.as_ref()?.partial(&scope);
+            partial.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let (region, account) = (known(&self.authored.aws.region), known(&self.authored.aws.account));
+        let (steps, files) = (&self.authored.steps[..], &looked.files[..]);
+        let (region, account) = (region.as_deref(), account.as_deref());
+        across::check(&Across { steps, graph, facts: &facts, files, region, account }, problems);
+        let better = |told: &Diagnostic, all: &[Diagnostic]| {
+            SAID_BETTER.iter().any(|(one, other)| {
+                told.code.number == *one && all.iter().any(|p| p.code.number == *other && p.place == told.place)
+            })
+        };
+        let all = problems.clone();
+        problems.retain(|told| !better(told, &all));
     }
 
     /// Inputs against the schema of the step type, then against what the step type itself checks.
@@ -170,6 +206,10 @@ impl Checker<'_> {
         }
     }
 }
+
+/// What is no longer worth saying where a finding across steps says it better: the code of the one, then of the other.
+const SAID_BETTER: [(u16, u16); 1] =
+    [(hprun_steps::codes::cluster::WHOLE_BUCKET.number, crate::codes::across::SCRIPT_NOT_UPLOADED.number)];
 
 fn index_of<'a>(steps: &'a [AuthoredStep], problems: &mut Vec<Diagnostic>) -> HashMap<&'a str, usize> {
     let mut index: HashMap<&str, usize> = HashMap::with_capacity(steps.len());

@@ -1,14 +1,15 @@
 //! Who runs before whom: needs, cycles, and the set of all steps that surely ran before each.
 //! Knows nothing of what steps do.
 
-use crate::codes::pipeline;
 use std::collections::HashMap;
 
+use hprun_steps::finding::Code;
 use hprun_steps::partial::{Place, nearest};
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::authored::AuthoredStep;
+use crate::codes::pipeline;
 use crate::diagnostic::Diagnostic;
 
 /// The needs of every step as indices, and what lies behind them.
@@ -90,16 +91,16 @@ fn needs_of(
                 problems.push(Diagnostic::warning(&pipeline::NEEDED_TWICE, *place, format!("`{id}` is listed twice")));
             }
             Some(&need) => found.push(need),
-            None => problems.push(no_step(id, *place, index)),
+            None => problems.push(no_step(&pipeline::UNKNOWN_NEED, id, *place, index)),
         }
     }
     found
 }
 
 /// The diagnostic for an id that no step has.
-pub fn no_step(id: &str, place: Place, index: &HashMap<&str, usize>) -> Diagnostic {
+pub fn no_step(code: &'static Code, id: &str, place: Place, index: &HashMap<&str, usize>) -> Diagnostic {
     let help = nearest(id, index.keys().copied()).map(|right| format!("did you mean `{right}`?"));
-    Diagnostic::error(&pipeline::UNKNOWN_NEED, place, format!("there is no step `{id}`")).maybe_help(help)
+    Diagnostic::error(code, place, format!("there is no step `{id}`")).maybe_help(help)
 }
 
 /// One cycle through these steps, told as a walk.
@@ -124,6 +125,13 @@ fn cycle(members: &[usize], needs: &[Vec<usize>], steps: &[AuthoredStep]) -> Dia
     } else {
         walk.iter().map(name).collect::<Vec<_>>().join(" → ")
     };
+    if let [step, again] = walk
+        && step == again
+    {
+        let message = format!("`{}` needs itself", name(step));
+        return Diagnostic::error(&pipeline::NEEDS_ITSELF, steps[*step].id.1, message)
+            .help("remove it from its `needs`: it would wait for its own end");
+    }
     let mut problem =
         Diagnostic::error(&pipeline::CYCLE, steps[walk[0]].id.1, format!("these steps need each other: {told}"))
             .help("no step of a cycle can ever start; remove one of these needs");

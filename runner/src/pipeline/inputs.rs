@@ -1,7 +1,6 @@
 //! Inputs of a step against the JSON Schema of its type, each finding at its place in the file.
 //! Knows the keywords that schemas of Rust types use, no step type, and no value that an expression will have.
 
-use crate::codes::inputs;
 use std::collections::HashMap;
 
 use hprun_steps::StepType;
@@ -11,6 +10,7 @@ use regex::Regex;
 use serde_json::Value as Json;
 
 use super::authored::unknown_input;
+use crate::codes::inputs;
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::{a, list};
 

@@ -5,6 +5,7 @@ pub mod authored;
 pub mod check;
 pub mod schema;
 
+mod across;
 mod graph;
 mod inputs;
 mod references;

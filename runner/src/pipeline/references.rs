@@ -1,7 +1,6 @@
 //! Whether every name in an expression leads to something that will surely be there.
 //! Knows nothing of values; the graph says who runs before whom.
 
-use crate::codes::{expressions, params};
 use std::collections::{HashMap, HashSet};
 
 use hprun_steps::partial::{ValueType, nearest};
@@ -10,6 +9,7 @@ use super::authored::AuthoredStep;
 use super::check::Outputs;
 use super::graph::{Graph, no_step};
 use super::{AwsSpec, OnFailure};
+use crate::codes::{expressions, params};
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::list;
 use crate::expr::{Reference, Target, Tree};
@@ -102,7 +102,9 @@ impl Names<'_> {
         reference: &Reference,
     ) -> Option<Diagnostic> {
         let place = reference.place;
-        let Some(&before) = self.index.get(step) else { return Some(no_step(step, place, self.index)) };
+        let Some(&before) = self.index.get(step) else {
+            return Some(no_step(&expressions::UNKNOWN_STEP, step, place, self.index));
+        };
         if before == user {
             return Some(Diagnostic::error(&expressions::OWN_OUTPUT, place, "a step cannot use its own outputs"));
         }
@@ -168,7 +170,7 @@ impl Names<'_> {
 
     fn status(&self, user: usize, step: &str, reference: &Reference) -> Option<Diagnostic> {
         if !self.index.contains_key(step) {
-            return Some(no_step(step, reference.place, self.index));
+            return Some(no_step(&expressions::UNKNOWN_STEP, step, reference.place, self.index));
         }
         (!self.steps[user].finally).then(|| {
             Diagnostic::error(

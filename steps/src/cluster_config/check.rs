@@ -1,14 +1,14 @@
 //! Compares a config with the shapes and rules of CreateCluster: every finding in one pass, each with its JSON path.
 //! Knows nothing of files: spans are those of the tree that it is given.
 
-use crate::codes::cluster;
 use std::ops::Range;
 
-use super::json::{HOLE_START, Node, What};
+use super::json::{Node, What};
 use super::rules;
 use super::shapes::{CLUSTER, Field, INSTANCE_TYPES, Shape};
+use crate::codes::cluster;
 use crate::finding::{Code, Severity};
-use crate::partial::nearest;
+use crate::partial::{ValueType, nearest};
 
 /// Something wrong with a config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +96,8 @@ impl Walk {
     }
 
     fn value(&mut self, path: &str, node: &Node, shape: &Shape) {
-        if node.is_unknown() {
-            return;
+        if let What::Unknown(hole) = &node.what {
+            return self.unknown(path, node, hole.of, shape);
         }
         match shape {
             Shape::Text { min, max, pattern } => self.text(path, node, *min, *max, pattern.as_ref()),
@@ -120,6 +120,28 @@ impl Walk {
         }
     }
 
+    /// A value that is not known may still be known to be of the wrong type.
+    fn unknown(&mut self, path: &str, node: &Node, of: ValueType, shape: &Shape) {
+        let (wanted, fits): (&str, &[ValueType]) = match shape {
+            Shape::Text { .. } | Shape::Choice(_) | Shape::InstanceType | Shape::Moment => {
+                ("a string", &[ValueType::String])
+            }
+            Shape::Whole { .. } => ("a whole number", &[ValueType::Integer, ValueType::Number]),
+            Shape::Flag => ("true or false", &[ValueType::Boolean]),
+            Shape::List { .. } => ("a list", &[ValueType::List]),
+            Shape::Map { .. } | Shape::Record(_) | Shape::OneOf(_) => ("an object", &[ValueType::Map]),
+        };
+        let moment = matches!(shape, Shape::Moment) && matches!(of, ValueType::Integer | ValueType::Number);
+        if moment || matches!(of, ValueType::Any | ValueType::Secret) || fits.contains(&of) {
+            return;
+        }
+        let message = format!("{wanted} is needed, this will be a {}", of.word());
+        let quoted = of == ValueType::String && !matches!(shape, Shape::List { .. });
+        let help =
+            quoted.then(|| "leave out the quotes around the expression, or give it a value of that type".to_owned());
+        self.error_with(&cluster::WRONG_KIND, (path, node), message, help);
+    }
+
     fn wrong_kind(&mut self, path: &str, node: &Node, wanted: &str) {
         let help = matches!(node.what, What::Null).then(|| "leave the field out instead".to_owned());
         self.error_with(
@@ -138,10 +160,11 @@ impl Walk {
         max: usize,
         pattern: Option<&(&'static std::sync::LazyLock<regex::Regex>, &'static str)>,
     ) {
-        let What::Text(raw) = &node.what else { return self.wrong_kind(path, node, "a string") };
-        if raw.contains(HOLE_START) {
-            return;
-        }
+        let raw = match &node.what {
+            What::Text(raw) => raw,
+            What::Open(_) => return,
+            _ => return self.wrong_kind(path, node, "a string"),
+        };
         let length = raw.chars().count();
         let words = pattern.map(|(_, words)| (*words).to_owned());
         if length < min && length == 0 {
@@ -161,8 +184,12 @@ impl Walk {
     }
 
     fn choice(&mut self, path: &str, node: &Node, words: &[&'static str]) {
-        let What::Text(raw) = &node.what else { return self.wrong_kind(path, node, "a string") };
-        if raw.contains(HOLE_START) || words.contains(&raw.as_str()) {
+        let raw = match &node.what {
+            What::Text(raw) => raw,
+            What::Open(_) => return,
+            _ => return self.wrong_kind(path, node, "a string"),
+        };
+        if words.contains(&raw.as_str()) {
             return;
         }
         let meant = words.iter().find(|w| w.eq_ignore_ascii_case(raw)).copied();
@@ -180,8 +207,12 @@ impl Walk {
     }
 
     fn instance_type(&mut self, path: &str, node: &Node) {
-        let What::Text(raw) = &node.what else { return self.wrong_kind(path, node, "a string") };
-        if raw.contains(HOLE_START) || INSTANCE_TYPES.contains(&raw.as_str()) {
+        let raw = match &node.what {
+            What::Text(raw) => raw,
+            What::Open(_) => return,
+            _ => return self.wrong_kind(path, node, "a string"),
+        };
+        if INSTANCE_TYPES.contains(&raw.as_str()) {
             return;
         }
         let bare = raw.trim();
@@ -209,7 +240,13 @@ impl Walk {
             let help = match &node.what {
                 What::Text(raw) if raw.trim().parse::<i64>().is_ok() => Some("leave out the quotes".to_owned()),
                 What::Null => Some("leave the field out instead".to_owned()),
-                What::Text(_) | What::Flag(_) | What::Number(_) | What::List(_) | What::Map(_) | What::Unknown => None,
+                What::Text(_)
+                | What::Open(_)
+                | What::Flag(_)
+                | What::Number(_)
+                | What::List(_)
+                | What::Map(_)
+                | What::Unknown(_) => None,
             };
             return self.error_with(
                 &cluster::WRONG_KIND,
@@ -227,8 +264,9 @@ impl Walk {
     fn moment(&mut self, path: &str, node: &Node) {
         let fine = match &node.what {
             What::Number(_) => true,
-            What::Text(raw) => raw.contains(HOLE_START) || raw.parse::<jiff::Timestamp>().is_ok(),
-            What::Null | What::Flag(_) | What::List(_) | What::Map(_) | What::Unknown => false,
+            What::Open(_) => true,
+            What::Text(raw) => raw.parse::<jiff::Timestamp>().is_ok(),
+            What::Null | What::Flag(_) | What::List(_) | What::Map(_) | What::Unknown(_) => false,
         };
         if !fine {
             self.wrong_kind(path, node, "a time such as 2026-01-31T08:00:00Z");

@@ -3,13 +3,15 @@
 
 use std::ops::Range;
 
-use crate::partial::Partial;
+use crate::partial::{Hole, Partial, Piece, Text, ValueType};
 use crate::value::Value;
 
 /// Begins a hole: a part of the text whose value is not known (an undefined or not yet known expression).
 pub const HOLE_START: char = '\u{F0002}';
 /// Ends a hole.
 pub const HOLE_END: char = '\u{F0003}';
+/// Stands before the number of a hole that is written as JSON, quotes included if it needs them.
+pub const AS_JSON: char = 'j';
 
 /// Most levels of nesting: more is an error, so that no text can exhaust the stack.
 const DEEPEST: usize = 64;
@@ -32,14 +34,16 @@ pub enum What {
     Flag(bool),
     /// A number
     Number(serde_json::Number),
-    /// Text; it may hold holes
+    /// Text
     Text(String),
+    /// Text of which a part is not known
+    Open(Text),
     /// A sequence
     List(Vec<Node>),
     /// A mapping, keys with their places, in the order of the text
     Map(Vec<(String, Range<usize>, Node)>),
     /// A value that is not known
-    Unknown,
+    Unknown(Hole),
 }
 
 /// What is wrong with the text, and where.
@@ -53,7 +57,12 @@ pub struct Fault {
 
 /// The tree that `text` spells as far as it can be read, and every fault found on the way.
 pub fn parse(text: &str) -> (Node, Vec<Fault>) {
-    let mut reader = Reader { text, at: 0, depth: 0, faults: Vec::new() };
+    parse_with(text, &[])
+}
+
+/// The same for a text with holes, by number from 1.
+pub fn parse_with(text: &str, holes: &[Hole]) -> (Node, Vec<Fault>) {
+    let mut reader = Reader { text, holes, at: 0, depth: 0, faults: Vec::new() };
     let root = reader.value();
     reader.blank();
     if reader.at < text.len() && reader.faults.is_empty() {
@@ -65,28 +74,44 @@ pub fn parse(text: &str) -> (Node, Vec<Fault>) {
 impl Node {
     /// Something whose value is not known.
     pub fn unknown(span: Range<usize>) -> Self {
-        Self { what: What::Unknown, span }
+        Self { what: What::nothing(), span }
     }
 
     /// The entry `key` of a mapping.
     pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.what {
             What::Map(entries) => entries.iter().find(|(k, ..)| k == key).map(|(_, _, node)| node),
-            What::Null | What::Flag(_) | What::Number(_) | What::Text(_) | What::List(_) | What::Unknown => None,
+            What::Null
+            | What::Flag(_)
+            | What::Number(_)
+            | What::Text(_)
+            | What::Open(_)
+            | What::List(_)
+            | What::Unknown(_) => None,
         }
     }
 
     /// The text, where it is whole: without a hole.
     pub fn text(&self) -> Option<&str> {
         match &self.what {
-            What::Text(text) if !text.contains(HOLE_START) => Some(text),
-            What::Text(_)
+            What::Text(text) => Some(text),
+            What::Open(_)
             | What::Null
             | What::Flag(_)
             | What::Number(_)
             | What::List(_)
             | What::Map(_)
-            | What::Unknown => None,
+            | What::Unknown(_) => None,
+        }
+    }
+
+    /// The text as far as it is known; none for what is no text.
+    pub fn open_text(&self) -> Option<Text> {
+        match &self.what {
+            What::Text(text) => Some(Text::known(text.clone())),
+            What::Open(text) => Some(text.clone()),
+            What::Unknown(Hole { of: ValueType::String | ValueType::Any, text }) => Some(text.clone()),
+            What::Unknown(_) | What::Null | What::Flag(_) | What::Number(_) | What::List(_) | What::Map(_) => None,
         }
     }
 
@@ -94,7 +119,13 @@ impl Node {
     pub fn whole(&self) -> Option<i64> {
         match &self.what {
             What::Number(number) => number.as_i64(),
-            What::Null | What::Flag(_) | What::Text(_) | What::List(_) | What::Map(_) | What::Unknown => None,
+            What::Null
+            | What::Flag(_)
+            | What::Text(_)
+            | What::Open(_)
+            | What::List(_)
+            | What::Map(_)
+            | What::Unknown(_) => None,
         }
     }
 
@@ -102,19 +133,19 @@ impl Node {
     pub fn items(&self) -> &[Node] {
         match &self.what {
             What::List(items) => items,
-            What::Null | What::Flag(_) | What::Number(_) | What::Text(_) | What::Map(_) | What::Unknown => &[],
+            What::Null
+            | What::Flag(_)
+            | What::Number(_)
+            | What::Text(_)
+            | What::Open(_)
+            | What::Map(_)
+            | What::Unknown(_) => &[],
         }
     }
 
     /// Whether it is not known at all: a hole and nothing else.
     pub fn is_unknown(&self) -> bool {
-        match &self.what {
-            What::Unknown => true,
-            What::Text(text) => {
-                text.starts_with(HOLE_START) && text.find(HOLE_END) == text.rfind(HOLE_END) && text.ends_with(HOLE_END)
-            }
-            What::Null | What::Flag(_) | What::Number(_) | What::List(_) | What::Map(_) => false,
-        }
+        matches!(self.what, What::Unknown(_))
     }
 
     /// The word for this kind of value.
@@ -123,10 +154,10 @@ impl Node {
             What::Null => "null",
             What::Flag(_) => "a boolean",
             What::Number(_) => "a number",
-            What::Text(_) => "a string",
+            What::Text(_) | What::Open(_) => "a string",
             What::List(_) => "a list",
             What::Map(_) => "an object",
-            What::Unknown => "unknown",
+            What::Unknown(_) => "unknown",
         }
     }
 
@@ -135,7 +166,7 @@ impl Node {
         let place = partial.place();
         let span = place.start as usize..place.end as usize;
         let what = match partial {
-            Partial::Unknown(..) => What::Unknown,
+            Partial::Unknown(hole, _) => What::Unknown(hole.clone()),
             Partial::Known(value, _) => return Self::from_value(value, span),
             Partial::List(items, _) => What::List(items.iter().map(Self::from_partial).collect()),
             Partial::Map(entries, _) => What::Map(
@@ -163,14 +194,22 @@ impl Node {
             Value::Map(entries) => {
                 What::Map(entries.iter().map(|(key, v)| (key.clone(), span.clone(), below(v))).collect())
             }
-            Value::Secret(_) => What::Unknown,
+            Value::Secret(_) => What::Unknown(Hole::of(ValueType::Secret)),
         };
         Self { what, span }
     }
 }
 
+impl What {
+    /// A value of which nothing is known.
+    fn nothing() -> Self {
+        Self::Unknown(Hole::of(ValueType::Any))
+    }
+}
+
 struct Reader<'a> {
     text: &'a str,
+    holes: &'a [Hole],
     at: usize,
     depth: usize,
     faults: Vec<Fault>,
@@ -210,19 +249,22 @@ impl Reader<'_> {
             Some('{' | '[') => {
                 self.fault("the nesting is too deep", start..start + 1);
                 self.at = self.text.len();
-                What::Unknown
+                What::nothing()
             }
-            Some('"') => What::Text(self.string()),
+            Some('"') => {
+                let text = self.string();
+                self.text_of(text)
+            }
             Some(HOLE_START) => self.bare_hole(),
             // Nothing is taken: what stands here ends the value that is missing.
             Some(',' | '}' | ']') | None => {
                 self.fault("a value is missing here", start..start);
-                What::Unknown
+                What::nothing()
             }
             Some(':') => {
                 self.fault("a `:` cannot stand here", start..start + 1);
                 self.at += 1;
-                What::Unknown
+                What::nothing()
             }
             Some(_) => self.word(),
         };
@@ -325,8 +367,48 @@ impl Reader<'_> {
 
     /// A hole outside of quotes: with what stands around it, it is one value that is not known.
     fn bare_hole(&mut self) -> What {
+        let start = self.at;
         self.at += self.rest().find([',', '}', ']', '\n']).unwrap_or(self.rest().len());
-        What::Unknown
+        let word = self.text[start..self.at].trim_end();
+        let Some(inner) = word.strip_prefix(HOLE_START).and_then(|word| word.strip_suffix(HOLE_END)) else {
+            return What::nothing();
+        };
+        let hole = self.hole(inner);
+        if hole.of == ValueType::String && !inner.starts_with(AS_JSON) {
+            self.fault("a text is written here without quotes, whatever it will be", start..start + word.len());
+        }
+        What::Unknown(hole)
+    }
+
+    /// The hole of this number; of one that nobody gave nothing is known.
+    fn hole(&self, number: &str) -> Hole {
+        let number = number.trim_start_matches(AS_JSON);
+        let hole = number.parse::<usize>().ok().and_then(|number| self.holes.get(number.checked_sub(1)?));
+        // Of one that nobody gave it is known that it is itself.
+        hole.cloned().unwrap_or_else(|| Hole::from(ValueType::Any, format!("value {number}")))
+    }
+
+    /// A string, with the holes in it.
+    fn text_of(&self, text: String) -> What {
+        if !text.contains(HOLE_START) {
+            return What::Text(text);
+        }
+        let mut open = Text::known("");
+        for (index, part) in text.split(HOLE_START).enumerate() {
+            let (number, rest) = if index == 0 {
+                (None, part)
+            } else {
+                part.split_once(HOLE_END).map_or((None, part), |(n, rest)| (Some(n), rest))
+            };
+            if let Some(number) = number {
+                open = open.then(self.hole(number).text);
+            }
+            open = open.then(Text::known(rest));
+        }
+        let pieces = open.0.into_iter().filter(|piece| !matches!(piece, Piece::Known(known) if known.is_empty()));
+        let open = Text(pieces.collect());
+        let is_one_hole = text.starts_with(HOLE_START) && text.find(HOLE_END) == Some(text.len() - HOLE_END.len_utf8());
+        if is_one_hole { What::Unknown(Hole { of: ValueType::String, text: open }) } else { What::Open(open) }
     }
 
     fn word(&mut self) -> What {
@@ -334,7 +416,7 @@ impl Reader<'_> {
         self.at += self.rest().find([',', '}', ']', ':', ' ', '\t', '\n', '\r']).unwrap_or(self.rest().len());
         let word = &self.text[start..self.at];
         if word.contains(HOLE_START) {
-            return What::Unknown;
+            return What::nothing();
         }
         match word {
             "true" => What::Flag(true),
@@ -345,7 +427,7 @@ impl Reader<'_> {
                 Err(_) => {
                     let message = format!("`{}` is no JSON value: text stands in double quotes", shorten(word));
                     self.fault(message, start..self.at);
-                    What::Unknown
+                    What::nothing()
                 }
             },
         }

@@ -2,10 +2,12 @@
 //! Knows nothing of templates, of the pipeline file or of clusters that exist.
 
 pub mod check;
+pub mod facts;
 pub mod json;
 pub mod request;
 pub mod rules;
 pub mod shapes;
 
 pub use check::{ConfigFinding, check};
+pub use facts::facts;
 pub use json::Node;

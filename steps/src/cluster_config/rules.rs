@@ -2,8 +2,9 @@
 //! Knows nothing of types and limits of single fields: those are data in `shapes`.
 
 use super::check::{ConfigFinding, at_start, join};
-use super::json::{HOLE_END, HOLE_START, Node, What};
+use super::json::{Node, What};
 use crate::codes::cluster;
+use crate::partial::Piece;
 
 /// Adds what `config` does against the rules.
 pub fn check(config: &Node, findings: &mut Vec<ConfigFinding>) {
@@ -275,7 +276,7 @@ impl Group<'_> {
                     let message = "a root volume needs the field `VolumeKmsKeyId`";
                     findings.push(ConfigFinding::error(&cluster::VOLUME, path, at_start(volume), message).by_absence());
                 }
-            } else if size.is_none() && !matches!(root, Some(What::Unknown | What::Text(_))) {
+            } else if size.is_none() && !matches!(root, Some(What::Unknown(_) | What::Text(_) | What::Open(_))) {
                 let message = "the field `VolumeSizeInGB` is missing";
                 findings.push(ConfigFinding::error(&cluster::VOLUME, path, at_start(volume), message).by_absence());
             }
@@ -285,17 +286,19 @@ impl Group<'_> {
 
 /// A whole bucket as the source is allowed, and nearly always a mistake: the scripts stand under a prefix.
 fn source(path: &str, uri: &Node, script: &str, findings: &mut Vec<ConfigFinding>) {
-    let What::Text(text) = &uri.what else { return };
-    let Some(rest) = text.strip_prefix("s3://") else { return };
-    let bucket = rest.trim_end_matches('/');
-    let one_hole = bucket.starts_with(HOLE_START) && bucket.find(HOLE_END) == Some(bucket.len() - HOLE_END.len_utf8());
-    let known = !bucket.contains(HOLE_START);
-    if bucket.is_empty() || bucket.contains('/') || !(known || one_hole) {
+    let Some(rest) = uri.open_text().and_then(|text| text.without_beginning("s3://")) else { return };
+    let is_bucket = match rest.0.as_slice() {
+        [Piece::Known(text)] => !text.trim_end_matches('/').is_empty() && !text.trim_end_matches('/').contains('/'),
+        [Piece::From(_)] => true,
+        [Piece::From(_), Piece::Known(text)] => text == "/",
+        _ => false,
+    };
+    if !is_bucket {
         return;
     }
     let message = format!("names a whole bucket: `{script}` is looked for at its root");
     let help = "give the prefix that the scripts were uploaded to too: the output `s3_uri` of upload-lifecycle is exactly that";
-    findings.push(ConfigFinding::warning(&cluster::BUCKET_NAME, path, uri.span.clone(), message).help(help));
+    findings.push(ConfigFinding::warning(&cluster::WHOLE_BUCKET, path, uri.span.clone(), message).help(help));
 }
 
 /// Whether a type has GPUs, Trainium or Inferentia chips.

@@ -129,13 +129,13 @@ pub static ONE_THREAD: Code = Code {
     cure: "Set it to 2, unless that is meant.",
 };
 
-/// The nodes may not be able to read the bucket.
-pub static BUCKET_NAME: Code = Code {
+/// The scripts are looked for at the root of a bucket.
+pub static WHOLE_BUCKET: Code = Code {
     number: 715,
-    title: "the nodes may not be able to read the bucket",
-    cause: "AWS's managed policy for nodes covers only buckets whose names begin with `sagemaker-`.",
-    example: r#""SourceS3Uri": "s3://my-scripts/base""#,
-    cure: "Use such a bucket, or give the role a permission of its own on this one.",
+    title: "the scripts are looked for at the root of a bucket",
+    cause: "`SourceS3Uri` names a bucket and no prefix, and `OnCreate` is looked for right in it. Scripts nearly always lie under a prefix.",
+    example: r#""SourceS3Uri": "s3://my-scripts""#,
+    cure: "Name the prefix too: the output `s3_uri` of upload-lifecycle is bucket and prefix.",
 };
 
 /// Counts do not go together.
@@ -191,7 +191,7 @@ pub static ALL: &[&Code] = &[
     &RESERVED_TAG,
     &DEEP_CHECKS_ON_CPU,
     &ONE_THREAD,
-    &BUCKET_NAME,
+    &WHOLE_BUCKET,
     &COUNTS,
     &NO_ORCHESTRATOR,
     &VOLUME,

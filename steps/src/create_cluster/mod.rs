@@ -5,19 +5,21 @@ mod difference;
 mod doubt;
 mod foresight;
 
-use crate::codes::{cluster, rendered};
 use std::time::Duration;
 
 use aws_sdk_sagemaker::operation::describe_cluster::DescribeClusterOutput;
 use aws_sdk_sagemaker::types::ClusterStatus;
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::aws_error::explain;
 use crate::cluster_config::{self, Node, request};
+use crate::codes::{cluster, rendered};
 use crate::context::{CallIntended, Intent, Origin, Record, StepContext, TAG_RUN, TAG_STEP, canonical};
 use crate::error::{ErrorClass, StepError};
+use crate::fact::{Fact, FileUse};
 use crate::files::{FileInput, FileKind, Files, sha256};
 use crate::finding::{At, Finding, Severity};
 use crate::hyperpod::{self, KIND};
@@ -114,6 +116,29 @@ impl Step for CreateCluster {
             (Some(config), None) => check_file(config, files),
             (None, Some(cluster)) => check_inline(cluster),
         }
+    }
+
+    fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
+        if let Some(cluster) = inputs.get("cluster") {
+            let at =
+                |span: &std::ops::Range<usize>| At::Pipeline(Place { start: small(span.start), end: small(span.end) });
+            return cluster_config::facts(&Node::from_partial(cluster), &at);
+        }
+        let Some(config) = inputs.get("config") else { return Vec::new() };
+        let reads = config.text().map(|path| Fact::Reads { path, kind: FileUse::Plain, place: config.place() });
+        let of_file = config.as_str().and_then(|path| Some((path, files.text(path).ok()?))).map(|(path, text)| {
+            let at = |span: &std::ops::Range<usize>| At::File {
+                path: path.to_owned(),
+                place: Place { start: small(span.start), end: small(span.end) },
+            };
+            cluster_config::facts(&cluster_config::json::parse(text).0, &at)
+        });
+        reads.into_iter().chain(of_file.unwrap_or_default()).collect()
+    }
+
+    fn foreseen(inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {
+        let name = inputs.get("cluster").and_then(|cluster| cluster.get("ClusterName"));
+        name.map(|name| ("name".to_owned(), name.clone())).into_iter().collect()
     }
 
     async fn probe(self, outputs: &Json, cx: &mut StepContext<'_>) -> Result<Health, StepError> {

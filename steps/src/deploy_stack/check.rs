@@ -5,8 +5,9 @@ use super::request::text_of;
 use super::template::{LARGEST_BODY, LARGEST_TEMPLATE, Template};
 use super::{StackOutputs, node::Node};
 use crate::codes::template;
+use crate::fact::Fact;
 use crate::files::Files;
-use crate::finding::Finding;
+use crate::finding::{At, Finding};
 use crate::partial::{Partial, Place, ValueType, nearest};
 use crate::step::{DeclaredOutput, DeclaredOutputs, declared_outputs};
 use crate::value::Value;
@@ -51,6 +52,24 @@ pub fn outputs(inputs: &Partial, files: &Files) -> DeclaredOutputs {
         declared.entry(key.clone()).or_insert(output);
     }
     declared
+}
+
+/// The stack that it makes with its outputs, and what belongs to a region among its parameters.
+pub fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
+    let Some(template) = inputs.get("template") else { return Vec::new() };
+    let readable = template.as_str().is_some_and(|path| files.text(path).is_ok_and(|text| Node::read(text).is_ok()));
+    let stack = inputs.get("name").and_then(Partial::text).filter(|_| readable);
+    let makes = stack.map(|stack| {
+        let outputs = outputs(inputs, files).into_keys().filter(|key| key != "name" && key != "id").collect();
+        Fact::Makes { stack, outputs, place: template.place() }
+    });
+    let parameters = match inputs.get("parameters") {
+        Some(Partial::Map(parameters, _)) => parameters.values().map(|(_, value)| value).collect(),
+        Some(_) | None => Vec::new(),
+    };
+    let named = parameters.into_iter().chain(inputs.get("role-arn"));
+    let named = named.filter_map(|value| Some(Fact::Names { id: value.text()?, at: At::Pipeline(value.place()) }));
+    makes.into_iter().chain(named).collect()
 }
 
 fn wrong_name(name: &str) -> Option<String> {

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::context::{CallIntended, Intent, Origin, Record, StepContext, TAG_RUN, TAG_STEP};
 use crate::error::StepError;
+use crate::fact::Fact;
 use crate::files::{FileInput, FileKind, Files};
 use crate::finding::Finding;
 use crate::pace::Pace;
@@ -169,6 +170,14 @@ impl Step for DeployStack {
 
     fn outputs(inputs: &Partial, files: &Files) -> DeclaredOutputs {
         check::outputs(inputs, files)
+    }
+
+    fn foreseen(inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {
+        inputs.get("name").map(|name| ("name".to_owned(), name.clone())).into_iter().collect()
+    }
+
+    fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
+        check::facts(inputs, files)
     }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<StackOutputs, StepError> {

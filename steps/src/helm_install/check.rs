@@ -1,9 +1,9 @@
 //! What can be known to be wrong with the inputs of helm-install before anything runs.
 //! Knows nothing of helm itself or of any cluster.
 
-use crate::codes::neighbours;
 use std::time::Duration;
 
+use crate::codes::neighbours;
 use crate::files::{FileInput, FileKind, Files};
 use crate::finding::Finding;
 use crate::partial::Partial;

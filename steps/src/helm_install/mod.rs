@@ -18,6 +18,7 @@ use serde_json::Value as Json;
 
 use crate::context::{Intent, Origin, StepContext};
 use crate::error::StepError;
+use crate::fact::{Fact, FileUse};
 use crate::files::{FileInput, Files};
 use crate::finding::Finding;
 use crate::partial::Partial;
@@ -161,6 +162,12 @@ impl Step for HelmInstall {
 "#;
     const BY_THE_WALL: bool = true;
     type Outputs = Installed;
+
+    fn facts(inputs: &Partial, _files: &Files) -> Vec<Fact> {
+        let kubeconfig = inputs.get("kubeconfig");
+        let reads = |at: &Partial| Some(Fact::Reads { path: at.text()?, kind: FileUse::Kubeconfig, place: at.place() });
+        kubeconfig.and_then(reads).into_iter().collect()
+    }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<Installed, StepError> {
         self.valid()?;

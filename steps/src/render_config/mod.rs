@@ -3,7 +3,6 @@
 
 mod render;
 
-use crate::codes::rendered;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -12,15 +11,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::cluster_config::json::Node;
 use crate::cluster_config::{self, json};
+use crate::codes::rendered;
 use crate::context::{FileMode, StepContext};
 use crate::error::StepError;
+use crate::fact::{Fact, FileUse};
 use crate::files::{FileInput, FileKind, Files, sha256};
 use crate::finding::{At, Code, Finding, Severity};
-use crate::partial::{Partial, Place, nearest};
+use crate::partial::{Hole, Partial, Place, Text, ValueType};
 use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
-use render::{Problem, Rendered, hole, render};
+use render::{Problem, Rendered, hole, meant, render};
 
 /// The template is checked before the run, as far as its values are known then, and each finding names its template line.
 /// With `schema: create-cluster` every field is checked: names, types, ranges, and what excludes what.
@@ -108,32 +110,30 @@ impl Step for RenderConfig {
     fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
         let Some(template) = inputs.get("template") else { return Vec::new() };
         let Some(path) = template.as_str() else { return Vec::new() };
-        let source = match files.text(path) {
-            Ok(source) => source,
-            Err(message) => return vec![Finding::error(&rendered::WRONG_TEMPLATE, template.place(), message)],
-        };
-        let mut holes = 0;
-        let values = inputs.get("values").map_or(Json::Object(serde_json::Map::new()), |v| holed(v, &mut holes));
-        if inputs.get("values").is_some_and(|v| matches!(v, Partial::Unknown(..))) {
-            return Vec::new();
+        if let Err(message) = files.text(path) {
+            return vec![Finding::error(&rendered::WRONG_TEMPLATE, template.place(), message)];
         }
-        let schema = (inputs.str_at("schema") == Some("create-cluster")).then_some(SchemaName::CreateCluster);
-        let format = match inputs.str_at("format") {
-            Some("json") => Format::Json,
-            Some("yaml") => Format::Yaml,
-            Some(_) => Format::Text,
-            None => by_name(inputs.str_at("to").unwrap_or(path)),
-        };
-        if schema.is_some() && format != Format::Json {
+        let target = Target::of(inputs, path);
+        if target.schema.is_some() && target.format != Format::Json {
             let at = inputs.get("schema").map_or(template.place(), Partial::place);
-            return vec![Finding::error(
-                &rendered::SCHEMA_WITHOUT_JSON,
-                at,
-                "a schema can only be checked with `format: json`",
-            )];
+            let message = "a schema can only be checked with `format: json`";
+            return vec![Finding::error(&rendered::SCHEMA_WITHOUT_JSON, at, message)];
         }
-        let (_, findings) = examine(source, &values, Target { format, schema });
-        findings.into_iter().map(|f| f.into_finding(path)).collect()
+        let issues = examine_inputs(inputs, files).map(|(_, examined)| examined.issues).unwrap_or_default();
+        issues.into_iter().map(|issue| issue.into_finding(path)).collect()
+    }
+
+    fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
+        let written = match inputs.get("to") {
+            Some(to) => (to.text().unwrap_or_default(), to.place()),
+            None => (Text::default(), inputs.place()),
+        };
+        let writes = Fact::Writes { path: written.0, output: "path", kind: FileUse::Plain, place: written.1 };
+        let Some((path, Examined { request: Some((request, rendered)), .. })) = examine_inputs(inputs, files) else {
+            return vec![writes];
+        };
+        let at = |span: &Range<usize>| At::File { path: path.clone(), place: place_of(&rendered.origin(span)) };
+        std::iter::once(writes).chain(cluster_config::facts(&request, &at)).collect()
     }
 
     async fn probe(self, outputs: &Json, cx: &mut StepContext<'_>) -> Result<Health, StepError> {
@@ -141,7 +141,7 @@ impl Step for RenderConfig {
         let source = cx.files.text(&self.template).map_err(StepError::invalid)?;
         let values: serde_json::Map<_, _> = self.values.iter().map(|(k, v)| (k.clone(), v.reveal())).collect();
         let target = Target { format: self.format_or_by_name(), schema: self.schema };
-        let (text, _) = examine(source, &Json::Object(values), target);
+        let text = examine(source, &Json::Object(values), &[], target).text;
         Ok(match std::fs::read(path) {
             Ok(bytes) if bytes == text.as_bytes() => Health::Good,
             Ok(_) => Health::Lost(format!("{path} was changed since")),
@@ -156,7 +156,7 @@ impl RenderConfig {
         let source = files.text(&self.template).map_err(StepError::invalid)?;
         let values: serde_json::Map<_, _> = self.values.iter().map(|(k, v)| (k.clone(), v.reveal())).collect();
         let target = Target { format: self.format_or_by_name(), schema: self.schema };
-        let (text, findings) = examine(source, &Json::Object(values), target);
+        let Examined { text, issues: findings, .. } = examine(source, &Json::Object(values), &[], target);
         let errors: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Error).collect();
         if errors.is_empty() {
             return Ok(text);
@@ -213,6 +213,38 @@ struct Target {
     schema: Option<SchemaName>,
 }
 
+impl Target {
+    /// What the inputs ask for, as far as they are known.
+    fn of(inputs: &Partial, template: &str) -> Self {
+        let schema = (inputs.str_at("schema") == Some("create-cluster")).then_some(SchemaName::CreateCluster);
+        let format = match inputs.str_at("format") {
+            Some("json") => Format::Json,
+            Some("yaml") => Format::Yaml,
+            Some(_) => Format::Text,
+            None => by_name(inputs.str_at("to").unwrap_or(template)),
+        };
+        Self { format, schema }
+    }
+}
+
+/// The template that the inputs name, and what it gives with their values as far as these are known.
+fn examine_inputs(inputs: &Partial, files: &Files) -> Option<(String, Examined)> {
+    let path = inputs.str_at("template")?;
+    let source = files.text(path).ok()?;
+    let mut holes = Vec::new();
+    let values = match inputs.get("values") {
+        Some(Partial::Unknown(..)) => return None,
+        Some(values) => holed(values, &mut holes),
+        None => Json::Object(serde_json::Map::new()),
+    };
+    Some((path.to_owned(), examine(source, &values, &holes, Target::of(inputs, path))))
+}
+
+fn place_of(span: &Range<usize>) -> Place {
+    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Place { start: small(span.start), end: small(span.end) }
+}
+
 /// Something wrong with the template or with what it gives; the place is one of the template.
 #[derive(Debug)]
 struct Issue {
@@ -225,9 +257,7 @@ struct Issue {
 
 impl Issue {
     fn into_finding(self, path: &str) -> Finding {
-        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let place = Place { start: small(self.span.start), end: small(self.span.end) };
-        let at = At::File { path: path.to_owned(), place };
+        let at = At::File { path: path.to_owned(), place: place_of(&self.span) };
         Finding { severity: self.severity, ..Finding::new(self.code, at, self.message).maybe_help(self.help) }
     }
 
@@ -246,29 +276,42 @@ impl Issue {
     }
 }
 
-/// The rendered text and everything that is wrong, in the order of the template.
-fn examine(source: &str, values: &Json, target: Target) -> (String, Vec<Issue>) {
+/// What a template gives.
+#[derive(Default)]
+struct Examined {
+    /// The rendered text.
+    text: String,
+    /// Everything that is wrong, in the order of the template.
+    issues: Vec<Issue>,
+    /// The CreateCluster request, and how to find its places in the template.
+    request: Option<(Node, Rendered)>,
+}
+
+/// Renders and looks at it. `holes` are the values that are not known, by number from 1.
+fn examine(source: &str, values: &Json, holes: &[Hole], target: Target) -> Examined {
     let rendered = match render(source, values) {
         Ok(rendered) => rendered,
-        Err(problem) => return (String::new(), vec![issue_of(problem, values)]),
+        Err(problem) => return Examined { issues: vec![issue_of(problem, values)], ..Examined::default() },
     };
     let mut issues: Vec<Issue> = rendered.problems.iter().map(|p| issue_of(p.clone(), values)).collect();
-    match target.format {
-        Format::Json => examine_json(&rendered, target.schema, &mut issues),
-        Format::Yaml => examine_yaml(&rendered, &mut issues),
-        Format::Text => {}
-    }
+    let root = match target.format {
+        Format::Json => Some(examine_json(&rendered, holes, target.schema, &mut issues)),
+        Format::Yaml => {
+            examine_yaml(&rendered, &mut issues);
+            None
+        }
+        Format::Text => None,
+    };
     issues.sort_by_key(|i| i.span.start);
-    (rendered.text, issues)
+    let text = rendered.text.clone();
+    let root = root.filter(|_| target.schema == Some(SchemaName::CreateCluster));
+    Examined { text, issues, request: root.map(|root| (root, rendered)) }
 }
 
 fn issue_of(problem: Problem, values: &Json) -> Issue {
     let names = values.as_object().map(|map| map.keys().map(String::as_str).collect::<Vec<_>>()).unwrap_or_default();
-    let meant = problem.undefined.as_deref().and_then(|name| {
-        nearest(name, names.iter().copied())
-            .or_else(|| same_words(name, &names))
-            .map(|n| format!("did you mean `{n}`?"))
-    });
+    let meant = problem.undefined.as_deref().and_then(|name| meant(name, &names));
+    let meant = meant.map(|name| format!("did you mean `{name}`?"));
     let listed = problem.undefined.as_ref().map(|_| format!("add it to `values` (there are: {})", names.join(", ")));
     Issue {
         code: problem.code,
@@ -279,26 +322,14 @@ fn issue_of(problem: Problem, values: &Json) -> Issue {
     }
 }
 
-/// The only name that has all the words of `wrong`, or whose words `wrong` has: ACCEL_COUNT for ACCEL_INSTANCE_COUNT.
-fn same_words<'a>(wrong: &str, names: &[&'a str]) -> Option<&'a str> {
-    let words = |text: &str| text.to_lowercase().split(['_', '-']).map(str::to_owned).collect::<Vec<_>>();
-    let wanted = words(wrong);
-    let within = |a: &[String], b: &[String]| a.iter().all(|word| b.contains(word));
-    let mut close = names.iter().filter(|name| {
-        let have = words(name);
-        within(&wanted, &have) || (have.len() > 1 && within(&have, &wanted))
-    });
-    close.next().copied().filter(|_| close.next().is_none())
-}
-
-fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Vec<Issue>) {
-    let (root, faults) = json::parse(&rendered.text);
+fn examine_json(rendered: &Rendered, holes: &[Hole], schema: Option<SchemaName>, issues: &mut Vec<Issue>) -> Node {
+    let (root, faults) = json::parse_with(&rendered.text, holes);
     for fault in &faults {
         let span = rendered.origin(&fault.span);
         let message = format!("the result is not JSON: {}", fault.message);
         issues.push(Issue { code: &rendered::NOT_JSON, severity: Severity::Error, span, message, help: None });
     }
-    let Some(SchemaName::CreateCluster) = schema else { return };
+    let Some(SchemaName::CreateCluster) = schema else { return root };
     for finding in cluster_config::check(&root) {
         if finding.by_absence && rendered.approximate {
             continue;
@@ -306,6 +337,7 @@ fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Ve
         let (span, message) = (rendered.origin(&finding.span), finding.line());
         issues.push(Issue { code: finding.code, severity: finding.severity, span, message, help: finding.help });
     }
+    root
 }
 
 fn examine_yaml(rendered: &Rendered, issues: &mut Vec<Issue>) {
@@ -323,16 +355,16 @@ fn examine_yaml(rendered: &Rendered, issues: &mut Vec<Issue>) {
 }
 
 /// The values as JSON, with a hole for each that is not known or must not be shown.
-fn holed(partial: &Partial, holes: &mut usize) -> Json {
-    let mut next = || {
-        *holes += 1;
-        Json::String(hole(*holes))
+fn holed(partial: &Partial, holes: &mut Vec<Hole>) -> Json {
+    let mut next = |of: Hole| {
+        holes.push(of);
+        Json::String(hole(holes.len()))
     };
     match partial {
-        Partial::Unknown(..) => next(),
-        Partial::Known(Value::Secret(_), _) => next(),
+        Partial::Unknown(hole, _) => next(hole.clone()),
         Partial::Known(value, _) if value.secrets().is_empty() => value.to_record(),
-        Partial::Known(..) => next(),
+        // A secret is text wherever it is used, and not for checks to look at.
+        Partial::Known(..) => next(Hole::of(ValueType::Any)),
         Partial::List(items, _) => Json::Array(items.iter().map(|item| holed(item, holes)).collect()),
         Partial::Map(entries, _) => {
             Json::Object(entries.iter().map(|(key, (_, value))| (key.clone(), holed(value, holes))).collect())

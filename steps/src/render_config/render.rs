@@ -12,9 +12,10 @@ use handlebars::{
 };
 use serde_json::Value as Json;
 
-use crate::cluster_config::json::{HOLE_END, HOLE_START};
+use crate::cluster_config::json::{AS_JSON, HOLE_END, HOLE_START};
 use crate::codes::rendered;
 use crate::finding::Code;
+use crate::partial::nearest;
 
 /// Begins a mark: the number of the place in the template where what follows comes from.
 const MARK_START: char = '\u{F0000}';
@@ -99,7 +100,7 @@ pub fn render(source: &str, values: &Json) -> Result<Rendered, Problem> {
     let found = Arc::new(Found::default());
     let mut engine = Handlebars::new();
     engine.register_escape_fn(handlebars::no_escape);
-    engine.register_helper(VALUE, Box::new(ValueHelper { found: Arc::clone(&found) }));
+    engine.register_helper(VALUE, Box::new(ValueHelper { found: Arc::clone(&found), values: values.clone() }));
     engine.register_helper("json", Box::new(JsonHelper));
     engine.register_helper("default", Box::new(DefaultHelper));
     engine.register_template("it", template);
@@ -112,6 +113,23 @@ pub fn render(source: &str, values: &Json) -> Result<Rendered, Problem> {
     let approximate = problems.iter().any(|p| p.undefined.is_some() && in_block(source, &p.span))
         || found.decided_by_hole.load(std::sync::atomic::Ordering::Relaxed);
     Ok(Rendered { text, problems, approximate, segments })
+}
+
+/// Of `names`, the one that a person most likely meant by `wrong`.
+pub fn meant<'a>(wrong: &str, names: &[&'a str]) -> Option<&'a str> {
+    nearest(wrong, names.iter().copied()).or_else(|| same_words(wrong, names))
+}
+
+/// The only name that has all the words of `wrong`, or whose words `wrong` has: ACCEL_COUNT for ACCEL_INSTANCE_COUNT.
+fn same_words<'a>(wrong: &str, names: &[&'a str]) -> Option<&'a str> {
+    let words = |text: &str| text.to_lowercase().split(['_', '-']).map(str::to_owned).collect::<Vec<_>>();
+    let wanted = words(wrong);
+    let within = |a: &[String], b: &[String]| a.iter().all(|word| b.contains(word));
+    let mut close = names.iter().filter(|name| {
+        let have = words(name);
+        within(&wanted, &have) || (have.len() > 1 && within(&have, &wanted))
+    });
+    close.next().copied().filter(|_| close.next().is_none())
 }
 
 /// Whether the expression at `span` opens a block.
@@ -352,9 +370,11 @@ impl What {
     }
 }
 
-/// Gives the value of a name, or a hole when it has none.
+/// Gives the value of a name. Of one that has none it gives the value that was most likely meant, so that what is wrong with
+/// that one is told in the same pass; else a hole.
 struct ValueHelper {
     found: Arc<Found>,
+    values: Json,
 }
 
 impl ValueHelper {
@@ -366,11 +386,21 @@ impl ValueHelper {
         hole(1_000_000 + seen.len())
     }
 
+    fn meant(&self, h: &Helper<'_>) -> Option<Json> {
+        let name = h.param(0)?.relative_path()?;
+        let values = self.values.as_object()?;
+        let names: Vec<&str> = values.keys().map(String::as_str).collect();
+        values.get(meant(name, &names)?).cloned()
+    }
+
     fn value(&self, h: &Helper<'_>) -> Json {
         let block = h.param(2).is_some_and(|p| p.value() == &Json::Bool(true));
         let value = match h.param(0) {
             Some(param) if !param.is_value_missing() => param.value().clone(),
-            Some(_) | None => Json::String(self.found(h, What::Undefined)),
+            Some(_) | None => {
+                let hole = Json::String(self.found(h, What::Undefined));
+                self.meant(h).unwrap_or(hole)
+            }
         };
         if block && value.as_str().is_some_and(|text| text.contains(HOLE_START)) {
             self.found.decided_by_hole.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -423,8 +453,25 @@ impl HelperDef for JsonHelper {
         out: &mut dyn Output,
     ) -> HelperResult {
         let value = h.param(0).ok_or(RenderErrorReason::ParamNotFoundForIndex("json", 0))?;
-        Ok(out.write(&value.value().to_string())?)
+        Ok(out.write(&bare_holes(value.value().to_string()))?)
     }
+}
+
+/// JSON text in which each string that is one hole stands for a value of any type.
+fn bare_holes(json: String) -> String {
+    let (open, close) = (format!("\"{HOLE_START}"), format!("{HOLE_END}\""));
+    if !json.contains(&open) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len());
+    for (index, part) in json.split(&open).enumerate() {
+        match part.split_once(&close).filter(|(number, _)| index > 0 && number.bytes().all(|b| b.is_ascii_digit())) {
+            Some((number, rest)) => out.extend([&format!("{HOLE_START}{AS_JSON}{number}{HOLE_END}"), rest]),
+            None if index > 0 => out.extend([open.as_str(), part]),
+            None => out.push_str(part),
+        }
+    }
+    out
 }
 
 /// `{{default value other}}`: the value, or the other where there is none.

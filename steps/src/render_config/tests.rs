@@ -6,7 +6,7 @@ use super::*;
 
 fn said(source: &str, values: Json, schema: bool) -> Vec<String> {
     let target = Target { format: Format::Json, schema: schema.then_some(SchemaName::CreateCluster) };
-    let (_, issues) = examine(source, &values, target);
+    let issues = examine(source, &values, &[], target).issues;
     issues.iter().map(|i| format!("{}: {}", format!("{:?}", i.severity).to_lowercase(), i.line("t", source))).collect()
 }
 
@@ -73,7 +73,7 @@ fn names_are_looked_up_in_their_scope() {
 #[test]
 fn what_is_not_known_yet_passes_and_the_rest_is_checked() {
     let source = r#"{ "ClusterName": "{{name}}", "InstanceGroups": {{json groups}}, "VpcConfig": { "Subnets": {{json subnets}}, "SecurityGroupIds": ["{{sg}}"] }, "Orchestrator": { "Eks": { "ClusterArn": "{{arn}}" } }, "NodeRecovry": "None" }"#;
-    let mut holes = 0;
+    let mut holes = Vec::new();
     let unknown = || Partial::Unknown(crate::partial::Hole::of(crate::partial::ValueType::Any), Place::default());
     let entries = ["name", "groups", "subnets", "sg", "arn"].map(|k| (k.to_owned(), (Place::default(), unknown())));
     let values = holed(&Partial::Map(entries.into_iter().collect(), Place::default()), &mut holes);
@@ -87,7 +87,8 @@ fn what_is_not_known_yet_passes_and_the_rest_is_checked() {
 fn text_is_kept_as_it_was_rendered() {
     let source = "a: <{{x}}> \"{{{x}}}\"\n{{#if on}}\n  b: 1\n{{/if}}\nc: {{json y}}\n";
     let target = Target { format: Format::Text, schema: None };
-    let (text, issues) = examine(source, &json!({ "x": "<&>", "on": true, "y": { "k": [1, "é"] } }), target);
+    let values = json!({ "x": "<&>", "on": true, "y": { "k": [1, "é"] } });
+    let Examined { text, issues, .. } = examine(source, &values, &[], target);
     assert!(issues.is_empty(), "{issues:?}");
     assert_eq!(text, "a: <<&>> \"<&>\"\n  b: 1\nc: {\"k\":[1,\"é\"]}\n");
 }

@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::aws_error::explain;
 use crate::context::{FileMode, StepContext};
 use crate::error::StepError;
+use crate::fact::{Fact, FileUse};
+use crate::files::Files;
 use crate::pace::Pace;
+use crate::partial::{Partial, Text};
 use crate::step::{Health, Step};
 use file::Entry;
 
@@ -64,6 +67,14 @@ impl Step for UpdateKubeconfig {
     alias: training
 "#;
     type Outputs = Connection;
+
+    fn facts(inputs: &Partial, _files: &Files) -> Vec<Fact> {
+        let (path, place) = match inputs.get("path") {
+            Some(path) => (path.text().unwrap_or_default(), path.place()),
+            None => (Text::default(), inputs.place()),
+        };
+        vec![Fact::Writes { path, output: "path", kind: FileUse::Kubeconfig, place }]
+    }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<Connection, StepError> {
         cx.progress(format!("describing the EKS cluster {}", self.cluster));

@@ -1,12 +1,15 @@
 //! The folder of scripts before it leaves: what is in it, under which keys, and what a node would stumble over.
 //! Knows nothing of S3 clients; files come as they were loaded.
 
-use crate::codes::neighbours;
 use std::path::Path;
+use std::sync::LazyLock;
 
+use regex::Regex;
+
+use crate::codes::neighbours;
 use crate::files::{FileContent, Files, sha256};
-use crate::finding::{Finding, Severity};
-use crate::partial::Partial;
+use crate::finding::{At, Code, Finding, Severity};
+use crate::partial::{Partial, Place, Text};
 use crate::value::Value;
 
 /// Larger files are sent in parts.
@@ -50,6 +53,27 @@ pub fn digest(scripts: &[Script]) -> String {
     sha256(lines.as_bytes())
 }
 
+/// `s3://bucket/prefix` as far as it is known; none where it has no text.
+pub fn target(inputs: &Partial) -> Option<Text> {
+    let bucket = inputs.get("bucket")?.text().filter(|bucket| !bucket.is_unknown())?;
+    let prefix = match inputs.get("prefix") {
+        None | Some(Partial::Known(Value::Null, _)) => Text::known(""),
+        Some(prefix) => prefix.text().filter(|prefix| !prefix.is_unknown())?,
+    };
+    let prefix = match prefix.as_known() {
+        Some(known) => Text::known(known.trim_matches('/')),
+        None => prefix,
+    };
+    let whole = Text::known("s3://").then(bucket);
+    Some(if prefix.as_known() == Some("") { whole } else { whole.then(Text::known("/")).then(prefix) })
+}
+
+/// The names of the objects, relative to the prefix.
+pub fn names(files: &Files, from: &str) -> Vec<String> {
+    let inside = files.folder(from).map(|inside| inside.filter(|path| is_wanted(path)).collect::<Vec<_>>());
+    inside.unwrap_or_default().into_iter().filter_map(|path| name_of(path).ok()).collect()
+}
+
 /// Everything that can be said offline.
 pub fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -65,12 +89,12 @@ pub fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
     let Some(path) = from.as_str() else { return findings };
     let faults = faults(files, path, &list(inputs, "allow-crlf"), &list(inputs, "allow-no-shebang"));
     findings.extend(faults.into_iter().map(|fault| {
-        let finding = Finding::error(&neighbours::SCRIPT_WOULD_FAIL, from.place(), fault.message);
-        let finding = Finding { severity: fault.severity, ..finding };
-        match fault.help {
-            Some(help) => finding.help(help),
-            None => finding,
-        }
+        let at = match fault.at {
+            Some((path, place)) => At::File { path, place },
+            None => At::Pipeline(from.place()),
+        };
+        let finding = Finding { severity: fault.severity, ..Finding::new(fault.code, at, fault.message) };
+        finding.maybe_help(fault.help)
     }));
     findings
 }
@@ -113,6 +137,10 @@ pub struct Fault {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Which kind of mistake it is.
+    pub code: &'static Code,
+    /// The script (folder and name) and the place in it, where it is about one.
+    pub at: Option<(String, Place)>,
 }
 
 /// Everything in the folder that a node would stumble over.
@@ -134,6 +162,7 @@ pub fn faults(files: &Files, from: &str, allow_crlf: &[String], allow_no_shebang
             Ok((name, content)) => {
                 let may = |list: &[String]| list.contains(&name);
                 faults.extend(faults_of(from, &name, content, may(allow_crlf), may(allow_no_shebang)));
+                faults.extend(missing_siblings(from, &name, content, &inside));
             }
             Err(message) => faults.push(fault(message, None)),
         }
@@ -141,7 +170,7 @@ pub fn faults(files: &Files, from: &str, allow_crlf: &[String], allow_no_shebang
     if !inside.contains(&Path::new("on_create.sh")) {
         let message = format!("{from} holds no on_create.sh");
         let help = Some("the cluster's `OnCreate` must name a script that is there".to_owned());
-        faults.push(Fault { severity: Severity::Warning, message, help });
+        faults.push(Fault { severity: Severity::Warning, help, ..fault(message, None) });
     }
     faults
 }
@@ -149,6 +178,11 @@ pub fn faults(files: &Files, from: &str, allow_crlf: &[String], allow_no_shebang
 fn faults_of(from: &str, name: &str, content: &FileContent, may_crlf: bool, may_no_shebang: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
     let path = format!("{from}/{name}");
+    let at_line = |line: usize, fault: Fault| Fault {
+        code: &neighbours::SCRIPT_WOULD_FAIL,
+        at: Some((path.clone(), line_place(&content.bytes, line))),
+        ..fault
+    };
     if let Some(target) = &content.leaves_folder {
         let help = "copy the file into the folder, so that what is uploaded is what is seen";
         faults.push(fault(format!("{path} is a link that leaves the folder: to {}", target.display()), Some(help)));
@@ -164,22 +198,75 @@ fn faults_of(from: &str, name: &str, content: &FileContent, may_crlf: bool, may_
     }
     if bom {
         let help = "save it as UTF-8 without a byte order mark";
-        faults.push(fault(format!("{path} begins with a byte order mark: a node cannot run it"), Some(help)));
+        faults
+            .push(at_line(1, fault(format!("{path} begins with a byte order mark: a node cannot run it"), Some(help))));
     }
     if !may_crlf && let Some(line) = crlf_line(text) {
         let message = format!("{path}:{line} ends with CRLF: a node cannot run it");
         let help = format!("run `sed -i 's/\\r$//' {path}`, or list it under `allow-crlf:`");
-        faults.push(fault(message, Some(&help)));
+        faults.push(at_line(line, fault(message, Some(&help))));
     }
     if shell && !shebang && !may_no_shebang {
         let help = "begin it with `#!/bin/bash`, or list it under `allow-no-shebang:`";
-        faults.push(fault(format!("{path} does not begin with `#!`: a node cannot tell how to run it"), Some(help)));
+        let message = format!("{path} does not begin with `#!`: a node cannot tell how to run it");
+        faults.push(at_line(1, fault(message, Some(help))));
     }
     faults
 }
 
 fn fault(message: String, help: Option<&str>) -> Fault {
-    Fault { severity: Severity::Error, message, help: help.map(str::to_owned) }
+    let (code, help) = (&neighbours::FOLDER_EMPTY, help.map(str::to_owned));
+    Fault { severity: Severity::Error, message, help, code, at: None }
+}
+
+/// The bytes of a line, from 1, without its end.
+fn line_place(bytes: &[u8], line: usize) -> Place {
+    let start: usize = bytes.split_inclusive(|b| *b == b'\n').take(line - 1).map(<[u8]>::len).sum();
+    let length = bytes[start..].iter().position(|b| matches!(b, b'\r' | b'\n')).unwrap_or(bytes.len() - start);
+    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Place { start: small(start), end: small(start + length) }
+}
+
+/// Scripts that this one starts from beside itself (`./x.sh`, `$(dirname "$0")/x.sh`) and that are not in the folder, nor made
+/// by it.
+fn missing_siblings(from: &str, name: &str, content: &FileContent, inside: &[&Path]) -> Vec<Fault> {
+    static CALL: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(?m)(?:^|[\s;&|(])(?:(?:bash|sh|source|\.|exec|sudo|python3?)\s+)*"?(?:\./|\$\(dirname "?\$(?:0|\{BASH_SOURCE\[0\]\})"?\)/|\$\{?SCRIPT_DIR\}?/)([A-Za-z0-9_][A-Za-z0-9_./-]*\.(?:sh|py))"#)
+            .expect("the pattern is sound")
+    });
+    let Ok(text) = std::str::from_utf8(&content.bytes) else { return Vec::new() };
+    let path = format!("{from}/{name}");
+    let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+    let mut faults: Vec<Fault> = Vec::new();
+    for found in CALL.captures_iter(text).filter_map(|captures| captures.get(1)) {
+        let line = text[..found.start()].matches('\n').count() + 1;
+        let start_of_line = text[..found.start()].rfind('\n').map_or(0, |at| at + 1);
+        let called = found.as_str();
+        let is_there = inside.iter().any(|own| *own == folder.join(called));
+        let is_made = ["> ", "-o ", "-O ", "tee ", "cp ", "chmod "].iter().any(|word| {
+            let made = |dot: &str| text[..found.end()].contains(&format!("{word}{dot}{called}"));
+            made("") || made("./")
+        });
+        let is_comment = text[start_of_line..found.start()].trim_start().starts_with('#');
+        if is_there
+            || is_made
+            || is_comment
+            || faults.iter().any(|fault| fault.message.contains(&format!("`{called}`")))
+        {
+            continue;
+        }
+        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let place = Place { start: small(found.start()), end: small(found.end()) };
+        let message = format!("{path}:{line} starts `{called}`, which the folder does not hold");
+        faults.push(Fault {
+            severity: Severity::Warning,
+            message,
+            help: Some("add it to the folder: all of it is uploaded".to_owned()),
+            code: &neighbours::SIBLING_MISSING,
+            at: Some((path.clone(), place)),
+        });
+    }
+    faults
 }
 
 /// The first line, from 1, that ends with CRLF.

@@ -5,16 +5,18 @@ mod folder;
 mod objects;
 
 use futures::{StreamExt, TryStreamExt};
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::context::{CallOutcome, Intent, Origin, Record, StepContext};
 use crate::error::{ErrorClass, StepError};
+use crate::fact::Fact;
 use crate::files::{FileInput, FileKind, Files};
 use crate::finding::{Finding, Severity};
 use crate::pace::Pace;
-use crate::partial::Partial;
+use crate::partial::{Hole, Partial, ValueType};
 use crate::step::{Foresight, Health, Step};
 
 use folder::{Script, digest};
@@ -92,6 +94,23 @@ impl Step for UploadLifecycle {
 
     fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
         folder::check(inputs, files)
+    }
+
+    fn foreseen(inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {
+        let Some(text) = folder::target(inputs) else { return IndexMap::new() };
+        let uri = match text.as_known() {
+            Some(known) => Partial::Known(known.into(), inputs.place()),
+            None => Partial::Unknown(Hole { of: ValueType::String, text }, inputs.place()),
+        };
+        IndexMap::from([("s3_uri".to_owned(), uri)])
+    }
+
+    fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
+        let place = inputs.get("prefix").or_else(|| inputs.get("bucket")).unwrap_or(inputs).place();
+        match (folder::target(inputs), inputs.str_at("from")) {
+            (Some(folder), Some(from)) => vec![Fact::Puts { folder, names: folder::names(files, from), place }],
+            (_, _) => Vec::new(),
+        }
     }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<Uploaded, StepError> {

@@ -4,7 +4,6 @@
 mod kubernetes;
 mod rule;
 
-use crate::codes::neighbours;
 use std::time::Duration;
 
 use aws_sdk_sagemaker::operation::describe_cluster::DescribeClusterOutput;
@@ -12,8 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws_error::explain;
+use crate::codes::neighbours;
 use crate::context::StepContext;
 use crate::error::{ErrorClass, StepError};
+use crate::fact::{Fact, FileUse};
 use crate::files::{FileInput, FileKind, Files};
 use crate::finding::Finding;
 use crate::hyperpod;
@@ -132,6 +133,12 @@ impl Step for WaitStatus {
   timeout: 60m
 ";
     type Outputs = WaitStatusOutputs;
+
+    fn facts(inputs: &Partial, _files: &Files) -> Vec<Fact> {
+        let kubeconfig = inputs.get("kubeconfig");
+        let reads = |at: &Partial| Some(Fact::Reads { path: at.text()?, kind: FileUse::Kubeconfig, place: at.place() });
+        kubeconfig.and_then(reads).into_iter().collect()
+    }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<WaitStatusOutputs, StepError> {
         let mut subject = Subject::of(&self, cx.files).await?;

@@ -1,0 +1,3 @@
+#!/bin/bash
+set -e
+./on_create_main.sh

@@ -26,6 +26,7 @@ pub mod program;
 pub mod render_config;
 mod request_log;
 pub mod step;
+pub mod template;
 pub mod update_kubeconfig;
 pub mod upload_lifecycle;
 pub mod value;

@@ -1,15 +1,16 @@
 //! What is wrong with a deploy-stack before it runs, and which outputs it will have: from its inputs and its template.
 //! Knows nothing of AWS; references inside the template are not followed here.
 
+use super::StackOutputs;
 use super::request::text_of;
-use super::template::{LARGEST_BODY, LARGEST_TEMPLATE, Template};
-use super::{StackOutputs, node::Node};
 use crate::codes::template;
 use crate::fact::Fact;
 use crate::files::Files;
 use crate::finding::{At, Finding};
 use crate::partial::{Partial, Place, ValueType, nearest};
 use crate::step::{DeclaredOutput, DeclaredOutputs, declared_outputs};
+use crate::template::node::Node;
+use crate::template::{LARGEST_BODY, LARGEST_TEMPLATE, Template};
 use crate::value::Value;
 
 /// Everything that can be said offline, in one pass.

@@ -4,12 +4,9 @@
 mod calls;
 mod cause;
 mod check;
-mod conditions;
 mod failure;
-mod node;
 mod request;
 mod standing;
-mod template;
 mod update;
 mod wait;
 

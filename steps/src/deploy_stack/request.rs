@@ -5,11 +5,11 @@ use aws_sdk_cloudformation::types::{Parameter, Tag};
 use indexmap::IndexMap;
 use serde_json::json;
 
-use super::template::{LARGEST_BODY, LARGEST_TEMPLATE, Template};
 use super::{DeployStack, calls};
 use crate::context::{Intent, StepContext};
 use crate::error::StepError;
 use crate::files::sha256;
+use crate::template::{LARGEST_BODY, LARGEST_TEMPLATE, Template};
 use crate::value::Value;
 
 /// A stack as the inputs want it.

@@ -1,9 +1,10 @@
 //! The files that a step reads, taken once and kept: what is hashed for the record is what is used.
 //! Knows nothing of which step reads what; writing goes through [`crate::context::StepContext::write_file`].
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -66,6 +67,16 @@ pub struct FileContent {
     pub sha256: String,
     /// Where a symbolic link led, relative to the folder that was read, if the entry was one and led out of it.
     pub leaves_folder: Option<PathBuf>,
+    parsed: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+impl FileContent {
+    /// What `parse` makes of the contents, made once: a check asks a file many questions. None if the file was parsed
+    /// as something else before.
+    pub fn parsed<T: Any + Send + Sync>(&self, parse: impl FnOnce(&[u8]) -> T) -> Option<Arc<T>> {
+        let parsed = self.parsed.get_or_init(|| Arc::new(parse(&self.bytes)));
+        Arc::clone(parsed).downcast().ok()
+    }
 }
 
 /// What is recorded of a file.
@@ -128,7 +139,13 @@ impl Files {
     pub fn foresee(&mut self, path: &str, bytes: &[u8]) {
         if let Some(entry) = self.entries.get_mut(Path::new(path)) {
             let mode = entry.as_ref().map_or(0o644, |content| content.mode);
-            let content = FileContent { bytes: bytes.to_vec(), mode, sha256: sha256(bytes), leaves_folder: None };
+            let content = FileContent {
+                bytes: bytes.to_vec(),
+                mode,
+                sha256: sha256(bytes),
+                leaves_folder: None,
+                parsed: OnceLock::new(),
+            };
             *entry = Ok(Arc::new(content));
         }
     }
@@ -196,7 +213,8 @@ fn read(path: &Path, folder: Option<&Path>) -> Result<Arc<FileContent>, String> 
     }
     let bytes = std::fs::read(path).map_err(|e| explain(&e))?;
     let sha256 = sha256(&bytes);
-    Ok(Arc::new(FileContent { bytes, mode: mode(&meta), sha256, leaves_folder: folder.and_then(|f| leaves(path, f)) }))
+    let leaves_folder = folder.and_then(|f| leaves(path, f));
+    Ok(Arc::new(FileContent { bytes, mode: mode(&meta), sha256, leaves_folder, parsed: OnceLock::new() }))
 }
 
 #[cfg(unix)]

@@ -50,6 +50,11 @@ pub trait Step: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
         declared_outputs::<Self::Outputs>()
     }
 
+    /// Outputs that other inputs would give, each with the reason why these do not.
+    fn absent_outputs(_inputs: &Partial, _files: &Files) -> IndexMap<String, String> {
+        IndexMap::new()
+    }
+
     /// The outputs of a step with these inputs, as far as they are known before the run. What is left out is unknown.
     fn foreseen(_inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {
         IndexMap::new()
@@ -135,6 +140,8 @@ pub struct StepType {
     pub files: fn(&Partial) -> Vec<FileInput>,
     /// [`Step::check`]
     pub check: fn(&Partial, &Files) -> Vec<Finding>,
+    /// [`Step::absent_outputs`]
+    pub absent_outputs: fn(&Partial, &Files) -> IndexMap<String, String>,
     /// [`Step::foreseen`]
     pub foreseen: fn(&Partial, &Files) -> IndexMap<String, Partial>,
     /// [`Step::facts`]
@@ -163,6 +170,7 @@ impl StepType {
             output_schema: schema_of::<T::Outputs>,
             files: T::files,
             check: T::check,
+            absent_outputs: T::absent_outputs,
             foreseen: T::foreseen,
             facts: T::facts,
             programs: T::programs,

@@ -35,6 +35,8 @@ pub struct KnownParams {
 #[derive(Default)]
 pub(super) struct Outputs {
     pub(super) declared: DeclaredOutputs,
+    /// Outputs that other inputs would give, each with the reason why these do not.
+    pub(super) absent: IndexMap<String, String>,
     /// Whether there may be more than those: what decides them is not known yet.
     pub(super) open: bool,
 }
@@ -126,11 +128,12 @@ impl Checker<'_> {
 
     fn outputs(&self, i: usize, partial: &Partial, files: &Files) -> Outputs {
         let Some(step_type) = self.step_types[i] else {
-            return Outputs { declared: DeclaredOutputs::new(), open: true };
+            return Outputs { open: true, ..Outputs::default() };
         };
         let undecided = DECIDES_OUTPUTS.iter().filter_map(|key| partial.get(key)).any(|input| input.known().is_none());
         let open = undecided || files.errors().next().is_some();
-        Outputs { declared: (step_type.outputs)(partial, files), open }
+        let absent = (step_type.absent_outputs)(partial, files);
+        Outputs { declared: (step_type.outputs)(partial, files), absent, open }
     }
 
     /// What surely goes wrong in expressions over known params, and inputs that must not wait for a step.

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hprun_steps::codes::template;
 use hprun_steps::partial::{ValueType, nearest};
 
 use super::authored::AuthoredStep;
@@ -153,6 +154,15 @@ impl Names<'_> {
     ) -> Option<Diagnostic> {
         let outputs = &self.outputs[before];
         let Some(output) = outputs.declared.get(name) else {
+            if let Some(why) = outputs.absent.get(name) {
+                let message = format!("the step `{step}` does not have the output `{name}` with these inputs: {why}");
+                return (!reference.defaulted).then(|| {
+                    Diagnostic::error(&template::ABSENT_OUTPUT, reference.place, message).help(format!(
+                        "write {{{{ default {} 'VALUE' }}}}, or give the value otherwise",
+                        reference.target
+                    ))
+                });
+            }
             let names: Vec<&str> = outputs.declared.keys().map(String::as_str).collect();
             let help = match nearest(name, names.iter().copied()) {
                 Some(right) => format!("did you mean `{right}`?"),

@@ -1,16 +1,22 @@
 //! What is wrong with a deploy-stack before it runs, and which outputs it will have: from its inputs and its template.
-//! Knows nothing of AWS; references inside the template are not followed here.
+//! Knows nothing of AWS; what a template says by itself is told by [`crate::template`].
 
-use super::StackOutputs;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
 use super::request::text_of;
-use crate::codes::template;
+use super::{Capability, StackOutputs, default_capabilities};
+use crate::codes::template as codes;
 use crate::fact::Fact;
 use crate::files::Files;
 use crate::finding::{At, Finding};
-use crate::partial::{Partial, Place, ValueType, nearest};
+use crate::partial::{Hole, Partial, Place, Text, ValueType, nearest};
 use crate::step::{DeclaredOutput, DeclaredOutputs, declared_outputs};
-use crate::template::node::Node;
-use crate::template::{LARGEST_BODY, LARGEST_TEMPLATE, Template};
+use crate::template::node::Unreadable;
+use crate::template::{
+    self, Argument, Arguments, Holds, LARGEST_BODY, LARGEST_TEMPLATE, Parameter, Problem, Stack, Template,
+};
 use crate::value::Value;
 
 /// Everything that can be said offline, in one pass.
@@ -20,57 +26,140 @@ pub fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
         findings.extend(
             name.as_str()
                 .and_then(wrong_name)
-                .map(|message| Finding::error(&template::WRONG_STACK_NAME, name.place(), message)),
+                .map(|message| Finding::error(&codes::WRONG_STACK_NAME, name.place(), message)),
         );
     }
     let Some(input) = inputs.get("template") else { return findings };
     let Some(path) = input.as_str() else { return findings };
-    let text = match files.text(path) {
-        Ok(text) => text,
-        Err(message) => {
-            findings.push(Finding::error(&template::UNREADABLE_TEMPLATE, input.place(), message));
-            return findings;
+    match files.get(path) {
+        Ok(file) => findings.extend(size(inputs, path, file.bytes.len(), input.place())),
+        Err(message) => findings.push(Finding::error(&codes::UNREADABLE_TEMPLATE, input.place(), message)),
+    }
+    match read(path, files) {
+        Ok(template) => {
+            findings.extend(parameters(inputs, &template, path));
+            findings.extend(capabilities(inputs, &template, path));
+            let stack = Stack::new(&template, arguments(inputs, &template));
+            findings.extend(template::check(&stack).into_iter().map(|problem| in_template(problem, path)));
         }
-    };
-    findings.extend(size(inputs, path, text.len(), input.place()));
-    match Template::read(text) {
-        Ok(template) => findings.extend(parameters(inputs, &template, path)),
-        Err((message, place)) => findings.push(Finding::in_file(&template::UNREADABLE_TEMPLATE, path, place, message)),
+        Err(Some(e)) => {
+            let message = format!("the template cannot be read: {}", e.message);
+            findings.push(Finding::in_file(&codes::UNREADABLE_TEMPLATE, path, e.place, message));
+        }
+        Err(None) => {}
     }
     findings
 }
 
-/// `name`, `id` and the template's output keys.
+/// `name`, `id` and the template's output keys, without those that these parameters do not make.
 pub fn outputs(inputs: &Partial, files: &Files) -> DeclaredOutputs {
     let mut declared = declared_outputs::<StackOutputs>();
-    let Some(Ok(text)) = inputs.str_at("template").map(|path| files.text(path)) else { return declared };
-    // A template that is no good as a whole may still name its outputs: references to them are not the fault.
-    let Ok(tree) = Node::read(text) else { return declared };
-    for (key, _, output) in tree.get("Outputs").map(Node::entries).unwrap_or_default() {
-        let description =
-            output.get("Description").and_then(Node::text).unwrap_or("an output of the template").to_owned();
-        let output = DeclaredOutput { value_type: ValueType::String, description };
-        declared.entry(key.clone()).or_insert(output);
+    let Some(template) = template_of(inputs, files) else { return declared };
+    let stack = Stack::new(&template, arguments(inputs, &template));
+    for (key, output) in &template.outputs {
+        if stack.has(output.condition.as_ref()) == Holds::No {
+            continue;
+        }
+        let description = output.description.clone().unwrap_or_else(|| "an output of the template".to_owned());
+        declared.entry(key.clone()).or_insert(DeclaredOutput { value_type: ValueType::String, description });
     }
     declared
 }
 
-/// The stack that it makes with its outputs, and what belongs to a region among its parameters.
-pub fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
-    let Some(template) = inputs.get("template") else { return Vec::new() };
-    let readable = template.as_str().is_some_and(|path| files.text(path).is_ok_and(|text| Node::read(text).is_ok()));
-    let stack = inputs.get("name").and_then(Partial::text).filter(|_| readable);
-    let makes = stack.map(|stack| {
-        let outputs = outputs(inputs, files).into_keys().filter(|key| key != "name" && key != "id").collect();
-        Fact::Makes { stack, outputs, place: template.place() }
+/// Outputs of the template that these parameters do not make, each with the reason.
+pub fn absent(inputs: &Partial, files: &Files) -> IndexMap<String, String> {
+    let Some(template) = template_of(inputs, files) else { return IndexMap::new() };
+    let stack = Stack::new(&template, arguments(inputs, &template));
+    let absent = template.outputs.iter().filter_map(|(key, output)| {
+        let (condition, _) = output.condition.as_ref().filter(|_| stack.has(output.condition.as_ref()) == Holds::No)?;
+        let values = template::values(&stack, condition);
+        let with = if values.is_empty() { String::new() } else { format!(", and {values} makes it false") };
+        Some((key.clone(), format!("the template has it only if `{condition}` holds{with}")))
     });
-    let parameters = match inputs.get("parameters") {
-        Some(Partial::Map(parameters, _)) => parameters.values().map(|(_, value)| value).collect(),
-        Some(_) | None => Vec::new(),
+    absent.collect()
+}
+
+/// The outputs as far as their values are known: what AWS gives is named after the expression of the template.
+pub fn foreseen(inputs: &Partial, files: &Files) -> IndexMap<String, Partial> {
+    let mut foreseen = IndexMap::new();
+    if let Some(name) = inputs.get("name") {
+        foreseen.insert("name".to_owned(), name.clone());
+    }
+    let Some(template) = template_of(inputs, files) else { return foreseen };
+    let stack = Stack::new(&template, arguments(inputs, &template));
+    let name = inputs.get("name").and_then(Partial::text).unwrap_or_default();
+    for (key, output) in &template.outputs {
+        if matches!(key.as_str(), "name" | "id") || stack.has(output.condition.as_ref()) != Holds::Yes {
+            continue;
+        }
+        let Some(text) = output.value.as_ref().and_then(|value| stack.abroad(stack.text(value), &name)) else {
+            continue;
+        };
+        let value = match text.as_known() {
+            Some(text) => Partial::Known(Value::String(text.to_owned()), Place::default()),
+            None => Partial::Unknown(Hole { of: ValueType::String, text }, Place::default()),
+        };
+        foreseen.insert(key.clone(), value);
+    }
+    foreseen
+}
+
+/// The stack that it makes, with the outputs that it may have.
+pub fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
+    let (Some(name), Some(template)) = (inputs.get("name").and_then(Partial::text), inputs.get("template")) else {
+        return Vec::new();
     };
-    let named = parameters.into_iter().chain(inputs.get("role-arn"));
-    let named = named.filter_map(|value| Some(Fact::Names { id: value.text()?, at: At::Pipeline(value.place()) }));
-    makes.into_iter().chain(named).collect()
+    if template_of(inputs, files).is_none_or(|template| template.open) {
+        return Vec::new();
+    }
+    let outputs = outputs(inputs, files).into_keys().filter(|key| key != "name" && key != "id").collect();
+    vec![Fact::Makes { stack: name, outputs, place: template.place() }]
+}
+
+/// The template that the inputs name, if it can be read.
+pub fn template_of(inputs: &Partial, files: &Files) -> Option<Arc<Template>> {
+    read(inputs.str_at("template")?, files).ok()
+}
+
+/// The template at `path`, read once however often it is asked for. Without an error, the file itself cannot be read.
+pub fn read(path: &str, files: &Files) -> Result<Arc<Template>, Option<Unreadable>> {
+    let file = files.get(path).map_err(|_| None)?;
+    let parsed = file.parsed(|bytes| match std::str::from_utf8(bytes) {
+        Ok(text) => Template::read(text).map(Arc::new),
+        Err(e) => {
+            let place = Place { start: e.valid_up_to() as u32, end: e.valid_up_to() as u32 };
+            Err(Unreadable { message: "it is not UTF-8 text".to_owned(), place })
+        }
+    });
+    match parsed.as_deref() {
+        Some(Ok(template)) => Ok(Arc::clone(template)),
+        Some(Err(e)) => Err(Some(e.clone())),
+        None => Err(None),
+    }
+}
+
+/// The values of the template's parameters, as far as the inputs say: what is not known, and secrets, have no text.
+pub fn arguments(inputs: &Partial, template: &Template) -> Arguments {
+    let unknown = || Argument::Unknown(Text::default());
+    match inputs.get("parameters") {
+        Some(Partial::Unknown(..)) => template.parameters.keys().map(|name| (name.clone(), unknown())).collect(),
+        Some(Partial::Map(entries, _)) => {
+            let argument = |value: &Partial| match value.known().map(|known| text_of(&known)) {
+                Some(Ok(text)) => Argument::Text(text),
+                Some(Err(_)) => unknown(),
+                None => value.text().map_or_else(unknown, Argument::Unknown),
+            };
+            entries.iter().map(|(name, (_, value))| (name.clone(), argument(value))).collect()
+        }
+        Some(Partial::Known(..) | Partial::List(..)) | None => Arguments::new(),
+    }
+}
+
+fn in_template(problem: Problem, path: &str) -> Finding {
+    let Problem { code, severity, place, message, help, related } = problem;
+    let at = |place| At::File { path: path.to_owned(), place };
+    let related = related.into_iter().map(|(place, words)| (at(place), words)).collect();
+    Finding { code, severity, at: at(place), message, help, related }
 }
 
 fn wrong_name(name: &str) -> Option<String> {
@@ -85,15 +174,16 @@ fn wrong_name(name: &str) -> Option<String> {
 fn size(inputs: &Partial, path: &str, size: usize, place: Place) -> Option<Finding> {
     if size > LARGEST_TEMPLATE {
         let message = format!("{path} is {size} bytes; CloudFormation takes {LARGEST_TEMPLATE}");
-        return Some(Finding::error(&template::TEMPLATE_TOO_LARGE, place, message).help("split it into nested stacks"));
+        return Some(Finding::error(&codes::TEMPLATE_TOO_LARGE, place, message).help("split it into nested stacks"));
     }
     let bucket = inputs.get("template-bucket").is_some_and(|b| !matches!(b, Partial::Known(Value::Null, _)));
     (size > LARGEST_BODY && !bucket).then(|| {
         let message = format!("{path} is {size} bytes; a request takes {LARGEST_BODY}");
-        Finding::error(&template::TEMPLATE_TOO_LARGE, place, message).help("name a bucket for it: `template-bucket: …`")
+        Finding::error(&codes::TEMPLATE_TOO_LARGE, place, message).help("name a bucket for it: `template-bucket: …`")
     })
 }
 
+/// The values that the inputs give, and those that they do not give, against what the template declares.
 fn parameters(inputs: &Partial, template: &Template, path: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let given = match inputs.get("parameters") {
@@ -101,50 +191,118 @@ fn parameters(inputs: &Partial, template: &Template, path: &str) -> Vec<Finding>
         Some(Partial::Unknown(..)) => return findings,
         Some(Partial::Known(..) | Partial::List(..)) | None => None,
     };
+    let mut misspelt = Vec::new();
     for (name, (place, value)) in given.into_iter().flatten() {
         let Some(parameter) = template.parameters.get(name) else {
-            let finding =
-                Finding::error(&template::UNKNOWN_PARAMETER, *place, format!("{path} has no parameter `{name}`"));
-            let names = template.parameters.keys().map(String::as_str);
-            findings.push(match nearest(name, names) {
-                Some(near) => finding.help(format!("did you mean `{near}`?")),
-                None => finding,
-            });
+            if template.open && template.parameters.is_empty() {
+                continue;
+            }
+            let near = nearest(name, template.parameters.keys().map(String::as_str));
+            misspelt.extend(near);
+            findings.push(unknown_parameter(name, *place, near, template, path));
             continue;
         };
-        if value.value_type() == ValueType::Secret {
-            if !parameter.no_echo {
-                let message = format!("the parameter `{name}` shows its value to everyone who may describe the stack");
-                findings.push(
-                    Finding::error(&template::SECRET_PARAMETER_SHOWN, value.place(), message)
-                        .help("give it `NoEcho: true` in the template"),
-                );
-            }
-            continue;
-        }
-        let Some(known) = value.known() else { continue };
-        match text_of(&known) {
-            Err(message) => findings.push(Finding::error(
-                &template::WRONG_PARAMETER_VALUE,
-                value.place(),
-                format!("the parameter `{name}` {message}"),
-            )),
-            Ok(text) => findings.extend(parameter.refuses(&text).map(|e| {
-                Finding::error(&template::WRONG_PARAMETER_VALUE, value.place(), format!("the parameter `{name}`: {e}"))
-            })),
-        }
+        let declared = At::File { path: path.to_owned(), place: parameter.place };
+        let finding = parameter_value(name, value, parameter);
+        findings.extend(finding.map(|finding| finding.related(declared, "declared here")));
     }
     let missing = template.parameters.iter().filter(|(name, parameter)| {
         parameter.default.is_none() && !given.is_some_and(|given| given.contains_key(*name))
     });
-    let missing: Vec<String> = missing.map(|(name, _)| format!("`{name}`")).collect();
+    // A parameter whose name is misspelt is told as that.
+    let missing: Vec<_> = missing.filter(|(name, _)| !misspelt.contains(&name.as_str())).collect();
     if !missing.is_empty() {
-        let place = inputs.get("parameters").unwrap_or(inputs).place();
-        let message = format!("{path} needs a value for {}", missing.join(", "));
-        findings.push(
-            Finding::error(&template::MISSING_PARAMETER, place, message)
-                .help("add it under `parameters:`, or give it a Default"),
-        );
+        let place = inputs.get("parameters").or(inputs.get("template")).unwrap_or(inputs).place();
+        let names: Vec<String> = missing.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let finding =
+            Finding::error(&codes::MISSING_PARAMETER, place, format!("{path} needs a value for {}", names.join(", ")));
+        let declared = missing.iter().take(5).map(|(_, parameter)| {
+            (At::File { path: path.to_owned(), place: parameter.place }, "declared without a default".to_owned())
+        });
+        let finding = finding.help("add it under `parameters:`, or give it a Default");
+        findings.push(Finding { related: declared.collect(), ..finding });
     }
     findings
+}
+
+fn unknown_parameter(name: &str, place: Place, near: Option<&str>, template: &Template, path: &str) -> Finding {
+    let finding = Finding::error(&codes::UNKNOWN_PARAMETER, place, format!("{path} has no parameter `{name}`"));
+    match near {
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
+        None if template.parameters.is_empty() => finding.help("it has no parameters"),
+        None => {
+            let names: Vec<&str> = template.parameters.keys().map(String::as_str).take(20).collect();
+            finding.help(format!("it has {}", names.join(", ")))
+        }
+    }
+}
+
+fn parameter_value(name: &str, value: &Partial, parameter: &Parameter) -> Option<Finding> {
+    let place = value.place();
+    if value.value_type() == ValueType::Secret {
+        let message = format!("the parameter `{name}` shows its value to everyone who may describe the stack");
+        return (!parameter.no_echo).then(|| {
+            Finding::error(&codes::SECRET_PARAMETER_SHOWN, place, message)
+                .help("give it `NoEcho: true` in the template")
+        });
+    }
+    let known = value.known()?;
+    let text = match text_of(&known) {
+        Ok(text) => text,
+        Err(message) => {
+            let message = format!("the parameter `{name}` {message}");
+            return Some(Finding::error(&codes::WRONG_PARAMETER_VALUE, place, message));
+        }
+    };
+    if parameter.is_looked_up() {
+        return None;
+    }
+    // What a hidden parameter refuses must not be told with its value.
+    if parameter.no_echo && !text.is_empty() {
+        let message = format!("the parameter `{name}` is hidden (`NoEcho`), but its value stands here in the clear");
+        let finding = Finding::warning(&codes::PLAIN_VALUE_FOR_HIDDEN, place, message);
+        return Some(finding.help("take it from a param with `secret: true`"));
+    }
+    let refusal = parameter.refuses(&text)?;
+    let finding = Finding::error(&codes::WRONG_PARAMETER_VALUE, place, format!("the parameter `{name}` {refusal}"));
+    Some(match &parameter.constraint {
+        Some(words) => finding.help(format!("its author says: {words}")),
+        None => finding,
+    })
+}
+
+/// What the template can do and the step does not acknowledge. CloudFormation asks the template alone, whatever its
+/// conditions.
+fn capabilities(inputs: &Partial, template: &Template, path: &str) -> Option<Finding> {
+    let given: Vec<Capability> = match inputs.get("capabilities") {
+        None => default_capabilities(),
+        Some(Partial::Known(Value::Null, _)) => return None,
+        Some(input) => input.known()?.parse().ok()?,
+    };
+    let has = |capability| given.contains(&capability);
+    let needed = template::needed_capabilities(template);
+    let (iam, named) = (has(Capability::CapabilityIam), has(Capability::CapabilityNamedIam));
+    let lacks = match (&needed.named_iam, &needed.iam, needed.macros) {
+        (Some((id, at)), _, _) if !named => {
+            ("CAPABILITY_NAMED_IAM", format!("`{id}` is an IAM resource with a name"), *at)
+        }
+        (_, Some((id, at)), _) if !named && !iam => ("CAPABILITY_IAM", format!("`{id}` is an IAM resource"), *at),
+        (_, _, Some(at)) if !has(Capability::CapabilityAutoExpand) => {
+            ("CAPABILITY_AUTO_EXPAND", "a macro is called".to_owned(), at)
+        }
+        (_, _, _) => return None,
+    };
+    let (capability, why, at) = lacks;
+    let place = inputs.get("capabilities").or(inputs.get("template")).unwrap_or(inputs).place();
+    let all: Vec<String> = given
+        .iter()
+        .filter_map(|given| serde_json::to_value(given).ok()?.as_str().map(str::to_owned))
+        .chain([capability.to_owned()])
+        .collect();
+    let message = format!("{path} needs {capability}, which the step does not acknowledge");
+    Some(
+        Finding::error(&codes::MISSING_CAPABILITY, place, message)
+            .related(At::File { path: path.to_owned(), place: at }, why)
+            .help(format!("write `capabilities: [{}]`", all.join(", "))),
+    )
 }

@@ -169,8 +169,12 @@ impl Step for DeployStack {
         check::outputs(inputs, files)
     }
 
-    fn foreseen(inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {
-        inputs.get("name").map(|name| ("name".to_owned(), name.clone())).into_iter().collect()
+    fn absent_outputs(inputs: &Partial, files: &Files) -> IndexMap<String, String> {
+        check::absent(inputs, files)
+    }
+
+    fn foreseen(inputs: &Partial, files: &Files) -> IndexMap<String, Partial> {
+        check::foreseen(inputs, files)
     }
 
     fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
@@ -297,7 +301,7 @@ async fn create(cx: &mut StepContext<'_>, wanted: &Wanted) -> Result<Option<Stac
         Err(e) => return Err(e),
     };
     cx.resource(KIND, &id, name, Origin::Made).await?;
-    let total = wanted.template.resources(&wanted.parameters_shown);
+    let total = wanted.resources();
     let stack = wait::until_settled(cx, &id, Some(&sent(&token)), Some(total)).await?;
     if standing::succeeded(status_of(&stack)) { Ok(Some(stack)) } else { Err(failure(cx, &stack, &sent(&token)).await) }
 }
@@ -309,7 +313,7 @@ async fn attach(cx: &mut StepContext<'_>, wanted: &Wanted, id: &str, token: &str
     if cx.outcome_of(&ours).is_none() {
         cx.settle(&ours, Ok(())).await?;
     }
-    let total = (op == "create-stack").then(|| wanted.template.resources(&wanted.parameters_shown));
+    let total = (op == "create-stack").then(|| wanted.resources());
     let stack = wait::until_settled(cx, id, Some(token), total).await?;
     match standing(Some(status_of(&stack))) {
         _ if op == "delete-stack" => settle_removal(cx, &stack, token).await,

@@ -1,15 +1,19 @@
 //! What the inputs ask of CloudFormation: the template's text, the parameters as text, the tags; and what of it is recorded.
 //! Knows nothing of how a stack stands. Secrets are revealed only into the request itself.
 
+use std::sync::Arc;
+
 use aws_sdk_cloudformation::types::{Parameter, Tag};
 use indexmap::IndexMap;
 use serde_json::json;
 
+use super::check::read;
 use super::{DeployStack, calls};
 use crate::context::{Intent, StepContext};
 use crate::error::StepError;
 use crate::files::sha256;
-use crate::template::{LARGEST_BODY, LARGEST_TEMPLATE, Template};
+use crate::partial::Text;
+use crate::template::{Argument, LARGEST_BODY, LARGEST_TEMPLATE, Stack, Template};
 use crate::value::Value;
 
 /// A stack as the inputs want it.
@@ -19,9 +23,9 @@ pub struct Wanted {
     /// The template's text.
     pub body: String,
     /// The template, looked into.
-    pub template: Template,
+    pub template: Arc<Template>,
     /// Parameters without secrets, as text.
-    pub parameters_shown: IndexMap<String, String>,
+    parameters_shown: IndexMap<String, String>,
     digest: String,
 }
 
@@ -29,8 +33,10 @@ impl Wanted {
     /// Reads the template and turns the parameters into text.
     pub fn new(inputs: DeployStack, cx: &StepContext<'_>) -> Result<Self, StepError> {
         let body = cx.files.text(&inputs.template).map_err(StepError::invalid)?.to_owned();
-        let template = Template::read(&body)
-            .map_err(|(message, _)| StepError::invalid(format!("{}: {message}", inputs.template)))?;
+        let template = read(&inputs.template, cx.files).map_err(|e| {
+            let why = e.map_or_else(|| "the file cannot be read".to_owned(), |e| e.message);
+            StepError::invalid(format!("{}: {why}", inputs.template))
+        })?;
         let mut parameters_shown = IndexMap::new();
         for (name, value) in &inputs.parameters {
             if let Value::Secret(secret) = value {
@@ -51,6 +57,16 @@ impl Wanted {
         }
         let digest = sha256(body.as_bytes());
         Ok(Self { inputs, body, template, parameters_shown, digest })
+    }
+
+    /// How many resources the stack will have; what cannot be told counts as being there.
+    pub fn resources(&self) -> usize {
+        let argument = |name: &String| match self.parameters_shown.get(name) {
+            Some(text) => Argument::Text(text.clone()),
+            None => Argument::Unknown(Text::default()),
+        };
+        let arguments = self.inputs.parameters.keys().map(|name| (name.clone(), argument(name))).collect();
+        Stack::new(&self.template, arguments).count()
     }
 
     /// The parameters as they are sent.

@@ -1,100 +1,130 @@
-//! What hprun must know of a template before it is sent: its parameters, and how many resources it will make.
-//! Knows nothing of AWS. The deep checks of a template (references, properties) are not made here.
+//! From the text of a template to its sections; what is wrong with their form is kept, and the rest can be used.
+//! Knows nothing of values.
+
+use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
-use super::conditions;
-use super::node::{Node, Shape};
+use super::Problem;
+use super::node::{Node, Shape, Tree, Unreadable};
+use super::parameters::Parameter;
+use super::sections::{self, Form};
 use crate::partial::Place;
-
-/// Largest body that CreateStack and CreateChangeSet take, in bytes (AWS API reference, `TemplateBody`).
-pub const LARGEST_BODY: usize = 51_200;
-/// Largest template that CloudFormation reads from S3, in bytes (CloudFormation quotas).
-pub const LARGEST_TEMPLATE: usize = 1_048_576;
 
 /// A template, as far as hprun looks into it.
 #[derive(Clone, Debug)]
 pub struct Template {
     /// Its parameters, by name.
     pub parameters: IndexMap<String, Parameter>,
-    tree: Node,
+    /// Its mappings: map name, first key, second key.
+    pub mappings: IndexMap<String, HashMap<String, HashMap<String, Node>>>,
+    /// Its conditions, by name.
+    pub conditions: IndexMap<String, Condition>,
+    /// Its rules, by name.
+    pub rules: IndexMap<String, Rule>,
+    /// Its resources, by logical id.
+    pub resources: IndexMap<String, Resource>,
+    /// Its outputs, by key.
+    pub outputs: IndexMap<String, Output>,
+    /// The macros that `Transform` names, each where it stands.
+    pub transforms: Vec<(String, Place)>,
+    /// Whether a macro may add names and rewrite expressions: then a name that is not here may still be there.
+    pub open: bool,
+    /// Where a macro is first called, if one is.
+    pub macros: Option<Place>,
+    /// What is wrong with its form.
+    pub problems: Vec<Problem>,
 }
 
-/// A parameter that a template declares.
+/// A named condition.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Parameter {
-    /// Its value when none is given.
-    pub default: Option<String>,
-    /// The values it may have; empty: any.
-    pub allowed: Vec<String>,
-    /// A regular expression that the whole value must match.
-    pub pattern: Option<String>,
-    /// Whether CloudFormation keeps it from sight.
-    pub no_echo: bool,
-    /// Whether it is a list.
-    pub list: bool,
+pub struct Condition {
+    /// Where its name stands.
+    pub place: Place,
+    /// What it says.
+    pub expression: Node,
+}
+
+/// A rule: assertions that must hold for the parameters, if its condition does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// When it applies; always, if none.
+    pub condition: Option<Node>,
+    /// Assertions, each with the description that its author gave.
+    pub assertions: Vec<(Node, Option<String>)>,
+}
+
+/// A resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resource {
+    /// Where its logical id stands.
+    pub place: Place,
+    /// Its type, and where that stands.
+    pub kind: (String, Place),
+    /// The condition that it needs.
+    pub condition: Option<(String, Place)>,
+    /// The resources that it names under `DependsOn`.
+    pub depends_on: Vec<(String, Place)>,
+    /// `Properties`
+    pub properties: Option<Node>,
+    /// The other parts that may hold expressions: metadata and policies.
+    pub others: Vec<Node>,
+}
+
+/// An output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// Where its key stands.
+    pub place: Place,
+    /// Its value.
+    pub value: Option<Node>,
+    /// What its author says of it.
+    pub description: Option<String>,
+    /// The condition that it needs.
+    pub condition: Option<(String, Place)>,
+    /// The name under which it is exported.
+    pub export: Option<Node>,
 }
 
 impl Template {
-    /// Reads a template. The error says what is wrong with it as a whole, and where.
-    pub fn read(text: &str) -> Result<Self, (String, Place)> {
-        let tree = Node::read(text).map_err(|(e, place)| (format!("the template cannot be read: {e}"), place))?;
-        if !matches!(tree.shape, Shape::Map(_)) {
-            return Err(("a template is a mapping with `Resources`".to_owned(), tree.place));
+    /// Reads a template. An error is what makes nothing of it usable.
+    pub fn read(text: &str) -> Result<Self, Unreadable> {
+        let Tree { root, duplicates } = Tree::read(text)?;
+        let Shape::Map(entries) = root.shape else {
+            return Err(Unreadable {
+                message: "a template is a mapping with `Resources`".to_owned(),
+                place: root.place,
+            });
+        };
+        let mut found: HashMap<String, (Place, Node)> = HashMap::new();
+        let mut form = Form::new(duplicates);
+        form.root(&entries);
+        let open = sections::is_open(&entries);
+        let macros = sections::first_macro(&entries);
+        for (key, place, node) in entries {
+            found.insert(key, (place, node));
         }
-        match tree.get("Resources") {
-            None => return Err(("the template has no `Resources`".to_owned(), Place::default())),
-            Some(resources) if resources.entries().is_empty() => {
-                return Err(("`Resources` of the template is empty".to_owned(), resources.place));
-            }
-            Some(_) => {}
+        let mut take = |name: &str| found.remove(name).map(|(_, node)| node);
+        form.open = open;
+        form.version(take("AWSTemplateFormatVersion").as_ref());
+        form.text_of("Description", take("Description").as_ref());
+        let mut template = Self {
+            parameters: form.section("Parameters", take("Parameters"), Form::parameter),
+            mappings: form.section("Mappings", take("Mappings"), Form::mapping),
+            conditions: form.section("Conditions", take("Conditions"), Form::condition),
+            rules: form.section("Rules", take("Rules"), Form::rule),
+            resources: form.section("Resources", take("Resources"), Form::resource),
+            outputs: form.section("Outputs", take("Outputs"), Form::output),
+            transforms: sections::transforms(take("Transform").as_ref()),
+            open,
+            macros,
+            problems: Vec::new(),
+        };
+        if template.resources.is_empty() && !template.open {
+            form.no_resources(root.place);
         }
-        let section = |name: &str| tree.get(name).map(Node::entries).unwrap_or_default();
-        let parameters = section("Parameters").iter().map(|(k, _, node)| (k.clone(), Parameter::read(node))).collect();
-        Ok(Self { parameters, tree })
-    }
-
-    /// How many resources a stack with these parameters has; what cannot be told counts as being there.
-    pub fn resources(&self, given: &IndexMap<String, String>) -> usize {
-        let value =
-            |name: &str| given.get(name).cloned().or_else(|| self.parameters.get(name).and_then(|p| p.default.clone()));
-        let conditions = self.tree.get("Conditions");
-        let resources = self.tree.get("Resources").map(Node::entries).unwrap_or_default();
-        resources
-            .iter()
-            .filter(|(_, _, resource)| match resource.get("Condition").and_then(Node::text) {
-                Some(name) => conditions::holds(name, conditions, &value) != Some(false),
-                None => true,
-            })
-            .count()
-    }
-}
-
-impl Parameter {
-    fn read(node: &Node) -> Self {
-        let text = |key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
-        let allowed = node.get("AllowedValues").map(Node::items).unwrap_or_default();
-        let kind = text("Type").unwrap_or_default();
-        Self {
-            default: text("Default"),
-            allowed: allowed.iter().filter_map(Node::text).map(str::to_owned).collect(),
-            pattern: text("AllowedPattern"),
-            no_echo: text("NoEcho").is_some_and(|t| t.eq_ignore_ascii_case("true")),
-            list: kind == "CommaDelimitedList" || kind.starts_with("List<"),
-        }
-    }
-
-    /// What is wrong with this value, if anything.
-    pub fn refuses(&self, value: &str) -> Option<String> {
-        let parts: Vec<&str> = if self.list { value.split(',').map(str::trim).collect() } else { vec![value] };
-        if let Some(wrong) = parts.iter().find(|v| !self.allowed.is_empty() && !self.allowed.iter().any(|a| a == *v)) {
-            return Some(format!("`{wrong}` is none of {}", self.allowed.join(", ")));
-        }
-        let pattern = self.pattern.as_deref()?;
-        // CloudFormation's patterns are Java's: what our engine cannot read is left to the service.
-        let whole = regex::Regex::new(&format!("^(?:{pattern})$")).ok()?;
-        let wrong = parts.iter().find(|v| !whole.is_match(v))?;
-        Some(format!("`{wrong}` does not match {pattern}"))
+        template.problems = form.problems;
+        Ok(template)
     }
 }
 
@@ -102,55 +132,69 @@ impl Parameter {
 mod tests {
     use super::*;
 
-    const TEXT: &str = r"
-Parameters:
-  Make: { Type: String, Default: true, AllowedValues: ['true', 'false'] }
-  Zone: { Type: String, AllowedPattern: '[a-z]{3,4}[0-9]-az[0-9]' }
-  Version: { Type: String, Default: 1.30 }
-  Subnets: { Type: 'List<AWS::EC2::Subnet::Id>' }
-  Password: { Type: String, NoEcho: true }
-Conditions:
-  Makes: !Equals [!Ref Make, 'true']
-  Not: !Not [!Condition Makes]
-  Both: { 'Fn::And': [{ Condition: Makes }, { 'Fn::Equals': [{ Ref: Zone }, usw2-az1] }] }
-Resources:
-  A: { Type: 'AWS::S3::Bucket' }
-  B: { Type: 'AWS::S3::Bucket', Condition: Makes }
-  C: { Type: 'AWS::S3::Bucket', Condition: Not }
-  D: { Type: 'AWS::S3::Bucket', Condition: Both }
-Outputs:
-  Name: { Value: !Ref A, Description: the bucket }
-  Other: { Value: !Sub '${B}', Condition: Makes }
-";
-
-    #[test]
-    fn parameters_are_read_past_short_tags() {
-        let template = Template::read(TEXT).expect("it is a template");
-        assert_eq!(template.parameters["Version"].default.as_deref(), Some("1.30"));
-        assert!(template.parameters["Subnets"].list && template.parameters["Password"].no_echo);
-        assert_eq!(template.parameters["Make"].refuses("no").as_deref(), Some("`no` is none of true, false"));
-        assert_eq!(template.parameters["Make"].refuses("false"), None);
-        let wrong = template.parameters["Zone"].refuses("us-west-2a");
-        assert_eq!(wrong.as_deref(), Some("`us-west-2a` does not match [a-z]{3,4}[0-9]-az[0-9]"));
+    fn told(text: &str) -> Vec<String> {
+        match Template::read(text) {
+            Ok(template) => template.problems.into_iter().map(|p| format!("{} {}", p.code, p.message)).collect(),
+            Err(e) => vec![e.message],
+        }
     }
 
     #[test]
-    fn only_resources_whose_condition_holds_are_counted() {
-        let template = Template::read(TEXT).expect("it is a template");
-        let count = |given: &[(&str, &str)]| {
-            template.resources(&given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
-        };
-        assert_eq!(count(&[("Zone", "usw2-az1")]), 3, "A, B and D");
-        assert_eq!(count(&[("Zone", "usw2-az2")]), 2, "A and B");
-        assert_eq!(count(&[("Make", "false")]), 2, "A and C");
-        assert_eq!(count(&[]), 3, "what is not known counts");
+    fn one_mistake_does_not_hide_the_rest() {
+        let text = "
+Resource: {}
+Parameters:
+  A: { Tpye: String }
+  B-c: { Type: String, MinValue: many }
+Conditions:
+  C: true
+Resources:
+  D: { Type: 'AWS::S3:Bucket', Condition: [x] }
+  D: { Type: 'AWS::S3::Bucket' }
+  E: { Properties: }
+  F: { Type: 'AWS::S3::Bucket', DependsOn: { a: b }, DeletionPolicy: Keep }
+Outputs:
+  O: { Vlaue: 1 }
+";
+        insta::assert_snapshot!(told(text).join("\n"), @r"
+        HP0510 the key `D` stands twice
+        HP0509 a template has no `Resource`
+        HP0509 a parameter has no `Tpye`
+        HP0513 `B-c` is no name for a parameter
+        HP0511 `MinValue` must be a number
+        HP0511 the condition `C` must be a function, such as `!Equals [a, b]`
+        HP0511 `Condition` must be a text
+        HP0537 `AWS::S3:Bucket` is no name for a resource type
+        HP0512 `Properties` has no value
+        HP0511 the resource `E` must have a `Type`
+        HP0511 `DependsOn` must be a name or a list of names
+        HP0538 there is no DeletionPolicy `Keep`
+        HP0509 an output has no `Vlaue`
+        ");
     }
 
     #[test]
     fn what_is_no_template_is_said() {
-        let check = |text: &str| Template::read(text).expect_err("it is none").0;
-        assert_eq!(check("- a\n"), "a template is a mapping with `Resources`");
-        assert_eq!(check("Parameters: {}\n"), "the template has no `Resources`");
-        assert_eq!(check("Resources: {}\n"), "`Resources` of the template is empty");
+        assert_eq!(told("- a\n"), ["a template is a mapping with `Resources`"]);
+        assert_eq!(told("Parameters: {}\n"), ["HP0508 the template makes nothing: it has no `Resources`"]);
+        assert_eq!(told("Resources: {}\n"), ["HP0508 the template makes nothing: its `Resources` are empty"]);
+    }
+
+    #[test]
+    fn what_a_macro_makes_is_not_guessed_at() {
+        let text = "
+Transform: AWS::LanguageExtensions
+Resources:
+  Fn::ForEach::Buckets:
+    - Name
+    - [A, B]
+    - Bucket${Name}: { Type: 'AWS::S3::Bucket' }
+";
+        let template = Template::read(text).expect("it is one");
+        assert!(template.open && template.problems.is_empty() && template.resources.is_empty());
+        let plain = text
+            .replace("Fn::ForEach::Buckets:", "A:")
+            .replace("    - Name\n    - [A, B]\n    - Bucket${Name}:", "    ");
+        assert!(!Template::read(&plain).expect("it is one").open, "language extensions alone add no names");
     }
 }

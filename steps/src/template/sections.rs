@@ -1,0 +1,430 @@
+//! The form of each section of a template: which keys it has and what may stand behind them.
+//! Knows nothing of values, and of references only where they stand.
+
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+
+use super::Problem;
+use super::node::{Duplicate, Entry, Node, Shape};
+use super::parameters::Parameter;
+use super::read::{Condition, Output, Resource, Rule};
+use crate::codes::template as codes;
+use crate::partial::{Place, nearest};
+
+/// Longest logical name (CloudFormation quotas).
+const LONGEST_NAME: usize = 255;
+/// The macro of CloudFormation's own that adds functions, but no names unless it loops.
+const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
+
+const SECTIONS: [&str; 10] = [
+    "AWSTemplateFormatVersion",
+    "Description",
+    "Metadata",
+    "Parameters",
+    "Mappings",
+    "Conditions",
+    "Rules",
+    "Transform",
+    "Resources",
+    "Outputs",
+];
+const OF_RESOURCE: [&str; 9] = [
+    "Type",
+    "Properties",
+    "DependsOn",
+    "Condition",
+    "DeletionPolicy",
+    "UpdateReplacePolicy",
+    "Metadata",
+    "CreationPolicy",
+    "UpdatePolicy",
+];
+const OF_OUTPUT: [&str; 4] = ["Value", "Description", "Condition", "Export"];
+
+/// Looks at the form of a template, section by section.
+pub(super) struct Form {
+    pub problems: Vec<Problem>,
+    /// [`super::Template::open`]
+    pub open: bool,
+    has_resources: bool,
+}
+
+impl Form {
+    pub fn new(duplicates: Vec<Duplicate>) -> Self {
+        let told = |d: Duplicate| {
+            Problem::error(&codes::DUPLICATE_KEY, d.again, format!("the key `{}` stands twice", d.key))
+                .related(d.first, "it stands here first")
+                .help("remove one of them: CloudFormation refuses the template, or takes one of the two")
+        };
+        Self { problems: duplicates.into_iter().map(told).collect(), open: false, has_resources: false }
+    }
+
+    pub fn root(&mut self, entries: &[Entry]) {
+        self.has_resources = entries.iter().any(|(key, _, _)| key == "Resources");
+        self.keys(entries, &SECTIONS, "a template");
+    }
+
+    pub fn no_resources(&mut self, place: Place) {
+        let words = if self.has_resources { "its `Resources` are empty" } else { "it has no `Resources`" };
+        let place = Place { end: place.start, ..place };
+        self.problems.push(
+            Problem::error(&codes::NO_RESOURCES, place, format!("the template makes nothing: {words}"))
+                .help("CloudFormation wants at least one resource"),
+        );
+    }
+
+    pub fn version(&mut self, node: Option<&Node>) {
+        if let Some(node) = node.filter(|node| node.text() != Some("2010-09-09")) {
+            self.problems.push(
+                Problem::error(&codes::WRONG_FORMAT_VERSION, node.place, "there is no such version of templates")
+                    .help("write \"2010-09-09\", the only one"),
+            );
+        }
+    }
+
+    /// Something that must be a text, if it is there.
+    pub fn text_of(&mut self, what: &str, node: Option<&Node>) -> Option<String> {
+        match &node?.shape {
+            Shape::Scalar(text) => return Some(text.clone()),
+            Shape::Null => self.null(what, node?.place),
+            Shape::List(_) | Shape::Map(_) => self.wrong(node?.place, format!("`{what}` must be a text")),
+        }
+        None
+    }
+
+    /// The entries of a section, read one by one.
+    pub fn section<T>(
+        &mut self,
+        name: &str,
+        node: Option<Node>,
+        read: impl Fn(&mut Self, &str, Place, Node) -> Option<T>,
+    ) -> IndexMap<String, T> {
+        let Some(node) = node else { return IndexMap::new() };
+        match node.shape {
+            Shape::Map(entries) => {
+                let mut out = IndexMap::with_capacity(entries.len());
+                for (key, place, node) in entries {
+                    if key.starts_with("Fn::") {
+                        continue;
+                    }
+                    self.name(name, &key, place);
+                    if let Some(value) = read(self, &key, place, node) {
+                        out.insert(key, value);
+                    }
+                }
+                out
+            }
+            Shape::Null => {
+                self.null(name, node.place);
+                IndexMap::new()
+            }
+            Shape::Scalar(_) | Shape::List(_) => {
+                self.wrong(node.place, format!("`{name}` must be a mapping"));
+                IndexMap::new()
+            }
+        }
+    }
+
+    pub fn parameter(&mut self, name: &str, place: Place, node: Node) -> Option<Parameter> {
+        let entries = self.entries(name, node)?;
+        let meant = self.keys(&entries, &Parameter::KEYS, "a parameter");
+        let mut wrong = Vec::new();
+        let parameter = Parameter::read(place, &entries, &mut wrong);
+        self.problems.extend(wrong);
+        if !has(&entries, "Type") && !meant.contains(&"Type") {
+            self.wrong(place, format!("the parameter `{name}` must have a `Type`"));
+        }
+        Some(parameter)
+    }
+
+    pub fn mapping(&mut self, name: &str, _: Place, node: Node) -> Option<HashMap<String, HashMap<String, Node>>> {
+        let place = node.place;
+        let first = self.entries(name, node)?;
+        let mut out = HashMap::with_capacity(first.len());
+        for (key, _, node) in first {
+            if key.starts_with("Fn::") {
+                return None;
+            }
+            let Shape::Map(second) = node.shape else {
+                self.wrong(place, format!("the mapping `{name}` must have two levels of keys: `{key}` has no second"));
+                return None;
+            };
+            out.insert(key, second.into_iter().map(|(key, _, node)| (key, node)).collect());
+        }
+        Some(out)
+    }
+
+    pub fn condition(&mut self, name: &str, place: Place, node: Node) -> Option<Condition> {
+        if !matches!(node.shape, Shape::Map(_)) {
+            self.wrong(node.place, format!("the condition `{name}` must be a function, such as `!Equals [a, b]`"));
+        }
+        Some(Condition { place, expression: node })
+    }
+
+    pub fn rule(&mut self, name: &str, place: Place, node: Node) -> Option<Rule> {
+        let entries = self.entries(name, node)?;
+        let meant = self.keys(&entries, &["RuleCondition", "Assertions"], "a rule");
+        let mut rule = Rule { condition: None, assertions: Vec::new() };
+        let mut asserts = meant.contains(&"Assertions");
+        for (key, _, node) in entries {
+            match key.as_str() {
+                "RuleCondition" => rule.condition = Some(node),
+                "Assertions" => {
+                    asserts = matches!(node.shape, Shape::List(_));
+                    let Shape::List(items) = node.shape else { continue };
+                    for item in items {
+                        self.keys(item.entries(), &["Assert", "AssertDescription"], "an assertion");
+                        match item.get("Assert") {
+                            Some(assert) => {
+                                let words = item.get("AssertDescription").and_then(Node::text).map(str::to_owned);
+                                rule.assertions.push((assert.clone(), words));
+                            }
+                            None => self.wrong(item.place, "an assertion must have `Assert`"),
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        if !asserts {
+            self.wrong(place, format!("the rule `{name}` must have a list of `Assertions`"));
+        }
+        Some(rule)
+    }
+
+    pub fn resource(&mut self, name: &str, place: Place, node: Node) -> Option<Resource> {
+        let entries = self.entries(name, node)?;
+        let meant = self.keys(&entries, &OF_RESOURCE, "a resource");
+        let mut resource = Resource {
+            place,
+            kind: (String::new(), place),
+            condition: None,
+            depends_on: Vec::new(),
+            properties: None,
+            others: Vec::new(),
+        };
+        for (key, at, node) in entries {
+            match key.as_str() {
+                "Type" => {
+                    let at = node.place;
+                    resource.kind = (self.text_of("Type", Some(&node)).unwrap_or_default(), at);
+                }
+                "Properties" => {
+                    match node.shape {
+                        Shape::Map(_) => self.nulls(&node),
+                        Shape::Null => self.null("Properties", at),
+                        Shape::Scalar(_) | Shape::List(_) => {
+                            self.wrong(node.place, "`Properties` must be a mapping");
+                        }
+                    }
+                    resource.properties = Some(node);
+                }
+                "Condition" => resource.condition = self.text_of("Condition", Some(&node)).map(|c| (c, node.place)),
+                "DependsOn" => resource.depends_on = self.depends_on(&node),
+                "DeletionPolicy" | "UpdateReplacePolicy" => self.policy(&key, &node),
+                "Metadata" | "CreationPolicy" | "UpdatePolicy" => resource.others.push(node),
+                _ => {}
+            }
+        }
+        if resource.kind.0.is_empty() {
+            if !meant.contains(&"Type") {
+                self.wrong(place, format!("the resource `{name}` must have a `Type`"));
+            }
+        } else if !is_type(&resource.kind.0) {
+            let (kind, at) = &resource.kind;
+            self.problems.push(
+                Problem::error(&codes::WRONG_RESOURCE_TYPE, *at, format!("`{kind}` is no name for a resource type"))
+                    .help("it has two to four words with `::` between them, such as AWS::S3::Bucket"),
+            );
+        }
+        Some(resource)
+    }
+
+    pub fn output(&mut self, name: &str, place: Place, node: Node) -> Option<Output> {
+        let entries = self.entries(name, node)?;
+        let meant = self.keys(&entries, &OF_OUTPUT, "an output");
+        let mut output = Output { place, value: None, description: None, condition: None, export: None };
+        for (key, _, node) in entries {
+            match key.as_str() {
+                "Value" => {
+                    self.nulls(&node);
+                    output.value = Some(node);
+                }
+                "Description" => output.description = self.text_of("Description", Some(&node)),
+                "Condition" => output.condition = self.text_of("Condition", Some(&node)).map(|c| (c, node.place)),
+                "Export" => {
+                    self.keys(node.entries(), &["Name"], "an export");
+                    output.export = node.get("Name").cloned();
+                    if output.export.is_none() && !self.open {
+                        self.wrong(node.place, format!("the export of `{name}` must have a `Name`"));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if output.value.is_none() && !meant.contains(&"Value") {
+            self.wrong(place, format!("the output `{name}` must have a `Value`"));
+        }
+        Some(output)
+    }
+
+    fn depends_on(&mut self, node: &Node) -> Vec<(String, Place)> {
+        let mut names = Vec::new();
+        let items = if let Shape::List(items) = &node.shape { items.as_slice() } else { std::slice::from_ref(node) };
+        for item in items {
+            match item.text() {
+                Some(name) => names.push((name.to_owned(), item.place)),
+                None if self.open => {}
+                None => self.problems.push(
+                    Problem::error(&codes::WRONG_SHAPE, item.place, "`DependsOn` must be a name or a list of names")
+                        .help("functions are not taken there: a `!If` in the metadata of the resource waits as well"),
+                ),
+            }
+        }
+        names
+    }
+
+    fn policy(&mut self, key: &str, node: &Node) {
+        const POLICIES: [&str; 4] = ["Delete", "Retain", "RetainExceptOnCreate", "Snapshot"];
+        let Some(text) = node.text() else { return };
+        let known = POLICIES.contains(&text) && !(key == "UpdateReplacePolicy" && text == "RetainExceptOnCreate");
+        if !known {
+            let problem = Problem::error(&codes::WRONG_POLICY, node.place, format!("there is no {key} `{text}`"));
+            let problem = problem.help("there are Delete, Retain, RetainExceptOnCreate (DeletionPolicy), Snapshot");
+            self.problems.push(problem.nearest(text, POLICIES));
+        }
+    }
+
+    fn entries(&mut self, name: &str, node: Node) -> Option<Vec<Entry>> {
+        match node.shape {
+            Shape::Map(entries) => return Some(entries),
+            Shape::Null => self.null(name, node.place),
+            Shape::Scalar(_) | Shape::List(_) => self.wrong(node.place, format!("`{name}` must be a mapping")),
+        }
+        None
+    }
+
+    /// Keys that are not known; the right names of those that are misspelt, which are not missing then.
+    fn keys<'k>(&mut self, entries: &[Entry], known: &[&'k str], what: &str) -> Vec<&'k str> {
+        let mut meant = Vec::new();
+        // Macros take keys of their own.
+        if self.open {
+            return meant;
+        }
+        for (key, place, _) in entries.iter().filter(|(key, _, _)| !known.contains(&key.as_str())) {
+            if key == "Fn::Transform" {
+                continue;
+            }
+            let help = match nearest(key, known.iter().copied()) {
+                Some(right) => {
+                    meant.push(right);
+                    format!("did you mean `{right}`?")
+                }
+                None => format!("there are {}", known.join(", ")),
+            };
+            self.problems
+                .push(Problem::error(&codes::UNKNOWN_KEY, *place, format!("{what} has no `{key}`")).help(help));
+        }
+        meant
+    }
+
+    fn name(&mut self, section: &str, name: &str, place: Place) {
+        // Names of conditions and rules are taken more freely.
+        let free = matches!(section, "Conditions" | "Rules");
+        let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric());
+        if (plain || free) && name.len() <= LONGEST_NAME {
+            return;
+        }
+        self.problems.push(
+            Problem::error(&codes::WRONG_NAME, place, format!("`{name}` is no name for {}", one_of(section)))
+                .help(format!("letters and digits only, at most {LONGEST_NAME}")),
+        );
+    }
+
+    /// Values that are `null` in an expression.
+    fn nulls(&mut self, node: &Node) {
+        match &node.shape {
+            Shape::Scalar(_) => {}
+            Shape::Null => self.null("this", node.place),
+            Shape::List(items) => items.iter().for_each(|item| self.nulls(item)),
+            Shape::Map(entries) => {
+                for (key, place, node) in entries {
+                    match node.shape {
+                        Shape::Null => self.null(key, *place),
+                        Shape::Scalar(_) | Shape::List(_) | Shape::Map(_) => self.nulls(node),
+                    }
+                }
+            }
+        }
+    }
+
+    fn null(&mut self, what: &str, place: Place) {
+        let message = if what == "this" { "a value is missing".to_owned() } else { format!("`{what}` has no value") };
+        self.problems.push(
+            Problem::error(&codes::NULL_VALUE, place, message)
+                .help("CloudFormation takes no null: leave the key out, or write !Ref AWS::NoValue"),
+        );
+    }
+
+    fn wrong(&mut self, place: Place, message: impl Into<String>) {
+        self.problems.push(Problem::error(&codes::WRONG_SHAPE, place, message));
+    }
+}
+
+/// The macros that `Transform` names.
+pub(super) fn transforms(node: Option<&Node>) -> Vec<(String, Place)> {
+    let Some(node) = node else { return Vec::new() };
+    let items = if let Shape::List(items) = &node.shape { items.as_slice() } else { std::slice::from_ref(node) };
+    let name = |item: &Node| item.text().or_else(|| item.get("Name").and_then(Node::text)).map(str::to_owned);
+    items.iter().map(|item| (name(item).unwrap_or_default(), item.place)).collect()
+}
+
+/// Whether a macro may add names: one of a person, one that loops, or one that stands where names do.
+pub(super) fn is_open(root: &[Entry]) -> bool {
+    let section = |name: &str| root.iter().find(|(key, _, _)| key == name).map(|(_, _, node)| node);
+    let foreign = transforms(section("Transform")).iter().any(|(name, _)| name != LANGUAGE_EXTENSIONS);
+    let adds = |entries: &[Entry]| {
+        entries.iter().any(|(key, _, _)| key == "Fn::Transform" || key.starts_with("Fn::ForEach::"))
+    };
+    foreign || adds(root) || root.iter().any(|(_, _, node)| adds(node.entries()))
+}
+
+/// Where a macro is first called.
+pub(super) fn first_macro(root: &[Entry]) -> Option<Place> {
+    fn within(node: &Node) -> Option<Place> {
+        match &node.shape {
+            Shape::Null | Shape::Scalar(_) => None,
+            Shape::List(items) => items.iter().find_map(within),
+            Shape::Map(entries) => entries.iter().find_map(|(key, place, node)| {
+                let calls = key == "Fn::Transform" || key.starts_with("Fn::ForEach::");
+                if calls { Some(*place) } else { within(node) }
+            }),
+        }
+    }
+    // The template's own metadata is never looked at.
+    let named = root.iter().find(|(key, _, _)| key == "Transform" || key == "Fn::Transform").map(|(_, at, _)| *at);
+    named.or_else(|| root.iter().filter(|(key, _, _)| key != "Metadata").find_map(|(_, _, node)| within(node)))
+}
+
+fn has(entries: &[Entry], name: &str) -> bool {
+    entries.iter().any(|(key, _, _)| key == name)
+}
+
+fn one_of(section: &str) -> &'static str {
+    match section {
+        "Parameters" => "a parameter",
+        "Mappings" => "a mapping",
+        "Conditions" => "a condition",
+        "Rules" => "a rule",
+        "Resources" => "a resource",
+        _ => "an output",
+    }
+}
+
+/// Whether a text has the form of a resource type; whether there is one of this name only AWS knows.
+fn is_type(kind: &str) -> bool {
+    let words: Vec<&str> = kind.split("::").collect();
+    let word = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "_-@".contains(c));
+    (2..=4).contains(&words.len()) && words.iter().all(word)
+}

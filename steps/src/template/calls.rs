@@ -121,7 +121,7 @@ pub fn attribute(argument: &Node) -> Option<(&str, Attribute<'_>, Place)> {
     if let Some(text) = argument.text() {
         let (name, attribute) = text.split_once('.')?;
         let named = !name.is_empty() && !attribute.is_empty();
-        return named.then_some((name, Attribute::Named(attribute), argument.place));
+        return named.then_some((name, Attribute::Named(attribute), inside(argument, 0, name.len())));
     }
     match argument.items() {
         [name, attribute] => {

@@ -11,39 +11,29 @@ use super::node::{Node, Shape};
 const MOST_NAMED: usize = 4;
 
 /// The parameters that decide a condition, with their values: `CreateEKSCluster=false, CreateSubnet=true`.
-pub fn values(stack: &Stack<'_>, condition: &str) -> String {
-    let conditions = &stack.template.conditions;
-    let (mut seen, mut open) = (HashSet::from([condition]), vec![condition]);
-    let mut parameters = Vec::new();
+pub fn values<'a>(stack: &Stack<'a>, condition: &'a str) -> String {
+    follow(stack, vec![condition], Vec::new())
+}
+
+/// The parameters that these expressions read, with their values.
+pub(super) fn values_in<'a>(stack: &Stack<'_>, expressions: impl Iterator<Item = &'a Node>) -> String {
+    let (mut parameters, mut named) = (Vec::new(), Vec::new());
+    for expression in expressions {
+        read_in(expression, &mut parameters);
+        named_in(expression, &mut named);
+    }
+    follow(stack, named, parameters)
+}
+
+/// The parameters that are read already, and those that the named conditions read, each once.
+fn follow<'a>(stack: &Stack<'a>, mut open: Vec<&'a str>, mut parameters: Vec<&'a str>) -> String {
+    let mut seen: HashSet<&str> = open.iter().copied().collect();
     while let Some(name) = open.pop() {
-        let Some(condition) = conditions.get(name) else { continue };
+        let Some(condition) = stack.template.conditions.get(name) else { continue };
         read_in(&condition.expression, &mut parameters);
         let mut named = Vec::new();
         named_in(&condition.expression, &mut named);
         open.extend(named.into_iter().filter(|name| seen.insert(name)));
-    }
-    shown(stack, parameters)
-}
-
-/// The parameters that an expression reads itself, with their values.
-pub(super) fn values_in(stack: &Stack<'_>, expression: &Node) -> String {
-    let mut parameters = Vec::new();
-    read_in(expression, &mut parameters);
-    let mut named = Vec::new();
-    named_in(expression, &mut named);
-    for name in named {
-        parameters.extend(
-            stack
-                .template
-                .conditions
-                .get(name)
-                .map(|c| {
-                    let mut inner = Vec::new();
-                    read_in(&c.expression, &mut inner);
-                    inner
-                })
-                .unwrap_or_default(),
-        );
     }
     shown(stack, parameters)
 }

@@ -9,6 +9,7 @@ use super::Problem;
 use super::node::{Node, Shape, Tree, Unreadable};
 use super::parameters::Parameter;
 use super::sections::{self, Form};
+use crate::codes::template as codes;
 use crate::partial::Place;
 
 /// A template, as far as hprun looks into it.
@@ -123,7 +124,10 @@ impl Template {
         if template.resources.is_empty() && !template.open {
             form.no_resources(root.place);
         }
+        // A macro may make something right of any form; these it never sees.
+        let stays = |problem: &Problem| [&codes::DUPLICATE_KEY, &codes::UNKNOWN_PARAMETER_TYPE].contains(&problem.code);
         template.problems = form.problems;
+        template.problems.retain(|problem| !open || stays(problem));
         Ok(template)
     }
 }

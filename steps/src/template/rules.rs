@@ -23,7 +23,7 @@ pub(super) fn check(stack: &Stack<'_>) -> Vec<Problem> {
                 assertion.place,
                 format!("the rule `{name}` refuses these parameters: {words}"),
             );
-            let values = explain::values_in(stack, assertion);
+            let values = explain::values_in(stack, rule.condition.iter().chain([assertion]));
             problems.push(if values.is_empty() { problem } else { problem.help(format!("it is given {values}")) });
         }
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 
 use super::Problem;
+use super::calls::Call;
 use super::node::{Duplicate, Entry, Node, Shape};
 use super::parameters::Parameter;
 use super::read::{Condition, Output, Resource, Rule};
@@ -242,6 +243,13 @@ impl Form {
     }
 
     pub fn output(&mut self, name: &str, place: Place, node: Node) -> Option<Output> {
+        if Call::of(&node).is_some() {
+            self.problems.push(
+                Problem::error(&codes::WRONG_SHAPE, place, format!("the output `{name}` must have a `Value`"))
+                    .help(format!("write `{name}: {{ Value: … }}`")),
+            );
+            return Some(Output { place, value: Some(node), description: None, condition: None, export: None });
+        }
         let entries = self.entries(name, node)?;
         let meant = self.keys(&entries, &OF_OUTPUT, "an output");
         let mut output = Output { place, value: None, description: None, condition: None, export: None };

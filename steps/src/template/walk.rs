@@ -250,7 +250,9 @@ impl<'a> Walk<'_, 'a> {
                 Part::Name(name, start, end) => {
                     let place = inside(text, start, end);
                     match name.split_once('.') {
-                        Some((id, attribute)) => self.reference(id, Some(attribute), place, here),
+                        Some((id, attribute)) => {
+                            self.reference(id, Some(attribute), inside(text, start, start + id.len()), here);
+                        }
                         None => self.reference(name, None, place, here),
                     }
                 }
@@ -265,7 +267,7 @@ impl<'a> Walk<'_, 'a> {
             return;
         }
         if let Some(index) = template.resources.get_index_of(name) {
-            return self.resource(index, place, here);
+            return self.resource(index, attribute, place, here);
         }
         if template.parameters.contains_key(name) {
             if attribute.is_some() && self.is_new(here.owner, name) {
@@ -299,7 +301,7 @@ impl<'a> Walk<'_, 'a> {
     }
 
     /// A name that leads to a resource.
-    fn resource(&mut self, index: usize, place: Place, here: Here<'a>) {
+    fn resource(&mut self, index: usize, attribute: Option<&str>, place: Place, here: Here<'a>) {
         let (name, resource) = self.stack.template.resources.get_index(index).expect("it was found by its name");
         if matches!(here.block, Block::Conditions | Block::Rules) {
             let message = format!("`{name}` is a resource: {} know parameters only", here.block.name().to_lowercase());
@@ -311,7 +313,7 @@ impl<'a> Walk<'_, 'a> {
         match (here.live, self.stack.has(resource.condition.as_ref())) {
             (Holds::Yes, Holds::Yes) => self.need(here, index, place),
             (Holds::Yes, Holds::No) if self.is_new(here.owner, name) => {
-                let problem = self.absent(name, resource, place, here);
+                let problem = self.absent((name, attribute), resource, place, here);
                 self.problems.push(problem);
             }
             (Holds::Yes | Holds::No | Holds::Unknown, Holds::Yes | Holds::No | Holds::Unknown) => {}
@@ -319,20 +321,29 @@ impl<'a> Walk<'_, 'a> {
     }
 
     /// The mistake that costs most: it is only met when the stack is made in the other mode.
-    fn absent(&self, name: &str, resource: &Resource, place: Place, here: Here<'a>) -> Problem {
+    fn absent(
+        &self,
+        (name, attribute): (&str, Option<&str>),
+        resource: &Resource,
+        place: Place,
+        here: Here<'a>,
+    ) -> Problem {
         let (condition, _) = resource.condition.as_ref().expect("what needs no condition is there");
         let values = explain::values(self.stack, condition);
         let with = if values.is_empty() { String::new() } else { format!(" with {values}") };
-        let what = match here.block {
-            Block::Outputs => format!("the output `{}`", here.owner),
-            Block::Conditions | Block::Rules | Block::Resources => format!("`{}`", here.owner),
+        let (what, cure) = match here.block {
+            Block::Outputs => (format!("the output `{}`", here.owner), "Give".to_owned()),
+            Block::Conditions | Block::Rules | Block::Resources => {
+                let value = attribute.map_or(format!("!Ref {name}"), |attribute| format!("!GetAtt {name}.{attribute}"));
+                (format!("`{}`", here.owner), format!("Write !If [{condition}, {value}, !Ref AWS::NoValue], or give"))
+            }
         };
         let message = format!("{what} needs `{name}`, which these parameters do not make");
         let mut problem = Problem::error(&codes::ABSENT_RESOURCE, place, message)
             .related(resource.place, format!("made only if `{condition}` holds"))
             .help(format!(
                 "CloudFormation would refuse the stack: Unresolved resource dependencies [{name}] in the {} block of the \
-                 template. Write !If [{condition}, !Ref {name}, !Ref AWS::NoValue], or give {what} the condition {condition}",
+                 template. {cure} {what} the condition {condition}",
                 here.block.name()
             ));
         if let Some(declared) = self.stack.template.conditions.get(condition) {

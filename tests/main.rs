@@ -20,4 +20,5 @@ mod secrets;
 mod signals;
 mod store;
 mod support;
+mod templates;
 mod troubles;

@@ -2,7 +2,9 @@
 //! other must refuse. Must know nothing of how either goes about it.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use fastrand::Rng;
 use hprun_sandbox::cloudformation::graph;
@@ -69,6 +71,51 @@ fn difference(folder: &Path, file: &str, parameters: &Map<String, Json>) -> Opti
         Err(said) => found.is_empty().then(|| format!("the check misses: {said}")),
         Ok(()) => evaluated.then(|| format!("the sandbox makes the stack, but the check says {found:?}")),
     }
+}
+
+/// `hprun check --cfn-lint` with this script in the place of cfn-lint.
+fn with_cfn_lint(script: &str) -> (i32, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("t.yaml", "Resources:\n  A: { Type: AWS::S3::Bucket, Properties: { BucketNam: x } }\n");
+    let step = "{ id: stack, type: deploy-stack, with: { name: trial, template: t.yaml } }";
+    write("pipeline.yaml", &format!("apiVersion: hprun/v1\nname: trial\nsteps:\n  - {step}\n"));
+    write("cfn-lint", &format!("#!/bin/sh\n{script}\n"));
+    std::fs::set_permissions(folder.path().join("cfn-lint"), PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hprun"));
+    command.args(["check", "--cfn-lint", "pipeline.yaml"]).current_dir(folder.path()).env_clear();
+    let output = command.env("PATH", format!("{}:/bin:/usr/bin", folder.path().display())).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn cfn_lint_is_run_on_the_templates_and_its_trouble_is_told() {
+    let found = r#"echo '[{"Filename": "t.yaml", "Level": "Error", "Message": "Additional properties are not allowed",
+        "Location": {"Start": {"LineNumber": 2, "ColumnNumber": 45}, "End": {"LineNumber": 2, "ColumnNumber": 54}},
+        "Rule": {"Id": "E3002", "Source": "https://example.com/rule"}}]'; test "$*" = "--format json -- t.yaml" && exit 2"#;
+    let said: Vec<String> = [found, "echo '[]'", "echo Traceback >&2; exit 1"]
+        .into_iter()
+        .map(with_cfn_lint)
+        .map(|(code, said)| format!("{said}[exit {code}]"))
+        .collect();
+    insta::assert_snapshot!(said.join("\n\n"), @r"
+    error[HP0541]: cfn-lint E3002: Additional properties are not allowed
+     --> t.yaml:2:45
+      |
+    2 |   A: { Type: AWS::S3::Bucket, Properties: { BucketNam: x } }
+      |                                             ^^^^^^^^^
+      |
+    help: see https://example.com/rule
+    pipeline.yaml: 1 error
+    [exit 2]
+
+    pipeline.yaml: 1 step, no errors
+    [exit 0]
+
+    error: what cfn-lint says cannot be read: EOF while parsing a value at line 1 column 0; it said: Traceback
+    help: see whether `cfn-lint --format json t.yaml` works by itself
+    [exit 2]
+    ");
 }
 
 fn spelled(value: &Json) -> String {

@@ -117,6 +117,9 @@ pub struct CheckArgs {
     /// Also write the findings as SARIF, for code scanning; - is stdout
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub sarif: Option<PathBuf>,
+    /// Also run cfn-lint on the CloudFormation templates: it knows the properties of every resource type
+    #[arg(long)]
+    pub cfn_lint: bool,
 }
 
 /// Values for params.

@@ -1,6 +1,7 @@
 //! `hprun check FILE`: everything that is wrong, as far as it can be known offline.
 
 use super::args::{CheckArgs, Global, Output};
+use super::cfn_lint;
 use super::failure::CliError;
 use super::params::Givers;
 use super::print;
@@ -15,8 +16,20 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
         Ok(params) => (params, Vec::new()),
         Err(problems) => (problems.known, problems.wrong),
     };
-    let (pipeline, found) = source.examine(&known.values, wrong);
+    let (pipeline, mut found) = source.examine(&known.values, wrong);
     let pipeline_file = (source.shown.as_str(), source.text.as_str());
+    if args.cfn_lint {
+        match cfn_lint::run(&source.base, &source.templates(&known.values)) {
+            Ok(more) => found.extend(more),
+            // What hprun itself found is no less true.
+            Err(e) => {
+                if !found.is_empty() {
+                    print::note(source.render(&found));
+                }
+                return Err(e);
+            }
+        }
+    }
     match global.output {
         Output::Json => print::data(format!("{:#}", to_json(&found, pipeline_file)))?,
         Output::Auto | Output::Plain if found.is_empty() => {}

@@ -2,6 +2,7 @@
 //! Knows nothing of how a run is done.
 
 mod args;
+mod cfn_lint;
 mod check;
 mod choice;
 mod codes;

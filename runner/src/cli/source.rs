@@ -4,6 +4,8 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use hprun_steps::Step;
+use hprun_steps::deploy_stack::DeployStack;
 use hprun_steps::files::Files;
 use hprun_steps::value::Value;
 use indexmap::IndexMap;
@@ -75,6 +77,19 @@ impl Source {
         };
         found.extend(more);
         (sound, found)
+    }
+
+    /// The CloudFormation templates that steps name, as they spell them, each once.
+    pub fn templates(&self, known: &IndexMap<String, Value>) -> Vec<String> {
+        let Ok(authored) = &self.authored else { return Vec::new() };
+        let known = KnownParams { values: known.clone() };
+        let inputs = pipeline::known_inputs(authored, DeployStack::TYPE, &known);
+        let mut paths: Vec<String> =
+            inputs.iter().filter_map(|inputs| inputs.str_at("template")).map(str::to_owned).collect();
+        paths.sort();
+        paths.dedup();
+        paths.retain(|path| self.base.join(path).is_file());
+        paths
     }
 
     /// The pipeline, if it is sound; warnings go to stderr.

@@ -20,6 +20,7 @@ use crate::codes::{expressions, inputs, pipeline};
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::list;
 use crate::expr::{Foreseen, KnownScope, Target};
+use crate::params::ParamSpec;
 
 /// Inputs that decide which outputs a step declares: they must be known before the run.
 const DECIDES_OUTPUTS: [&str; 2] = ["template", "map"];
@@ -77,6 +78,14 @@ pub fn check(
     Ok((assemble(authored, &graph, &step_types, outputs.into_iter().zip(foreseen)), problems))
 }
 
+/// The inputs of every step of this type, as far as params alone tell them.
+pub fn known_inputs(authored: &Authored, step_type: &str, params: &KnownParams) -> Vec<Partial> {
+    let param_type = |name: &str| authored.params.get(name).map_or(ValueType::Any, ParamSpec::value_type);
+    let scope = KnownScope { params: &params.values, param_type: &param_type, outputs: &|_| None };
+    let of_type = |step: &&AuthoredStep| step.step_type.as_ref().is_some_and(|(name, _)| name == step_type);
+    authored.steps.iter().filter(of_type).map(|step| step.with.partial(&scope)).collect()
+}
+
 /// What holds for all steps while they are checked.
 struct Checker<'a> {
     authored: &'a Authored,
@@ -95,7 +104,7 @@ struct Looked {
 
 impl Checker<'_> {
     fn param_type(&self, name: &str) -> ValueType {
-        self.authored.params.get(name).map_or(ValueType::Any, super::super::params::ParamSpec::value_type)
+        self.authored.params.get(name).map_or(ValueType::Any, ParamSpec::value_type)
     }
 
     /// What is known of every step: each is looked at after those that it needs, whose outputs it may use.

@@ -306,3 +306,81 @@ fn capabilities(inputs: &Partial, template: &Template, path: &str) -> Option<Fin
             .help(format!("write `capabilities: [{}]`", all.join(", "))),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::{FileInput, FileKind};
+
+    const TEXT: &str = r#"
+Parameters:
+  Full: { Type: String, Default: "false" }
+  Prefix: { Type: String, Default: demo }
+Conditions:
+  Full: !Equals [!Ref Full, "true"]
+Resources:
+  Vpc: { Type: AWS::EC2::VPC, Condition: Full }
+  Group: { Type: AWS::EC2::SecurityGroup }
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties: { BucketName: !Sub "sagemaker-${Prefix}-${AWS::AccountId}" }
+  Role:
+    Type: AWS::IAM::Role
+    Properties: { RoleName: !Join ["-", [!Ref Prefix, role]] }
+Outputs:
+  Vpc: { Value: !Ref Vpc, Condition: Full }
+  Group: { Value: !Ref Group, Description: Group of the nodes }
+  Rule: { Value: !Sub "from ${Group.GroupId}" }
+  Bucket: { Value: !Ref Bucket }
+  Role: { Value: !GetAtt Role.Arn }
+  Prefix: { Value: !Ref Prefix }
+  Where: { Value: !Ref AWS::Region }
+"#;
+
+    /// The inputs with these parameters, and the files that they name.
+    fn inputs(parameters: serde_json::Value) -> (Partial, Files) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("t.yaml"), TEXT).expect("it can be written");
+        let inputs = serde_json::json!({ "name": "trial", "template": "t.yaml", "parameters": parameters });
+        let file = FileInput { path: "t.yaml".to_owned(), kind: FileKind::File, place: Place::default() };
+        (Partial::from_value(&Value::from_json(&inputs)), Files::load(folder.path(), &[file]))
+    }
+
+    #[test]
+    fn the_outputs_are_those_of_the_mode() {
+        let (partial, files) = inputs(serde_json::json!({}));
+        let names: Vec<String> = outputs(&partial, &files).into_keys().collect();
+        assert_eq!(names, ["name", "id", "Group", "Rule", "Bucket", "Role", "Prefix", "Where"]);
+        assert_eq!(
+            absent(&partial, &files)["Vpc"],
+            "the template has it only if `Full` holds, and Full=false makes it false"
+        );
+        let (partial, files) = inputs(serde_json::json!({ "Full": true }));
+        assert!(outputs(&partial, &files).contains_key("Vpc") && absent(&partial, &files).is_empty());
+    }
+
+    #[test]
+    fn outputs_are_foreseen_as_far_as_they_are_known() {
+        let (partial, files) = inputs(serde_json::json!({ "Prefix": "mine" }));
+        let shown: Vec<String> = foreseen(&partial, &files)
+            .into_iter()
+            .map(|(name, value)| format!("{name}: {}", value.text().expect("outputs are text")))
+            .collect();
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        name: trial
+        Rule: from {{ trial.Group.GroupId }}
+        Bucket: sagemaker-mine-{{ AWS::AccountId }}
+        Role: arn:{{ AWS::Partition }}:iam::{{ AWS::AccountId }}:role/mine-role
+        Prefix: mine
+        Where: {{ AWS::Region }}
+        ");
+    }
+
+    #[test]
+    fn one_reading_answers_every_question() {
+        let (partial, files) = inputs(serde_json::json!({}));
+        let first = template_of(&partial, &files).expect("it is a template");
+        let again = template_of(&partial, &files).expect("it is a template");
+        assert!(Arc::ptr_eq(&first, &again));
+    }
+}

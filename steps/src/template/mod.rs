@@ -23,14 +23,18 @@
 mod calls;
 mod capabilities;
 mod check;
+mod circles;
 mod conditions;
 mod evaluate;
 mod explain;
 mod limits;
+mod lookups;
+mod macros;
 mod network;
 pub mod node;
 mod parameters;
 mod read;
+mod references;
 mod rules;
 mod sections;
 mod walk;

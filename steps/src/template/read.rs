@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
-use super::Problem;
 use super::node::{Node, Shape, Tree, Unreadable};
 use super::parameters::Parameter;
-use super::sections::{self, Form};
+use super::sections::Form;
+use super::{Problem, macros};
 use crate::codes::template as codes;
 use crate::partial::Place;
 
@@ -100,8 +100,8 @@ impl Template {
         let mut found: HashMap<String, (Place, Node)> = HashMap::new();
         let mut form = Form::new(duplicates);
         form.root(&entries);
-        let open = sections::is_open(&entries);
-        let macros = sections::first_macro(&entries);
+        let open = macros::is_open(&entries);
+        let first_macro = macros::first_macro(&entries);
         for (key, place, node) in entries {
             found.insert(key, (place, node));
         }
@@ -116,9 +116,9 @@ impl Template {
             rules: form.section("Rules", take("Rules"), Form::rule),
             resources: form.section("Resources", take("Resources"), Form::resource),
             outputs: form.section("Outputs", take("Outputs"), Form::output),
-            transforms: sections::transforms(take("Transform").as_ref()),
+            transforms: macros::transforms(take("Transform").as_ref()),
             open,
-            macros,
+            macros: first_macro,
             problems: Vec::new(),
         };
         if template.resources.is_empty() && !template.open {

@@ -3,28 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::Problem;
 use super::calls::{Attribute, Call, FUNCTIONS, Part, attribute, inside, parts, substitution};
-use super::conditions::{Holds, groups};
+use super::conditions::Holds;
 use super::evaluate::Stack;
 use super::node::{Node, Shape};
-use super::read::Resource;
-use super::{Problem, explain};
 use crate::codes::template as codes;
-use crate::partial::{Place, nearest};
-
-/// Pseudo parameters (AWS docs).
-const PSEUDO: [&str; 8] = [
-    "AWS::AccountId",
-    "AWS::NoValue",
-    "AWS::NotificationARNs",
-    "AWS::Partition",
-    "AWS::Region",
-    "AWS::StackId",
-    "AWS::StackName",
-    "AWS::URLSuffix",
-];
-/// Most names for which a nearest one is looked for: each is held against all that there are.
-const MOST_SEARCHES: usize = 50;
+use crate::partial::Place;
 
 /// What is wrong with the expressions of a template.
 pub(super) fn check(stack: &Stack<'_>) -> Vec<Problem> {
@@ -56,31 +41,31 @@ pub(super) fn check(stack: &Stack<'_>) -> Vec<Problem> {
     walk.problems
 }
 
-struct Walk<'s, 'a> {
-    stack: &'s Stack<'a>,
-    problems: Vec<Problem>,
+pub(super) struct Walk<'s, 'a> {
+    pub stack: &'s Stack<'a>,
+    pub problems: Vec<Problem>,
     /// Who was told of which name: one that is used ten times is one mistake.
-    told: HashSet<(&'a str, String)>,
+    pub told: HashSet<(&'a str, String)>,
     /// Which resource surely needs which, and where it says so.
-    needs: HashMap<usize, Vec<(usize, Place)>>,
-    searches: usize,
+    pub needs: HashMap<usize, Vec<(usize, Place)>>,
+    pub searches: usize,
 }
 
 /// Where an expression stands.
 #[derive(Clone, Copy)]
-struct Here<'a> {
-    block: Block,
+pub(super) struct Here<'a> {
+    pub block: Block,
     /// The logical id or the key that it belongs to.
-    owner: &'a str,
+    pub owner: &'a str,
     /// Of a resource, its number.
-    index: Option<usize>,
+    pub index: Option<usize>,
     /// Whether it counts with these parameters.
-    live: Holds,
+    pub live: Holds,
 }
 
 /// A section that holds expressions.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Block {
+pub(super) enum Block {
     Conditions,
     Rules,
     Resources,
@@ -88,7 +73,7 @@ enum Block {
 }
 
 impl Block {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Conditions => "Conditions",
             Self::Rules => "Rules",
@@ -260,259 +245,4 @@ impl<'a> Walk<'_, 'a> {
         }
         locals.iter().for_each(|(_, _, local)| self.expression(local, here));
     }
-
-    fn reference(&mut self, name: &str, attribute: Option<&str>, place: Place, here: Here<'a>) {
-        let template = self.stack.template;
-        if PSEUDO.contains(&name) {
-            return;
-        }
-        if let Some(index) = template.resources.get_index_of(name) {
-            return self.resource(index, attribute, place, here);
-        }
-        if template.parameters.contains_key(name) {
-            if attribute.is_some() && self.is_new(here.owner, name) {
-                let message = format!("`{name}` is a parameter: it has no attributes");
-                self.problems
-                    .push(Problem::error(&codes::UNKNOWN_NAME, place, message).help(format!("write !Ref {name}")));
-            }
-            return;
-        }
-        if name.starts_with("AWS::") {
-            let message = format!("there is no pseudo parameter `{name}`");
-            self.problems.push(Problem::error(&codes::UNKNOWN_PSEUDO, place, message).nearest(name, PSEUDO));
-            return;
-        }
-        if template.open || !self.is_new(here.owner, name) {
-            return;
-        }
-        let what = if attribute.is_some() { "resource" } else { "parameter or resource" };
-        let message = format!("there is no {what} `{name}`");
-        let problem = Problem::error(&codes::UNKNOWN_NAME, place, message);
-        let names = template.resources.keys().map(String::as_str);
-        let parameters = template.parameters.keys().map(String::as_str).filter(|_| attribute.is_none());
-        let near = self.search(name, names.chain(parameters));
-        self.problems.push(match near {
-            Some(right) => problem.help(format!("did you mean `{right}`?")),
-            None => problem.help(format!(
-                "CloudFormation would say: Unresolved resource dependencies [{name}] in the {} block of the template",
-                here.block.name()
-            )),
-        });
-    }
-
-    /// A name that leads to a resource.
-    fn resource(&mut self, index: usize, attribute: Option<&str>, place: Place, here: Here<'a>) {
-        let (name, resource) = self.stack.template.resources.get_index(index).expect("it was found by its name");
-        if matches!(here.block, Block::Conditions | Block::Rules) {
-            let message = format!("`{name}` is a resource: {} know parameters only", here.block.name().to_lowercase());
-            self.problems.push(
-                Problem::error(&codes::RESOURCE_IN_CONDITION, place, message).related(resource.place, "made here"),
-            );
-            return;
-        }
-        match (here.live, self.stack.has(resource.condition.as_ref())) {
-            (Holds::Yes, Holds::Yes) => self.need(here, index, place),
-            (Holds::Yes, Holds::No) if self.is_new(here.owner, name) => {
-                let problem = self.absent((name, attribute), resource, place, here);
-                self.problems.push(problem);
-            }
-            (Holds::Yes | Holds::No | Holds::Unknown, Holds::Yes | Holds::No | Holds::Unknown) => {}
-        }
-    }
-
-    /// The mistake that costs most: it is only met when the stack is made in the other mode.
-    fn absent(
-        &self,
-        (name, attribute): (&str, Option<&str>),
-        resource: &Resource,
-        place: Place,
-        here: Here<'a>,
-    ) -> Problem {
-        let (condition, _) = resource.condition.as_ref().expect("what needs no condition is there");
-        let values = explain::values(self.stack, condition);
-        let with = if values.is_empty() { String::new() } else { format!(" with {values}") };
-        let (what, cure) = match here.block {
-            Block::Outputs => (format!("the output `{}`", here.owner), "Give".to_owned()),
-            Block::Conditions | Block::Rules | Block::Resources => {
-                let value = attribute.map_or(format!("!Ref {name}"), |attribute| format!("!GetAtt {name}.{attribute}"));
-                (format!("`{}`", here.owner), format!("Write !If [{condition}, {value}, !Ref AWS::NoValue], or give"))
-            }
-        };
-        let message = format!("{what} needs `{name}`, which these parameters do not make");
-        let mut problem = Problem::error(&codes::ABSENT_RESOURCE, place, message)
-            .related(resource.place, format!("made only if `{condition}` holds"))
-            .help(format!(
-                "CloudFormation would refuse the stack: Unresolved resource dependencies [{name}] in the {} block of the \
-                 template. {cure} {what} the condition {condition}",
-                here.block.name()
-            ));
-        if let Some(declared) = self.stack.template.conditions.get(condition) {
-            problem = problem.related(declared.place, format!("false{with}"));
-        }
-        problem
-    }
-
-    fn depends_on(&mut self, name: &str, place: Place, here: Here<'a>) {
-        let template = self.stack.template;
-        let Some((index, _, resource)) = template.resources.get_full(name) else {
-            if template.open || !self.is_new(here.owner, name) {
-                return;
-            }
-            let near = self.search(name, template.resources.keys().map(String::as_str));
-            let problem = Problem::error(&codes::UNKNOWN_NAME, place, format!("there is no resource `{name}`"));
-            self.problems.push(match near {
-                Some(right) => problem.help(format!("did you mean `{right}`?")),
-                None if template.parameters.contains_key(name) => problem.help("it is a parameter"),
-                None => problem,
-            });
-            return;
-        };
-        match (here.live, self.stack.has(resource.condition.as_ref())) {
-            (Holds::Yes, Holds::Yes) => self.need(here, index, place),
-            (Holds::Yes, Holds::No) => {
-                let (condition, at) = resource.condition.as_ref().expect("what needs no condition is there");
-                let values = explain::values(self.stack, condition);
-                let message = format!("`{}` waits for `{name}`, which these parameters do not make", here.owner);
-                self.problems.push(
-                    Problem::warning(&codes::ABSENT_DEPENDENCY, place, message)
-                        .related(*at, format!("made only if `{condition}` holds: false with {values}"))
-                        .help(
-                            "nothing is waited for then; if it must be, let a !If in the metadata of the resource name it",
-                        ),
-                );
-            }
-            (Holds::Yes | Holds::No | Holds::Unknown, Holds::Yes | Holds::No | Holds::Unknown) => {}
-        }
-    }
-
-    fn named_condition(&mut self, condition: Option<&(String, Place)>) {
-        if let Some((name, place)) = condition {
-            self.condition_name(name, *place);
-        }
-    }
-
-    fn condition_name(&mut self, name: &str, place: Place) {
-        let template = self.stack.template;
-        if template.conditions.contains_key(name) || template.open {
-            return;
-        }
-        let near = self.search(name, template.conditions.keys().map(String::as_str));
-        let problem = Problem::error(&codes::UNKNOWN_CONDITION, place, format!("there is no condition `{name}`"));
-        self.problems.push(match near {
-            Some(right) => problem.help(format!("did you mean `{right}`?")),
-            None => problem.help("declare it under `Conditions`"),
-        });
-    }
-
-    /// A mapping that is not there, or has no such key.
-    fn mapped(&mut self, map: &'a Node, first: &'a Node, second: &'a Node, here: Here<'a>) {
-        let stack = self.stack;
-        if here.live != Holds::Yes || stack.template.open || !stack.template.transforms.is_empty() {
-            return;
-        }
-        let Some(name) = stack.resolve(map).known() else { return };
-        let Some(keys) = stack.template.mappings.get(&name) else {
-            let problem = Problem::error(&codes::UNKNOWN_MAPPING, map.place, format!("there is no mapping `{name}`"));
-            return self.problems.push(problem.nearest(&name, stack.template.mappings.keys().map(String::as_str)));
-        };
-        let Some(key) = stack.resolve(first).known() else { return };
-        let Some(inner) = keys.get(&key) else {
-            let message = format!("the mapping `{name}` has no key `{key}`");
-            return self.problems.push(missing_key(first.place, message, &key, keys.keys()));
-        };
-        let Some(last) = stack.resolve(second).known() else { return };
-        if !inner.contains_key(&last) {
-            let message = format!("the mapping `{name}` has no key `{last}` under `{key}`");
-            self.problems.push(missing_key(second.place, message, &last, inner.keys()));
-        }
-    }
-
-    /// An item that a list does not have.
-    fn selected(&mut self, index: &'a Node, list: &'a Node, here: Here<'a>) {
-        if here.live != Holds::Yes {
-            return;
-        }
-        let Some(text) = self.stack.resolve(index).known() else { return };
-        let Ok(number) = text.trim().parse::<usize>() else {
-            let message = format!("`Fn::Select` takes a number from 0, not `{text}`");
-            return self.problems.push(Problem::error(&codes::WRONG_SELECTION, index.place, message));
-        };
-        let super::Resolved::List(items) = self.stack.resolve(list) else { return };
-        // An item that is not known may be several: a function can give a list within a list.
-        if number >= items.len() && !items.contains(&super::Resolved::Unknown) {
-            let message = format!("`Fn::Select` asks for item {number} of a list of {}", items.len());
-            self.problems
-                .push(Problem::error(&codes::WRONG_SELECTION, index.place, message).help("items are counted from 0"));
-        }
-    }
-
-    fn need(&mut self, here: Here<'a>, on: usize, place: Place) {
-        if let Some(who) = here.index {
-            let needs = self.needs.entry(who).or_default();
-            if !needs.iter().any(|(index, _)| *index == on) {
-                needs.push((on, place));
-            }
-        }
-    }
-
-    /// Resources that wait for each other.
-    fn circles(&mut self) {
-        let count = self.stack.template.resources.len();
-        let needs: Vec<Vec<usize>> = (0..count)
-            .map(|i| self.needs.get(&i).map(|needs| needs.iter().map(|(on, _)| *on).collect()).unwrap_or_default())
-            .collect();
-        for mut group in groups(&needs) {
-            group.sort_unstable();
-            if group.len() == 1 && !needs[group[0]].contains(&group[0]) {
-                continue;
-            }
-            let walk = self.walk_round(&group);
-            let name =
-                |index: usize| self.stack.template.resources.get_index(index).map_or("", |(name, _)| name.as_str());
-            let mut names: Vec<String> = walk.iter().map(|(who, _, _)| format!("`{}`", name(*who))).collect();
-            names.extend(names.first().cloned());
-            let Some((_, _, first)) = walk.first() else { continue };
-            let mut problem = Problem::error(
-                &codes::CIRCULAR_RESOURCES,
-                *first,
-                format!("resources wait for each other: {}", names.join(" → ")),
-            );
-            for (who, on, place) in walk.iter().skip(1).take(6) {
-                problem = problem.related(*place, format!("`{}` needs `{}`", name(*who), name(*on)));
-            }
-            self.problems.push(
-                problem.help("CloudFormation would refuse the stack: Circular dependency between resources. Take one of these references out"),
-            );
-        }
-    }
-
-    /// A way round within a group, from its first resource: who needs whom, and where it says so.
-    fn walk_round(&self, group: &[usize]) -> Vec<(usize, usize, Place)> {
-        let (mut at, mut walk, mut seen) = (group[0], Vec::new(), HashMap::new());
-        while !seen.contains_key(&at) {
-            seen.insert(at, walk.len());
-            let next =
-                self.needs.get(&at).and_then(|needs| needs.iter().find(|(on, _)| group.binary_search(on).is_ok()));
-            let Some((on, place)) = next else { return walk };
-            walk.push((at, *on, *place));
-            at = *on;
-        }
-        walk.split_off(seen[&at])
-    }
-
-    fn is_new(&mut self, owner: &'a str, name: &str) -> bool {
-        self.told.insert((owner, name.to_owned()))
-    }
-
-    fn search<'n>(&mut self, wrong: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-        self.searches += 1;
-        if self.searches > MOST_SEARCHES { None } else { nearest(wrong, names) }
-    }
-}
-
-fn missing_key<'k>(place: Place, message: String, wrong: &str, keys: impl Iterator<Item = &'k String>) -> Problem {
-    let mut keys: Vec<&str> = keys.map(String::as_str).collect();
-    keys.sort_unstable();
-    let has = format!("it has {}", keys.join(", "));
-    Problem::error(&codes::UNKNOWN_MAPPING, place, message).help(has).nearest(wrong, keys)
 }

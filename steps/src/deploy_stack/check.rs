@@ -104,16 +104,51 @@ pub fn foreseen(inputs: &Partial, files: &Files) -> IndexMap<String, Partial> {
     foreseen
 }
 
-/// The stack that it makes, with the outputs that it may have.
+/// The stack that it makes, with the outputs that it may have; and the zones and ARNs that it is given.
 pub fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
-    let (Some(name), Some(template)) = (inputs.get("name").and_then(Partial::text), inputs.get("template")) else {
-        return Vec::new();
-    };
-    if template_of(inputs, files).is_none_or(|template| template.open) {
-        return Vec::new();
+    let Some(template) = template_of(inputs, files) else { return Vec::new() };
+    let mut facts = Vec::new();
+    let name = inputs.get("name").and_then(Partial::text);
+    if let (Some(name), Some(input), false) = (name, inputs.get("template"), template.open) {
+        let outputs = outputs(inputs, files).into_keys().filter(|key| key != "name" && key != "id").collect();
+        facts.push(Fact::Makes { stack: name, outputs, place: input.place() });
     }
-    let outputs = outputs(inputs, files).into_keys().filter(|key| key != "name" && key != "id").collect();
-    vec![Fact::Makes { stack: name, outputs, place: template.place() }]
+    if let Some(Partial::Map(given, _)) = inputs.get("parameters") {
+        let named = given.values().filter_map(|(_, value)| Some((value.as_str()?, value.place())));
+        let named = named.filter(|(text, _)| belongs_somewhere(text));
+        facts.extend(named.map(|(text, place)| Fact::Names { id: Text::known(text), at: At::Pipeline(place) }));
+    }
+    let defaults = template.parameters.iter().filter_map(|(name, parameter)| {
+        let (text, place) = parameter.default.as_ref().filter(|(text, _)| belongs_somewhere(text))?;
+        Some((name.as_str(), text, *place))
+    });
+    let mut defaults = defaults.peekable();
+    if defaults.peek().is_some() {
+        let stack = Stack::new(&template, arguments(inputs, &template));
+        // A default that this mode does not use may be of any region.
+        let used = stack.used_parameters();
+        let path = inputs.str_at("template").unwrap_or_default();
+        let at = |place| At::File { path: path.to_owned(), place };
+        facts.extend(
+            defaults
+                .filter(|(name, _, _)| used.contains(name) && !stack.is_given(name))
+                .map(|(_, text, place)| Fact::Names { id: Text::known(text.clone()), at: at(place) }),
+        );
+    }
+    facts
+}
+
+/// Whether a text may name a zone or a resource of a region: an ARN, a zone's id or a zone's name.
+fn belongs_somewhere(text: &str) -> bool {
+    let is_zone_id = text.split_once("-az").is_some_and(|(region, zone)| {
+        !region.contains('-') && !zone.is_empty() && zone.chars().all(|c| c.is_ascii_digit())
+    });
+    let is_zone = text.split('-').count() >= 3
+        && text.len() < 32
+        && text.ends_with(|c: char| c.is_ascii_lowercase())
+        && text.trim_end_matches(|c: char| c.is_ascii_lowercase()).ends_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    text.starts_with("arn:") || is_zone_id || is_zone
 }
 
 /// The template that the inputs name, if it can be read.
@@ -316,10 +351,13 @@ mod tests {
 Parameters:
   Full: { Type: String, Default: "false" }
   Prefix: { Type: String, Default: demo }
+  FullZone: { Type: String, Default: euw1-az1 }
+  Zone: { Type: String, Default: use1-az4 }
 Conditions:
   Full: !Equals [!Ref Full, "true"]
 Resources:
-  Vpc: { Type: AWS::EC2::VPC, Condition: Full }
+  Vpc: { Type: AWS::EC2::VPC, Condition: Full, Properties: { Zone: !Ref FullZone } }
+  Subnet: { Type: AWS::EC2::Subnet, Properties: { AvailabilityZoneId: !Ref Zone } }
   Group: { Type: AWS::EC2::SecurityGroup }
   Bucket:
     Type: AWS::S3::Bucket
@@ -374,6 +412,21 @@ Outputs:
         Prefix: mine
         Where: {{ AWS::Region }}
         ");
+    }
+
+    #[test]
+    fn what_belongs_to_a_region_is_told_where_it_is_used() {
+        let belongs = ["usw2-az2", "use1-az10", "us-west-2b", "us-west-2-lax-1a", "arn:aws:s3:::x"];
+        assert!(belongs.iter().all(|text| belongs_somewhere(text)));
+        let free = ["hyperpod-eks", "10.0.0.0/16", "true", "ml.g5.12xlarge", "a-az", "us-west-2", "my-own-x"];
+        assert!(!free.iter().any(|text| belongs_somewhere(text)));
+        let (partial, files) = inputs(serde_json::json!({ "Prefix": "usw2-az2" }));
+        let named: Vec<_> = facts(&partial, &files)
+            .into_iter()
+            .filter_map(|fact| if let Fact::Names { id, .. } = fact { Some(id.to_string()) } else { None })
+            .collect();
+        // The zone of the full mode stands in the template, but this mode does not use it.
+        assert_eq!(named, ["usw2-az2", "use1-az4"]);
     }
 
     #[test]

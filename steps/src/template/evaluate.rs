@@ -1,7 +1,7 @@
 //! A template with the values of its parameters: what its expressions come to, as far as that is known before the run.
 //! Knows nothing of what is wrong: an expression that cannot be evaluated is unknown here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
@@ -13,7 +13,8 @@ use super::parameters::Parameter;
 use super::read::{Resource, Template};
 use crate::partial::{Piece, Text};
 
-/// The values of parameters by name; a parameter that is not here has its default.
+/// The values of parameters by name; a parameter that is not here has its default. Pseudo parameters whose value is known
+/// may be among them (`AWS::Region`).
 pub type Arguments = IndexMap<String, Argument>;
 
 /// What is known of the value of a parameter.
@@ -104,6 +105,11 @@ impl<'a> Stack<'a> {
         self.conditions.get(name).copied().unwrap_or(Holds::Unknown)
     }
 
+    /// The parameters that something names which the stack surely has.
+    pub fn used_parameters(&self) -> HashSet<&'a str> {
+        super::walk::used_parameters(self)
+    }
+
     /// Whether the parameter has a value of its own, not its default.
     pub fn is_given(&self, name: &str) -> bool {
         self.arguments.contains_key(name)
@@ -148,6 +154,7 @@ impl<'a> Stack<'a> {
             _ if parameter.is_looked_up() => Some(Text::default()),
             (Some(Argument::Text(text)), _) => Some(known(text)),
             (Some(Argument::Unknown(text)), _) => Some(text.clone()),
+            (None, Some(_)) if parameter.default_is_unsure => Some(Text::default()),
             (None, Some((default, _))) => Some(known(default)),
             (None, None) => None,
         }
@@ -167,6 +174,7 @@ impl<'a> Stack<'a> {
     fn value(&self, node: &Node, follow: bool) -> Resolved {
         match &node.shape {
             Shape::Null => Resolved::Unknown,
+            Shape::Scalar(_) if node.respelled().is_some() => Resolved::Unknown,
             Shape::Scalar(text) => Resolved::Text(known(text)),
             Shape::List(items) => {
                 let items = items.iter().map(|item| self.value(item, follow));
@@ -250,6 +258,9 @@ impl<'a> Stack<'a> {
         }
         if name == "AWS::NotificationARNs" {
             return Resolved::Unknown;
+        }
+        if let Some(Argument::Text(text)) = self.arguments.get(name).filter(|_| name.starts_with("AWS::")) {
+            return Resolved::Text(known(text));
         }
         if let Some(parameter) = self.template.parameters.get(name) {
             let text = self.argument(name).unwrap_or_default();

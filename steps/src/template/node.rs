@@ -117,6 +117,25 @@ impl Node {
         }
     }
 
+    /// How CloudFormation's reader may spell a plain scalar, where that is not as the file has it: to YAML 1.1 `yes` is
+    /// true and `1.30` the number 1.3. Which spelling is compared then is written nowhere.
+    pub fn respelled(&self) -> Option<String> {
+        let text = self.text()?;
+        // Quotes make the place longer than the text.
+        if (self.place.end - self.place.start) as usize != text.len() {
+            return None;
+        }
+        let respelled = match text {
+            "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "True" | "TRUE" => "true".to_owned(),
+            "no" | "No" | "NO" | "off" | "Off" | "OFF" | "False" | "FALSE" => "false".to_owned(),
+            number if number.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => {
+                number.parse::<f64>().ok()?.to_string()
+            }
+            _ => return None,
+        };
+        (respelled != text).then_some(respelled)
+    }
+
     /// Values in it, itself included, and how deep they lie.
     fn measure(&self) -> (usize, usize) {
         let add = |(count, depth): (usize, usize), below: (usize, usize)| (count + below.0, depth.max(below.1 + 1));
@@ -368,6 +387,14 @@ mod tests {
         assert_eq!(check("{\"a\": {\"Ref\": \"B\"},\t\"b\": [1, \"2\", null]}"), "{a: {Ref: B}, b: [1, 2, null]}");
         assert_eq!(check("{\"a\": \"\\ud83d\\ude00 \\/\"}"), "{a: 😀 /}");
         assert_eq!(check("a: &x [1]\nb: *x\n"), "{a: [1], b: [1]}");
+    }
+
+    #[test]
+    fn plain_words_that_yaml_reads_otherwise_are_known() {
+        let text = "[yes, 'yes', Off, true, 1.30, \"1.30\", 012, 500, 1.5, 10.0.0.0/16, x]";
+        let tree = Tree::read(text).expect("it is YAML");
+        let respelled: Vec<_> = tree.root.items().iter().map(|item| item.respelled().unwrap_or_default()).collect();
+        assert_eq!(respelled, ["true", "", "false", "", "1.3", "", "12", "", "", "", ""]);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Parameter {
     pub kind: String,
     /// Its value when none is given, and where that stands.
     pub default: Option<(String, Place)>,
+    /// Whether CloudFormation may spell the default otherwise than the file does.
+    pub default_is_unsure: bool,
     /// The values it may have; empty: any.
     pub allowed: Vec<String>,
     /// A regular expression that the whole value must match.
@@ -80,6 +82,7 @@ impl Parameter {
         let kind = text("Type");
         let (pattern, constraint) = (text("AllowedPattern"), text("ConstraintDescription"));
         let default = text("Default").zip(get("Default").map(|node| node.place));
+        let default_is_unsure = get("Default").is_some_and(|node| node.respelled().is_some());
         let no_echo = text("NoEcho").is_some_and(|t| t.eq_ignore_ascii_case("true"));
         let mut number = |name: &str| {
             let node = get(name)?;
@@ -93,7 +96,8 @@ impl Parameter {
         let range = (number("MinValue"), number("MaxValue"));
         let allowed = match get("AllowedValues") {
             Some(Node { shape: Shape::List(items), .. }) => {
-                items.iter().filter_map(Node::text).map(str::to_owned).collect()
+                let spellings = |item: &Node| [item.text().map(str::to_owned), item.respelled()];
+                items.iter().flat_map(spellings).flatten().collect()
             }
             Some(node) => {
                 wrong(node.place, "`AllowedValues` must be a list".to_owned());
@@ -106,7 +110,7 @@ impl Parameter {
             (Some(_) | None, Some(_) | None) => {}
         }
         let (kind, compiled) = (kind.unwrap_or_default(), OnceLock::new());
-        Self { place, kind, default, allowed, pattern, constraint, no_echo, length, range, compiled }
+        Self { place, kind, default, default_is_unsure, allowed, pattern, constraint, no_echo, length, range, compiled }
     }
 
     /// Whether `Ref` gives a list.
@@ -225,6 +229,9 @@ mod tests {
                 "True",
                 "takes true, false, not `True` (did you mean `true`?)",
             ),
+            ("Type: String, AllowedValues: [yes, no]", "yes", ""),
+            ("Type: String, AllowedValues: [yes, no]", "true", ""),
+            ("Type: String, AllowedValues: [1.30, 1.31]", "1.3", ""),
             ("Type: CommaDelimitedList, AllowedValues: [a, b]", "a, b,a", ""),
             ("Type: CommaDelimitedList, AllowedValues: [a, b]", "a,c", "takes a, b, not `c` (did you mean `a`?)"),
             ("Type: String, AllowedPattern: '[a-z]{3,4}[0-9]-az[0-9]'", "usw2-az1", ""),

@@ -31,7 +31,10 @@ impl<'a> Walk<'_, 'a> {
         if let Some(index) = template.resources.get_index_of(name) {
             return self.resource(index, attribute, place, here);
         }
-        if template.parameters.contains_key(name) {
+        if let Some((name, _)) = template.parameters.get_key_value(name) {
+            if here.live == Holds::Yes && matches!(here.block, Block::Resources | Block::Outputs) {
+                self.used.insert(name);
+            }
             if attribute.is_some() && self.is_new(here.owner, name) {
                 let message = format!("`{name}` is a parameter: it has no attributes");
                 self.problems

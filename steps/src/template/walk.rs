@@ -13,7 +13,25 @@ use crate::partial::Place;
 
 /// What is wrong with the expressions of a template.
 pub(super) fn check(stack: &Stack<'_>) -> Vec<Problem> {
-    let mut walk = Walk { stack, problems: Vec::new(), told: HashSet::new(), needs: HashMap::new(), searches: 0 };
+    let mut walk = walk(stack);
+    walk.circles();
+    walk.problems
+}
+
+/// The parameters that something names which the stack surely has.
+pub(super) fn used_parameters<'a>(stack: &Stack<'a>) -> HashSet<&'a str> {
+    walk(stack).used
+}
+
+fn walk<'s, 'a>(stack: &'s Stack<'a>) -> Walk<'s, 'a> {
+    let mut walk = Walk {
+        stack,
+        problems: Vec::new(),
+        told: HashSet::new(),
+        needs: HashMap::new(),
+        used: HashSet::new(),
+        searches: 0,
+    };
     let template = stack.template;
     for (name, condition) in &template.conditions {
         let here = Here { block: Block::Conditions, owner: name, index: None, live: Holds::Yes };
@@ -37,10 +55,10 @@ pub(super) fn check(stack: &Stack<'_>) -> Vec<Problem> {
         walk.named_condition(output.condition.as_ref());
         output.value.iter().chain(&output.export).for_each(|node| walk.expression(node, here));
     }
-    walk.circles();
-    walk.problems
+    walk
 }
 
+/// The walk and what it has found so far.
 pub(super) struct Walk<'s, 'a> {
     pub stack: &'s Stack<'a>,
     pub problems: Vec<Problem>,
@@ -48,6 +66,9 @@ pub(super) struct Walk<'s, 'a> {
     pub told: HashSet<(&'a str, String)>,
     /// Which resource surely needs which, and where it says so.
     pub needs: HashMap<usize, Vec<(usize, Place)>>,
+    /// Parameters that something names which the stack surely has.
+    pub used: HashSet<&'a str>,
+    /// How often a nearest name was looked for.
     pub searches: usize,
 }
 

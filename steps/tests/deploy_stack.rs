@@ -206,7 +206,7 @@ async fn what_is_wrong_is_found_before_the_run() {
         [
             "`1st` is no name for a stack: letters, digits and hyphens, at most 128, beginning with a letter",
             "templates/hyperpod-eks.yaml has no parameter `CreateEksCluster`",
-            "the parameter `CreateEKSCluster`: `yes` is none of true, false",
+            "the parameter `CreateEKSCluster` takes true, false, not `yes`",
             "the parameter `AvailabilityZoneId` is a map; CloudFormation takes text, numbers, booleans and lists",
         ]
     );

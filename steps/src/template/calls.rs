@@ -96,6 +96,7 @@ impl<'a> Call<'a> {
                 matches!(items, [map, first, second] if is_value(map) && is_value(first) && is_value(second)),
                 "a list of three: the name of a mapping and two keys",
             ),
+            "Fn::GetAZs" if argument.shape == Shape::Null => (true, ""),
             "Fn::GetAZs" | "Fn::ImportValue" | "Fn::Base64" => (is_value(argument), "one text"),
             "Fn::Cidr" => (
                 matches!(items.len(), 2 | 3) && items.iter().all(is_value),

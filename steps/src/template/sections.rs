@@ -11,6 +11,7 @@ use super::node::{Duplicate, Entry, Node, Shape};
 use super::parameters::Parameter;
 use super::read::{Condition, Output, Resource, Rule};
 use crate::codes::template as codes;
+use crate::finding::Severity;
 use crate::partial::{Place, nearest};
 
 /// Longest logical name (CloudFormation quotas).
@@ -28,7 +29,11 @@ const SECTIONS: [&str; 10] = [
     "Resources",
     "Outputs",
 ];
-const OF_RESOURCE: [&str; 9] = [
+/// The long name of `Custom::…`.
+const CUSTOM: &str = "AWS::CloudFormation::CustomResource";
+/// `Version` first, which custom resources alone have.
+const OF_RESOURCE: [&str; 10] = [
+    "Version",
     "Type",
     "Properties",
     "DependsOn",
@@ -173,7 +178,10 @@ impl Form {
                     asserts = matches!(node.shape, Shape::List(_));
                     let Shape::List(items) = node.shape else { continue };
                     for item in items {
+                        // Samples of AWS misspell these, and it seems to pass.
+                        let before = self.problems.len();
                         self.keys(item.entries(), &["Assert", "AssertDescription"], "an assertion");
+                        self.problems[before..].iter_mut().for_each(|problem| problem.severity = Severity::Warning);
                         match item.get("Assert") {
                             Some(assert) => {
                                 let words = item.get("AssertDescription").and_then(Node::text).map(str::to_owned);
@@ -194,7 +202,12 @@ impl Form {
 
     pub fn resource(&mut self, name: &str, place: Place, node: Node) -> Option<Resource> {
         let entries = self.entries(name, node)?;
-        let meant = self.keys(&entries, &OF_RESOURCE, "a resource");
+        let text_at = |name: &str| entries.iter().find(|(key, _, _)| key == name).and_then(|(_, _, node)| node.text());
+        // Custom resources may name the version of their provider.
+        let custom = text_at("Type").is_some_and(|kind| kind.starts_with("Custom::") || kind == CUSTOM);
+        let typed = has(&entries, "Type");
+        let known = if custom { OF_RESOURCE.as_slice() } else { &OF_RESOURCE[1..] };
+        let meant = self.keys(&entries, known, "a resource");
         let mut resource = Resource {
             place,
             kind: (String::new(), place),
@@ -227,7 +240,7 @@ impl Form {
             }
         }
         if resource.kind.0.is_empty() {
-            if !meant.contains(&"Type") {
+            if !meant.contains(&"Type") && !typed {
                 self.wrong(place, format!("the resource `{name}` must have a `Type`"));
             }
         } else if !is_type(&resource.kind.0) {
@@ -357,6 +370,8 @@ impl Form {
             Shape::Map(entries) => {
                 for (key, place, node) in entries {
                     match node.shape {
+                        // No region is this region: samples of AWS write it so.
+                        Shape::Null if key == "Fn::GetAZs" => {}
                         Shape::Null => self.null(key, *place),
                         Shape::Scalar(_) | Shape::List(_) | Shape::Map(_) => self.nulls(node),
                     }

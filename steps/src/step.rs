@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
@@ -63,6 +64,11 @@ pub trait Step: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
     /// What a step with these inputs brings to other steps, or needs from them.
     fn facts(_inputs: &Partial, _files: &Files) -> Vec<Fact> {
         Vec::new()
+    }
+
+    /// How long a step with these inputs takes at least when it has everything to do, and what takes so long.
+    fn least(_inputs: &Partial, _files: &Files) -> Option<(Duration, &'static str)> {
+        None
     }
 
     /// The programs of this machine that a step with these inputs runs; relative paths start at `base`.
@@ -146,6 +152,8 @@ pub struct StepType {
     pub foreseen: fn(&Partial, &Files) -> IndexMap<String, Partial>,
     /// [`Step::facts`]
     pub facts: fn(&Partial, &Files) -> Vec<Fact>,
+    /// [`Step::least`]
+    pub least: fn(&Partial, &Files) -> Option<(Duration, &'static str)>,
     /// [`Step::programs`]
     pub programs: fn(&Partial, &Path) -> Vec<Program>,
     /// [`Step::outputs`]
@@ -173,6 +181,7 @@ impl StepType {
             absent_outputs: T::absent_outputs,
             foreseen: T::foreseen,
             facts: T::facts,
+            least: T::least,
             programs: T::programs,
             outputs: T::outputs,
             run: run_erased::<T>,

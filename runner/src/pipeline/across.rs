@@ -145,24 +145,25 @@ impl Across<'_> {
         for (step, fact) in told {
             let Fact::NeedsOutputs { stack, keys, place } = fact else { continue };
             let Some((maker, outputs, made)) = stacks.get(stack) else { continue };
-            for (what, any) in keys.iter().filter(|(_, any)| !any.iter().any(|key| outputs.contains(key))) {
-                let looked_for = any.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" or ");
-                let message =
-                    format!("the stack of `{}` will have no output {looked_for} for `{what}`", self.id(*maker));
-                let near = any.iter().find_map(|key| nearest(key, outputs.iter().map(String::as_str)));
-                let help = match near {
-                    Some(near) => format!("write `map: {{ {what}: {near} }}`"),
-                    None => format!(
-                        "give `{what}` under `values:`, or leave it out of `require:`; the stack has {}",
-                        list(outputs)
-                    ),
-                };
-                let finding = Finding::error(&across::OUTPUT_NOT_IN_STACK, *place, message);
-                findings.push((
-                    *step,
-                    finding.help(help).related(At::Pipeline(*made), "its template, with these parameters"),
-                ));
-            }
+            let missing: Vec<&(String, Vec<String>)> =
+                keys.iter().filter(|(_, any)| !any.iter().any(|key| outputs.contains(key))).collect();
+            let [(first, any), ..] = missing.as_slice() else { continue };
+            let told = missing.iter().map(|(what, any)| {
+                format!("`{what}` ({})", any.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" or "))
+            });
+            let told = told.collect::<Vec<_>>().join(", ");
+            let message = format!("the stack of `{}` will have no output for {told}", self.id(*maker));
+            let near = any.iter().find_map(|key| nearest(key, outputs.iter().map(String::as_str)));
+            let help = match near {
+                Some(near) => format!("write `map: {{ {first}: {near} }}`"),
+                None => format!(
+                    "give it under `values:`, or list under `require:` what is needed; the stack has {}",
+                    list(outputs)
+                ),
+            };
+            let finding = Finding::error(&across::OUTPUT_NOT_IN_STACK, *place, message).help(help);
+            let finding = finding.related(At::Pipeline(*made), "its template, with these parameters");
+            findings.push((*step, finding));
         }
     }
 

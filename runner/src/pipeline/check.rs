@@ -2,6 +2,7 @@
 //! Knows nothing of runs; reads no file: the loader is handed in.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use hprun_steps::StepType;
 use hprun_steps::files::{FileInput, Files};
@@ -204,8 +205,10 @@ impl Checker<'_> {
     /// Inputs against the schema of the step type, then against what the step type itself checks.
     fn inputs(&self, looked: &Looked, problems: &mut Vec<Diagnostic>) {
         let mut checker = InputChecker::default();
-        for ((step_type, partial), files) in self.step_types.iter().zip(&looked.partials).zip(&looked.files) {
+        let looked = self.authored.steps.iter().zip(&looked.partials).zip(&looked.files);
+        for (step_type, ((step, partial), files)) in self.step_types.iter().zip(looked) {
             let Some(step_type) = step_type else { continue };
+            problems.extend(too_short(step, (step_type.least)(partial, files)));
             let wrong = checker.check(step_type, partial);
             let fits = wrong.is_empty();
             problems.extend(wrong);
@@ -222,6 +225,18 @@ impl Checker<'_> {
 /// What is no longer worth saying where a finding across steps says it better: the code of the one, then of the other.
 const SAID_BETTER: [(u16, u16); 1] =
     [(hprun_steps::codes::cluster::WHOLE_BUCKET.number, crate::codes::across::SCRIPT_NOT_UPLOADED.number)];
+
+/// The timeout of a step that takes longer than that.
+fn too_short(step: &AuthoredStep, least: Option<(Duration, &'static str)>) -> Option<Diagnostic> {
+    let (timeout, (least, what)) = (step.timeout?, least?);
+    (timeout < least).then(|| {
+        let timeout = humantime::format_duration(timeout);
+        let least = humantime::format_duration(least);
+        let message = format!("the timeout of `{}` is {timeout}, but {what} takes {least} at least", step.id.0);
+        Diagnostic::warning(&crate::codes::pipeline::TIMEOUT_TOO_SHORT, step.id.1, message)
+            .help("allow more: when the time is out, the work goes on in AWS, and nobody waits for it")
+    })
+}
 
 fn index_of<'a>(steps: &'a [AuthoredStep], problems: &mut Vec<Diagnostic>) -> HashMap<&'a str, usize> {
     let mut index: HashMap<&str, usize> = HashMap::with_capacity(steps.len());

@@ -1,6 +1,8 @@
 //! What is wrong with a deploy-stack before it runs, and which outputs it will have: from its inputs and its template.
 //! Knows nothing of AWS; what a template says by itself is told by [`crate::template`].
 
+use std::time::Duration;
+
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -136,6 +138,20 @@ pub fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
         );
     }
     facts
+}
+
+/// How long the slowest of its resources takes to be made (general knowledge: an EKS control plane takes 8 to 12 minutes, a NAT
+/// gateway 1 to 2).
+pub fn least(inputs: &Partial, files: &Files) -> Option<(Duration, &'static str)> {
+    let read = template_of(inputs, files)?;
+    let stack = Stack::new(&read, arguments(inputs, &read));
+    let makes =
+        |kind: &str| template::resource_types(&stack).iter().any(|of| of.kind == kind && of.holds == Holds::Yes);
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    [("AWS::EKS::Cluster", minutes(7), "an EKS cluster"), ("AWS::EC2::NatGateway", minutes(1), "a NAT gateway")]
+        .into_iter()
+        .find(|(kind, ..)| makes(kind))
+        .map(|(_, least, what)| (least, what))
 }
 
 /// Whether a text may name a zone or a resource of a region: an ARN, a zone's id or a zone's name.

@@ -181,6 +181,10 @@ impl Step for DeployStack {
         check::facts(inputs, files)
     }
 
+    fn least(inputs: &Partial, files: &Files) -> Option<(Duration, &'static str)> {
+        check::least(inputs, files)
+    }
+
     async fn run(self, cx: &mut StepContext<'_>) -> Result<StackOutputs, StepError> {
         let wanted = Wanted::new(self, cx)?;
         let (mut pace, mut looks) = (Pace::default(), 0);

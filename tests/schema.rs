@@ -151,3 +151,55 @@ fn the_schema_refuses_what_hprun_refuses() {
         assert_eq!(found.is_empty(), from.is_empty(), "{to}: {found:?}");
     }
 }
+
+/// Keys and choices below `schema` of which nothing is said, each with the way that leads to it.
+fn undescribed(schema: &Value, at: &str, found: &mut Vec<String>) {
+    let silent = |schema: &Value| schema.get("description").and_then(Value::as_str).is_none_or(str::is_empty);
+    match schema {
+        Value::Object(parts) => {
+            for (keyword, part) in parts {
+                let at = format!("{at}/{keyword}");
+                let (keys, is_choice) = match (keyword.as_str(), part) {
+                    ("properties", Value::Object(keys)) if !at.ends_with("/if/properties") => (Some(keys), false),
+                    ("oneOf" | "anyOf", _) => (None, true),
+                    (_, _) => (None, false),
+                };
+                // `then` names `with` once more, to say what is in it.
+                found.extend(
+                    keys.into_iter().flatten().filter(|(_, key)| silent(key)).map(|(key, _)| format!("{at}/{key}")),
+                );
+                let choices =
+                    part.as_array().into_iter().flatten().filter(|one| is_choice && one.get("const").is_some());
+                found.extend(choices.filter(|one| silent(one)).map(|one| format!("{at}: {one}")));
+                undescribed(part, &at, found);
+            }
+        }
+        Value::Array(parts) => {
+            parts.iter().enumerate().for_each(|(i, part)| undescribed(part, &format!("{at}/{i}"), found))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn every_key_and_every_choice_is_described() {
+    let mut found = Vec::new();
+    undescribed(&schema(), "", &mut found);
+    assert_eq!(found, [""; 0], "an editor would show nothing there");
+}
+
+#[test]
+fn every_input_takes_its_type_or_an_expression() {
+    let schema = schema();
+    let step = &schema["properties"]["steps"]["items"];
+    let branch =
+        step["allOf"].as_array().unwrap().iter().find(|of| of["if"]["properties"]["type"]["const"] == "wait-status");
+    let with = &branch.unwrap()["then"]["properties"]["with"];
+    let check = |inputs: Value, fits: bool| assert_eq!(faults(with, &schema, &inputs, "").is_empty(), fits, "{inputs}");
+    check(json!({ "kubernetes-nodes": 3 }), true);
+    check(json!({ "kubernetes-nodes": "{{ steps.nodes.outputs.nodes }}" }), true);
+    check(json!({ "kubernetes-nodes": "three" }), false);
+    check(json!({ "until": "nodes-running" }), true);
+    check(json!({ "until": "{{ params.until }}" }), true);
+    check(json!({ "until": "nodes-runing" }), false);
+}

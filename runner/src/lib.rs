@@ -9,6 +9,7 @@ mod document;
 pub mod engine;
 pub mod event;
 pub mod expr;
+pub mod lsp;
 pub mod params;
 pub mod pipeline;
 pub mod plan;

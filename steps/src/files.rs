@@ -150,6 +150,20 @@ impl Files {
         }
     }
 
+    /// Takes the texts of an editor in place of what is on the disk: `open` gives them by full path.
+    pub fn overlay(&mut self, open: &dyn Fn(&Path) -> Option<Arc<str>>) {
+        for (spelled, entry) in &mut self.entries {
+            let Some(text) = open(&normalize(&self.base.join(spelled))) else { continue };
+            let bytes = text.as_bytes().to_vec();
+            let (mode, leaves_folder) = match entry {
+                Ok(content) => (content.mode, content.leaves_folder.clone()),
+                Err(_) => (0o644, None),
+            };
+            let sha256 = sha256(&bytes);
+            *entry = Ok(Arc::new(FileContent { bytes, mode, sha256, leaves_folder, parsed: OnceLock::new() }));
+        }
+    }
+
     /// The file at `path`, spelled as in the inputs. The error says why it cannot be read.
     pub fn get(&self, path: &str) -> Result<&FileContent, String> {
         match self.entries.get(Path::new(path)) {

@@ -15,7 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
     override_usage = "hprun [OPTIONS] FILE\n       hprun [OPTIONS] COMMAND",
     after_help = "Run a pipeline:      run, resume, rerun, check, plan        (hprun FILE is hprun run FILE)\n\
                   Look at runs:        runs, show, outputs, export, import\n\
-                  Write pipelines:     steps, schema, explain, graph\n\
+                  Write pipelines:     steps, schema, explain, graph, lsp\n\
                   Plumbing:            sandbox, eks-token, completions\n\n\
                   Exit codes: 0 done, 1 a step failed (resume), 2 usage or invalid pipeline, 3 refused (nothing done),\n\
                   130 interrupted (resume), 70 a bug in hprun."
@@ -88,6 +88,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Draw a pipeline
     Graph(GraphArgs),
+    /// Serve an editor: findings, completion and hover while typing (a language server)
+    Lsp(LspArgs),
     /// Serve a stand-in for AWS and Kubernetes, for other programs
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxArgs),
@@ -349,6 +351,17 @@ pub struct SandboxArgs {
     /// Script of faults (docs/sandbox-faults.md)
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
+}
+
+/// What `lsp` takes.
+#[derive(Debug, Clone, Args)]
+pub struct LspArgs {
+    /// Values for params, as `check` takes them.
+    #[command(flatten)]
+    pub params: ParamArgs,
+    /// Taken for editors that pass it; it changes nothing: there is no other way
+    #[arg(long, hide = true)]
+    pub stdio: bool,
 }
 
 /// What `eks-token` takes.

@@ -47,6 +47,8 @@ pub enum CliError {
         /// The run.
         run: String,
     },
+    /// The editor that a language server served went without saying so.
+    ClientGone,
     /// A file or the terminal.
     Io {
         /// What was being done.
@@ -78,6 +80,8 @@ impl CliError {
         ExitCode::from(match self {
             Self::Usage { .. } | Self::Invalid(_) | Self::Io { .. } => 2,
             Self::Refused { .. } => 3,
+            // The language server protocol has this number for it.
+            Self::ClientGone => 1,
             Self::Store(error) => match error {
                 StoreError::NoRuns
                 | StoreError::AllFinished(_)
@@ -139,6 +143,7 @@ impl CliError {
             Self::Ended { run, .. } => {
                 writeln!(text, "resume with: hprun resume {run}").expect("writing to a string");
             }
+            Self::ClientGone => say(&mut text, "the editor ended without `shutdown`", &[], None),
             Self::Io { doing, source } => say(&mut text, &format!("could not {doing}: {source}"), &[], None),
         }
         text

@@ -16,6 +16,7 @@ mod graph;
 mod import;
 mod launch;
 mod logging;
+mod lsp;
 mod outputs;
 mod params;
 mod plan;
@@ -93,6 +94,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Schema => schema::run(),
         Command::Explain(args) => codes::run(global, &args),
         Command::Graph(args) => graph::run(global, &args),
+        Command::Lsp(args) => lsp::run(&args),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => block_on(sandbox::run(args)),
         Command::EksToken(args) => block_on(eks_token::run(args)),

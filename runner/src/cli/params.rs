@@ -10,7 +10,7 @@ use super::args::{ParamArgs, PassArgs};
 use super::source::Source;
 use super::{CliError, confirm};
 use crate::event::RecordedParam;
-use crate::params::{self, Given, Missing, ParamProblems, ParamSpec, Params};
+use crate::params::{self, Given, Missing, ParamProblems, ParamSpec, ParamSpecs, Params};
 use crate::pipeline;
 
 /// Everything that gives values, read once.
@@ -39,7 +39,12 @@ impl Givers {
 
     /// The values, as far as they are given now.
     pub fn resolve(&self, source: &Source) -> Result<Params, ParamProblems> {
-        self.with(|given| params::resolve(&source.specs(), given))
+        self.resolve_specs(&source.specs())
+    }
+
+    /// The values of these params, as far as they are given now.
+    pub fn resolve_specs(&self, specs: &ParamSpecs) -> Result<Params, ParamProblems> {
+        self.with(|given| params::resolve(specs, given))
     }
 
     /// Fetches the SSM parameters that nothing goes over.

@@ -57,6 +57,11 @@ const HELPERS: [(&str, Helper, std::ops::RangeInclusive<usize>); 14] = [
     ("default", Helper::Default, 2..=8),
 ];
 
+/// The names of all helpers.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    HELPERS.iter().map(|(name, ..)| *name)
+}
+
 impl Helper {
     /// The helper of this name.
     pub(super) fn named(name: &str, place: Place) -> Result<Self, ExprError> {

@@ -18,7 +18,9 @@ use indexmap::IndexMap;
 
 pub use condition::Condition;
 pub use eval::{RunFacts, Scope, StepView};
+pub(crate) use helpers::names as helper_names;
 pub use known::{Foreseen, KnownScope};
+pub(crate) use target::fact_names;
 pub use target::{Reference, RunFact, Target};
 
 use crate::codes::expressions;

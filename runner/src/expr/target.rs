@@ -123,6 +123,11 @@ impl Target {
     }
 }
 
+/// The names of all facts about the run, without their `run.`.
+pub(crate) fn fact_names() -> impl Iterator<Item = &'static str> {
+    FACTS.iter().map(|(name, _)| *name)
+}
+
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let rest = match self {

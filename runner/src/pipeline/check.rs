@@ -87,6 +87,60 @@ pub fn known_inputs(authored: &Authored, step_type: &str, params: &KnownParams) 
     authored.steps.iter().filter(of_type).map(|step| step.with.partial(&scope)).collect()
 }
 
+/// What is known of the steps of a pipeline that may have mistakes: for editors, which help while they are made.
+pub struct Outline {
+    /// In the order of the file.
+    pub steps: Vec<OutlinedStep>,
+    index: HashMap<String, usize>,
+    graph: Graph,
+}
+
+/// What is known of one step before the run.
+pub struct OutlinedStep {
+    /// Its id.
+    pub id: String,
+    /// What it will hand on.
+    pub outputs: DeclaredOutputs,
+    /// The files that its inputs name.
+    pub files: Vec<FileInput>,
+}
+
+impl Outline {
+    /// The step of this id.
+    pub fn step(&self, id: &str) -> Option<&OutlinedStep> {
+        self.index.get(id).map(|at| &self.steps[*at])
+    }
+
+    /// Whether `before` has surely ended when `step` starts; none if nobody can tell.
+    pub fn runs_before(&self, before: &str, step: &str) -> Option<bool> {
+        self.graph.runs_before(*self.index.get(before)?, *self.index.get(step)?)
+    }
+}
+
+/// What is known of the steps of `authored`, whatever is wrong with it.
+pub fn outline(
+    authored: &Authored,
+    types: &'static [StepType],
+    files: &dyn Fn(&[FileInput]) -> Files,
+    params: &KnownParams,
+) -> Outline {
+    // All that is wrong, `check` tells.
+    let mut untold = Vec::new();
+    let index = index_of(&authored.steps, &mut untold);
+    let step_types = step_types(&authored.steps, types, &mut untold);
+    let graph = graph::build(&authored.steps, &index, &mut untold);
+    let checker = Checker { authored, step_types: &step_types, index: &index, params };
+    let looked = checker.look(&graph, files, &mut untold);
+    let known = looked.partials.iter().zip(looked.outputs).zip(&step_types);
+    let steps = authored.steps.iter().zip(known).map(|(step, ((partial, outputs), step_type))| OutlinedStep {
+        id: step.id.0.clone(),
+        outputs: outputs.declared,
+        files: step_type.map(|of| (of.files)(partial)).unwrap_or_default(),
+    });
+    let steps = steps.collect();
+    Outline { steps, index: index.into_iter().map(|(id, at)| (id.to_owned(), at)).collect(), graph }
+}
+
 /// What holds for all steps while they are checked.
 struct Checker<'a> {
     authored: &'a Authored,

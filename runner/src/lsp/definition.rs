@@ -1,0 +1,80 @@
+//! Where what a name stands for is written.
+//! Knows nothing of the protocol; other files are handed in.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::expression::name_at;
+use super::page::Page;
+use super::sketch::{On, Part, Sketch};
+
+/// A place in this text or in a file beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The file, relative to the pipeline file; none for the pipeline file itself.
+    pub file: Option<(String, Option<Arc<str>>)>,
+    /// Where in it.
+    pub place: Range<usize>,
+}
+
+/// What the name at the byte `at` stands for, with the place of the name.
+pub fn define(page: &Page<'_>, at: usize) -> Option<(Range<usize>, Target)> {
+    if !page.is_pipeline() {
+        return None;
+    }
+    if let Some(name) = name_at(page.text, at) {
+        let target = match name.upto().as_slice() {
+            ["params", param] => here(page.sketch.entries[page.param(param)?].place.clone()),
+            ["steps", id] | ["steps", id, "outputs" | "status"] => step(page, id)?,
+            ["steps", id, "outputs", output] => declared(page, id, output).or_else(|| step(page, id))?,
+            _ => return None,
+        };
+        return Some((name.place(), target));
+    }
+    let Some(On::Scalar(entry)) = page.sketch.at(at) else { return None };
+    let scalar = page.sketch.entries[entry].scalar.as_ref()?;
+    let target = match page.sketch.way(entry).as_slice() {
+        [_, Part::Item(_), key] | [_, Part::Item(_), key, Part::Item(_)] if key.is("needs") => {
+            step(page, &scalar.text)?
+        }
+        [_, Part::Item(_), with, ..] if with.is("with") => file(page, entry, &scalar.text)?,
+        _ => return None,
+    };
+    Some((scalar.place.clone(), target))
+}
+
+fn here(place: Range<usize>) -> Target {
+    Target { file: None, place }
+}
+
+fn step(page: &Page<'_>, id: &str) -> Option<Target> {
+    Some(here(page.step(id)?.id?.place.clone()))
+}
+
+/// The file that an input of a step names.
+fn file(page: &Page<'_>, entry: usize, path: &str) -> Option<Target> {
+    let id = page.step_of(entry)?.id?;
+    let step = page.known.outline.as_ref()?.step(&id.text)?;
+    let is_named = step.files.iter().any(|input| input.path == path) && page.beside.is_file(path);
+    is_named.then(|| Target { file: Some((path.to_owned(), page.beside.text(path))), place: 0..0 })
+}
+
+/// Where an output is declared: as a key in the step's inputs, or among the outputs of a file that they name.
+fn declared(page: &Page<'_>, id: &str, output: &str) -> Option<Target> {
+    let step = page.step(id)?;
+    let with = page.sketch.child(Some(step.entry), "with");
+    let in_with = with.and_then(|with| {
+        let maps: Vec<usize> = page.sketch.children(Some(with)).collect();
+        maps.into_iter().find_map(|map| page.sketch.child(Some(map), output))
+    });
+    if let Some(key) = in_with {
+        return Some(here(page.sketch.entries[key].place.clone()));
+    }
+    let files = &page.known.outline.as_ref()?.step(id)?.files;
+    files.iter().find_map(|input| {
+        let text = page.beside.text(&input.path)?;
+        let sketch = Sketch::of(&text);
+        let place = sketch.entries[sketch.find(&["Outputs", output])?].place.clone();
+        Some(Target { file: Some((input.path.clone(), Some(text))), place })
+    })
+}

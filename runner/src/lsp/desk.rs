@@ -1,0 +1,287 @@
+//! The texts that an editor has open, what was found in them, and the answers to what it asks of them.
+//! Knows nothing of streams, threads or time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hprun_steps::StepType;
+use hprun_steps::files::normalize;
+use indexmap::{IndexMap, IndexSet};
+use serde_json::{Error, Value as Json, json};
+
+use super::analysis::{Analysis, Known};
+use super::completion::complete;
+use super::definition::{Target, define};
+use super::disk::{Disk, OpenText, path_of};
+use super::fixes::fixes;
+use super::hover::hover;
+use super::page::{Page, is_pipeline};
+use super::position::{Encoding, Ruler};
+use super::protocol::{self, Asked, Change, Changed, Opened, Places, nowhere};
+use super::sketch::Sketch;
+use super::symbols::symbols;
+use crate::diagnostic::Diagnostic;
+use crate::pipeline::schema::schema;
+
+/// All that is open.
+pub struct Desk {
+    /// What columns count.
+    pub encoding: Encoding,
+    types: &'static [StepType],
+    schema: Json,
+    texts: IndexMap<String, Text>,
+    /// Pipelines that changed, or whose neighbours did, since they were last sent to be checked.
+    stale: IndexSet<String>,
+    /// By pipeline: the findings that it has in each file.
+    told: HashMap<String, BTreeMap<String, Vec<Json>>>,
+}
+
+/// One open text.
+struct Text {
+    version: i64,
+    text: Arc<str>,
+    path: Option<PathBuf>,
+    known: Known,
+    /// What was found, and in which version.
+    found: (i64, Vec<Diagnostic>),
+}
+
+/// A text to check.
+pub struct ToCheck {
+    /// Its address.
+    pub uri: String,
+    /// The version that it is.
+    pub version: i64,
+    /// The text.
+    pub text: Arc<str>,
+    /// What stands beside it.
+    pub disk: Disk,
+}
+
+impl Desk {
+    /// With nothing open.
+    pub fn new(types: &'static [StepType]) -> Self {
+        Self {
+            encoding: Encoding::default(),
+            types,
+            schema: schema(types),
+            texts: IndexMap::new(),
+            stale: IndexSet::new(),
+            told: HashMap::new(),
+        }
+    }
+
+    /// Whether a text is to be checked.
+    pub fn has_stale(&self) -> bool {
+        !self.stale.is_empty()
+    }
+
+    /// The text that was changed last, to be checked.
+    pub fn next_stale(&mut self) -> Option<ToCheck> {
+        let uri = self.stale.pop()?;
+        let text = self.texts.get(&uri)?;
+        Some(ToCheck { disk: self.disk(text), version: text.version, text: Arc::clone(&text.text), uri })
+    }
+
+    /// Takes what was found in a text; what to tell of it. What was found in an older version is not told.
+    pub fn take_analysis(&mut self, checked: &ToCheck, analysis: Analysis) -> Vec<Json> {
+        let Analysis { found, known } = analysis;
+        let Some(text) = self.texts.get_mut(&checked.uri) else { return Vec::new() };
+        if let Some(known) = known {
+            text.known = known;
+        }
+        if text.version != checked.version {
+            return Vec::new();
+        }
+        let ruler = Ruler::new(&checked.text, self.encoding);
+        let places = Places { uri: &checked.uri, ruler: &ruler, disk: &checked.disk, encoding: self.encoding };
+        let mut by_file: BTreeMap<String, Vec<Json>> = BTreeMap::new();
+        by_file.entry(checked.uri.clone()).or_default();
+        for (uri, finding) in found.iter().map(|finding| places.finding(finding)) {
+            by_file.entry(uri).or_default().push(finding);
+        }
+        text.found = (checked.version, found);
+        self.replace(&checked.uri, by_file)
+    }
+
+    /// Replaces what a pipeline has to tell; what is to be told of every file that it told or tells of.
+    fn replace(&mut self, uri: &str, findings: BTreeMap<String, Vec<Json>>) -> Vec<Json> {
+        let old = self.told.remove(uri).unwrap_or_default();
+        let files: IndexSet<String> = findings.keys().chain(old.keys()).cloned().collect();
+        if !findings.is_empty() {
+            self.told.insert(uri.to_owned(), findings);
+        }
+        let tell = |file: String| {
+            // A file may belong to several pipelines.
+            let all: Vec<&Json> = self.told.values().filter_map(|of| of.get(&file)).flatten().collect();
+            let mut params = json!({ "uri": file, "diagnostics": all });
+            if let Some(text) = self.texts.get(&file) {
+                params["version"] = text.version.into();
+            }
+            params
+        };
+        files.into_iter().map(tell).collect()
+    }
+
+    /// Takes what the client tells; what to tell it.
+    pub fn take(&mut self, method: &str, params: Json) -> Result<Vec<Json>, Error> {
+        match method {
+            "textDocument/didOpen" => {
+                let Opened { text_document: opened } = serde_json::from_value(params)?;
+                let text = Text {
+                    version: opened.version,
+                    text: opened.text.into(),
+                    path: path_of(&opened.uri),
+                    known: Known::default(),
+                    found: (i64::MIN, Vec::new()),
+                };
+                self.texts.insert(opened.uri.clone(), text);
+                return Ok(self.changed(&opened.uri));
+            }
+            "textDocument/didChange" => {
+                let Changed { text_document, content_changes } = serde_json::from_value(params)?;
+                let encoding = self.encoding;
+                if let Some(text) = self.texts.get_mut(&text_document.uri) {
+                    text.version = text_document.version;
+                    content_changes.iter().for_each(|change| text.change(change, encoding));
+                    return Ok(self.changed(&text_document.uri));
+                }
+            }
+            "textDocument/didClose" => {
+                let asked: Asked = serde_json::from_value(params)?;
+                let uri = asked.text_document.uri;
+                self.texts.shift_remove(&uri);
+                self.stale.shift_remove(&uri);
+                self.all_stale();
+                return Ok(self.replace(&uri, BTreeMap::new()));
+            }
+            // Files on the disk may have changed too.
+            "textDocument/didSave" | "workspace/didChangeWatchedFiles" => self.all_stale(),
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+
+    /// A text changed: it is to be checked if it is a pipeline, and any other may have it for a neighbour.
+    fn changed(&mut self, uri: &str) -> Vec<Json> {
+        let text = &self.texts[uri];
+        if is_pipeline(&Sketch::of(&text.text)) {
+            self.stale.shift_remove(uri);
+            self.stale.insert(uri.to_owned());
+            return Vec::new();
+        }
+        self.stale.shift_remove(uri);
+        self.all_stale();
+        // It may have been a pipeline until now.
+        if self.told.contains_key(uri) { self.replace(uri, BTreeMap::new()) } else { Vec::new() }
+    }
+
+    fn all_stale(&mut self) {
+        let pipelines = self.texts.iter().filter(|(_, text)| is_pipeline(&Sketch::of(&text.text)));
+        let pipelines: Vec<String> =
+            pipelines.map(|(uri, _)| uri.clone()).filter(|uri| !self.stale.contains(uri)).collect();
+        self.stale.extend(pipelines);
+    }
+
+    fn disk(&self, text: &Text) -> Disk {
+        let base = text.path.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
+        let open = self.texts.iter().filter_map(|(uri, text)| {
+            Some((text.path.clone()?, OpenText { uri: uri.clone(), text: Arc::clone(&text.text) }))
+        });
+        Disk { base, open: Arc::new(open.collect()) }
+    }
+
+    /// The answer to a request; none to one that is not known here.
+    pub fn answer(&self, method: &str, params: Json) -> Option<Result<Json, Error>> {
+        let answer = match method {
+            "textDocument/completion" => Self::completion,
+            "textDocument/hover" => Self::hover,
+            "textDocument/definition" => Self::definition,
+            "textDocument/documentSymbol" => Self::symbols,
+            "textDocument/codeAction" => Self::fixes,
+            _ => return None,
+        };
+        Some(serde_json::from_value::<Asked>(params).map(|asked| {
+            let Some(text) = self.texts.get(&asked.text_document.uri) else { return Json::Null };
+            let disk = self.disk(text);
+            let page = Page::new(&text.text, &text.known, self.types, &disk);
+            let ruler = Ruler::new(&text.text, self.encoding);
+            answer(self, &Question { asked: &asked, text, page: &page, ruler: &ruler, disk: &disk })
+        }))
+    }
+
+    fn completion(&self, question: &Question<'_>) -> Json {
+        let items = complete(question.page, &self.schema, question.at());
+        protocol::completion(items, question.ruler)
+    }
+
+    fn hover(&self, question: &Question<'_>) -> Json {
+        let told = hover(question.page, &self.schema, question.found(), question.at());
+        told.map_or(Json::Null, |told| protocol::hover(&told, question.ruler))
+    }
+
+    fn definition(&self, question: &Question<'_>) -> Json {
+        let Some((_, Target { file, place })) = define(question.page, question.at()) else { return Json::Null };
+        let (uri, span) = match file {
+            None => (question.asked.text_document.uri.clone(), question.ruler.span(place)),
+            Some((path, text)) => {
+                let full = normalize(&question.disk.base.join(path));
+                let span = text.map_or_else(nowhere, |text| Ruler::new(&text, self.encoding).span(place));
+                (question.disk.address(&full), span)
+            }
+        };
+        json!({ "uri": uri, "range": span })
+    }
+
+    fn symbols(&self, question: &Question<'_>) -> Json {
+        protocol::symbols(symbols(question.page), question.ruler)
+    }
+
+    fn fixes(&self, question: &Question<'_>) -> Json {
+        let Some(span) = question.asked.range else { return json!([]) };
+        let asked = question.ruler.offset(span.start)..question.ruler.offset(span.end);
+        let (uri, ruler) = (&question.asked.text_document.uri, question.ruler);
+        let places = Places { uri, ruler, disk: question.disk, encoding: self.encoding };
+        let found = question.found();
+        let fixes = fixes(question.page, found, &asked).into_iter();
+        fixes.map(|fix| protocol::fix(fix.clone(), places.finding(&found[fix.finding]).1, uri, ruler)).collect()
+    }
+}
+
+/// A request about one text.
+struct Question<'a> {
+    asked: &'a Asked,
+    text: &'a Text,
+    page: &'a Page<'a>,
+    ruler: &'a Ruler<'a>,
+    disk: &'a Disk,
+}
+
+impl Question<'_> {
+    fn at(&self) -> usize {
+        self.asked.position.map_or(0, |position| self.ruler.offset(position))
+    }
+
+    /// What was found in this very version of the text.
+    fn found(&self) -> &[Diagnostic] {
+        let (version, found) = &self.text.found;
+        if *version == self.text.version { found } else { &[] }
+    }
+}
+
+impl Text {
+    fn change(&mut self, change: &Change, encoding: Encoding) {
+        let Some(span) = change.range else {
+            self.text = change.text.as_str().into();
+            return;
+        };
+        let ruler = Ruler::new(&self.text, encoding);
+        let (start, end) = (ruler.offset(span.start), ruler.offset(span.end));
+        let mut text = String::with_capacity(self.text.len() + change.text.len());
+        text.push_str(&self.text[..start]);
+        text.push_str(&change.text);
+        text.push_str(&self.text[end.max(start)..]);
+        self.text = text.into();
+    }
+}

@@ -1,0 +1,109 @@
+//! The files beside a pipeline file: from the editor where it has them open, else from the disk.
+//! Knows nothing of what they hold.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hprun_steps::files::{FileInput, Files, normalize};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::page::{Beside, Listed};
+
+/// Largest file that is shown or looked into, in bytes.
+const LARGEST: u64 = 4 * 1024 * 1024;
+/// What stands in an address as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The files beside one pipeline file.
+#[derive(Clone)]
+pub struct Disk {
+    /// Its folder.
+    pub base: PathBuf,
+    /// The texts that the editor has open, by path.
+    pub open: Arc<HashMap<PathBuf, OpenText>>,
+}
+
+/// A text that the editor has open.
+#[derive(Clone, Debug)]
+pub struct OpenText {
+    /// Its address, as the editor spells it.
+    pub uri: String,
+    /// The text.
+    pub text: Arc<str>,
+}
+
+impl Disk {
+    /// Reads what inputs name.
+    pub fn load(&self, inputs: &[FileInput]) -> Files {
+        let mut files = Files::load(&self.base, inputs);
+        files.overlay(&|path| self.open.get(path).map(|open| Arc::clone(&open.text)));
+        files
+    }
+
+    /// The address of the file at this path.
+    pub fn address(&self, path: &Path) -> String {
+        self.open.get(path).map_or_else(|| address_of(path), |open| open.uri.clone())
+    }
+
+    fn full(&self, path: &str) -> PathBuf {
+        normalize(&self.base.join(path))
+    }
+}
+
+impl Beside for Disk {
+    fn list(&self, folder: &str) -> Vec<Listed> {
+        let Ok(entries) = std::fs::read_dir(self.full(folder)) else { return Vec::new() };
+        let mut listed: Vec<Listed> = entries
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                let is_folder = entry.path().is_dir();
+                Some(Listed { name: entry.file_name().into_string().ok()?, is_folder })
+            })
+            .collect();
+        listed.sort_by(|a, b| a.name.cmp(&b.name));
+        listed
+    }
+
+    fn text(&self, path: &str) -> Option<Arc<str>> {
+        let full = self.full(path);
+        if let Some(open) = self.open.get(&full) {
+            return Some(Arc::clone(&open.text));
+        }
+        let is_small = std::fs::metadata(&full).is_ok_and(|meta| meta.is_file() && meta.len() <= LARGEST);
+        is_small.then(|| std::fs::read_to_string(&full).ok()).flatten().map(Arc::from)
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        let full = self.full(path);
+        self.open.contains_key(&full) || full.is_file()
+    }
+}
+
+/// The path that an address names, if it names a file.
+pub fn path_of(uri: &str) -> Option<PathBuf> {
+    let rest = uri.strip_prefix("file://")?;
+    // A host other than this one cannot be reached as a path.
+    let path = rest.strip_prefix("localhost").unwrap_or(rest);
+    let path = percent_decode_str(path).decode_utf8().ok()?;
+    path.starts_with('/').then(|| normalize(Path::new(path.as_ref())))
+}
+
+/// The address of a path.
+fn address_of(path: &Path) -> String {
+    format!("file://{}", utf8_percent_encode(&path.to_string_lossy(), PLAIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_and_its_path_lead_to_each_other() {
+        let path = Path::new("/tmp/a b/ä#1.yaml");
+        assert_eq!(address_of(path), "file:///tmp/a%20b/%C3%A4%231.yaml");
+        assert_eq!(path_of(&address_of(path)).as_deref(), Some(path));
+        assert_eq!(path_of("file:///tmp/x/../p%3Aq.yaml").as_deref(), Some(Path::new("/tmp/p:q.yaml")));
+        assert_eq!(path_of("untitled:Untitled-1"), None);
+    }
+}

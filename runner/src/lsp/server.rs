@@ -1,0 +1,195 @@
+//! The loop of the language server: messages in, answers out, and a check whenever texts have been quiet for a moment.
+//! Knows nothing of pipelines: what to answer, the other modules of this folder say.
+
+use std::io::{self, BufRead, ErrorKind, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use hprun_steps::StepType;
+use lsp_server::{ErrorCode, Message, Notification, Request, Response};
+use serde_json::Value as Json;
+
+use super::analysis::{Analysis, analyse};
+use super::desk::{Desk, ToCheck};
+use super::protocol;
+use crate::params::{ParamProblems, ParamSpecs, Params};
+
+/// How long after a change a check begins: what is typed meanwhile goes into it.
+const QUIET: Duration = Duration::from_millis(10);
+/// A wait that ends with the next message.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Gives values to params, as far as there are any.
+pub type Giver = Box<dyn Fn(&ParamSpecs) -> Result<Params, ParamProblems> + Send>;
+
+/// What the server works with.
+pub struct Neighbours {
+    /// The step types.
+    pub types: &'static [StepType],
+    /// The values of params.
+    pub give: Giver,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By `exit` after `shutdown`, as the protocol has it.
+    Asked,
+    /// By `exit` without `shutdown`, or because the client is gone.
+    Unasked,
+}
+
+/// What the loop waits for.
+enum Incoming {
+    Message(Message),
+    Checked(Box<(ToCheck, Analysis)>),
+    Closed,
+}
+
+/// Serves until the client ends it. Nothing but the protocol is written to `output`.
+pub fn serve(input: impl BufRead + Send + 'static, output: impl Write, neighbours: Neighbours) -> io::Result<End> {
+    let (sender, incoming) = channel();
+    let (to_check, texts) = channel();
+    let Neighbours { types, give } = neighbours;
+    let (read, checked) = (sender.clone(), sender);
+    std::thread::spawn(move || read_messages(input, &read));
+    std::thread::spawn(move || check_texts(&texts, &checked, types, &give));
+    let server = Server {
+        output,
+        desk: Desk::new(types),
+        to_check,
+        is_checking: false,
+        due: Instant::now(),
+        phase: Phase::Before,
+    };
+    server.run(&incoming)
+}
+
+fn read_messages(mut input: impl BufRead, messages: &Sender<Incoming>) {
+    loop {
+        let next = match Message::read(&mut input) {
+            Ok(Some(message)) => Incoming::Message(message),
+            // The broken message is behind us; the next one may be whole.
+            Err(e) if e.kind() == ErrorKind::InvalidData => {
+                tracing::warn!("a message could not be read: {e}");
+                continue;
+            }
+            Ok(None) | Err(_) => Incoming::Closed,
+        };
+        let is_over = matches!(next, Incoming::Closed);
+        if messages.send(next).is_err() || is_over {
+            return;
+        }
+    }
+}
+
+fn check_texts(texts: &Receiver<ToCheck>, checked: &Sender<Incoming>, types: &'static [StepType], give: &Giver) {
+    for text in texts {
+        let analysis = analyse(&text.text, types, &|inputs| text.disk.load(inputs), give.as_ref());
+        if checked.send(Incoming::Checked(Box::new((text, analysis)))).is_err() {
+            return;
+        }
+    }
+}
+
+/// Where the conversation stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Before `initialize`.
+    Before,
+    /// In the middle of it.
+    Open,
+    /// After `shutdown`.
+    After,
+}
+
+struct Server<W> {
+    output: W,
+    desk: Desk,
+    to_check: Sender<ToCheck>,
+    is_checking: bool,
+    due: Instant,
+    phase: Phase,
+}
+
+impl<W: Write> Server<W> {
+    fn run(mut self, incoming: &Receiver<Incoming>) -> io::Result<End> {
+        loop {
+            let is_waiting = self.desk.has_stale() && !self.is_checking;
+            let wait = if is_waiting { self.due.saturating_duration_since(Instant::now()) } else { LONG };
+            match incoming.recv_timeout(wait) {
+                Ok(Incoming::Message(Message::Notification(told))) if told.method == "exit" => {
+                    return Ok(if self.phase == Phase::After { End::Asked } else { End::Unasked });
+                }
+                Ok(Incoming::Message(Message::Request(asked))) => {
+                    let answer = self.answer(asked);
+                    Message::Response(answer).write(&mut self.output)?;
+                }
+                Ok(Incoming::Message(Message::Notification(told))) => self.take(told)?,
+                // We ask the client nothing.
+                Ok(Incoming::Message(Message::Response(_))) => {}
+                Ok(Incoming::Checked(checked)) => {
+                    let (text, analysis) = *checked;
+                    self.is_checking = false;
+                    let told = self.desk.take_analysis(&text, analysis);
+                    self.tell(told)?;
+                }
+                Ok(Incoming::Closed) | Err(RecvTimeoutError::Disconnected) => return Ok(End::Unasked),
+                Err(RecvTimeoutError::Timeout) => self.check_next(),
+            }
+        }
+    }
+
+    /// Sends the newest of the texts that changed to be checked; one at a time, so that none is checked in vain.
+    fn check_next(&mut self) {
+        let Some(text) = self.desk.next_stale() else { return };
+        // The other side ends only with this one.
+        self.is_checking = self.to_check.send(text).is_ok();
+    }
+
+    fn tell(&mut self, told: Vec<Json>) -> io::Result<()> {
+        told.into_iter().try_for_each(|params| {
+            let told = Notification { method: "textDocument/publishDiagnostics".to_owned(), params };
+            Message::Notification(told).write(&mut self.output)
+        })
+    }
+
+    fn answer(&mut self, asked: Request) -> Response {
+        let Request { id, method, params } = asked;
+        let wrong = |code: ErrorCode, words: &str| Response::new_err(id.clone(), code as i32, words.to_owned());
+        match (self.phase, method.as_str()) {
+            (Phase::Before, "initialize") => {
+                self.phase = Phase::Open;
+                self.desk.encoding = protocol::encoding(&params);
+                Response::new_ok(id, protocol::capabilities(self.desk.encoding))
+            }
+            (Phase::Before, _) => wrong(ErrorCode::ServerNotInitialized, "`initialize` comes first"),
+            (Phase::After, _) => wrong(ErrorCode::InvalidRequest, "after `shutdown` only `exit` may come"),
+            (Phase::Open, "initialize") => wrong(ErrorCode::InvalidRequest, "`initialize` came already"),
+            (Phase::Open, "shutdown") => {
+                self.phase = Phase::After;
+                Response::new_ok(id, Json::Null)
+            }
+            (Phase::Open, method) => match self.desk.answer(method, params) {
+                Some(Ok(answer)) => Response::new_ok(id, answer),
+                Some(Err(e)) => wrong(ErrorCode::InvalidParams, &format!("`{method}` came with wrong params: {e}")),
+                None => wrong(ErrorCode::MethodNotFound, &format!("`{method}` is not known here")),
+            },
+        }
+    }
+
+    fn take(&mut self, told: Notification) -> io::Result<()> {
+        if self.phase != Phase::Open {
+            return Ok(());
+        }
+        let was_stale = self.desk.has_stale();
+        match self.desk.take(&told.method, told.params) {
+            Ok(findings) => self.tell(findings)?,
+            Err(e) => tracing::warn!("`{}` came with wrong params: {e}", told.method),
+        }
+        if self.desk.has_stale() && !was_stale {
+            self.due = Instant::now() + QUIET;
+        }
+        Ok(())
+    }
+}

@@ -1,15 +1,32 @@
 //! What needs no disk: reading, checking, planning, deciding, replaying. Run by `cargo bench`, chosen by name as divan does.
 //! Knows nothing of the other benches.
 
+use std::path::Path;
+
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use hprun::event::Event;
+use hprun::lsp::analysis::analyse;
+use hprun::params::{Given, ParamSpecs, resolve};
 use hprun::state::RunState;
+use hprun_steps::files::Files;
 
 use super::noop::{Shape, block_on, pipeline, plan, text};
 use super::resume::{EVENTS_A_STEP, Killed};
 
 const SIZES: [usize; 2] = [2_000, 10_000];
+
+/// What the language server does after a key was typed in the shipped full deployment: all findings, its files read.
+#[divan::bench]
+fn findings_in_the_editor(bencher: Bencher) {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines");
+    let text = std::fs::read_to_string(base.join("full-deployment.yaml")).expect("it is shipped");
+    let load = |inputs: &[_]| Files::load(&base, inputs);
+    let nothing = |_: &str| None;
+    let given = Given { cli: &[], files: &[], recorded: &|_| None, environment: &nothing, ssm: &nothing, answers: &[] };
+    let give = |specs: &ParamSpecs| resolve(specs, &given);
+    bencher.bench_local(|| analyse(&text, hprun_steps::STEP_TYPES, &load, &give));
+}
 
 #[divan::bench(args = SIZES, sample_count = 10)]
 fn read(bencher: Bencher, steps: usize) {

@@ -244,14 +244,19 @@ fn the_findings_are_those_of_check() {
         .replacen("type: fetch-outputs", "type: fetch-output", 1)
         .replacen("params.prefix", "params.prefx", 1)
         .replacen("timeout: 60m", "timeout: 60", 1)
+        .replacen("id: scripts", "id: infra", 1)
         .replacen("namespace: kube-system", "namespce: kube-system", 1);
     let path = desk.write("wrong.yaml", &wrong);
     let (mut editor, _) = Editor::greeted(&desk, json!({}));
     let uri = format!("file://{path}");
     editor.open(&uri, &wrong);
+    let twice =
+        editor.findings(&uri, 1).into_iter().find(|f| f["relatedInformation"].is_array()).expect("an id is taken");
+    assert_eq!(twice["relatedInformation"][0]["location"]["uri"], uri, "{twice}");
+    editor.change(&uri, 2, json!({ "text": wrong }));
     let line = |at: &Value, first: i64| at["line"].as_i64().unwrap() - first;
     let told: BTreeSet<(String, i64, String)> = editor
-        .findings(&uri, 1)
+        .findings(&uri, 2)
         .iter()
         .map(|f| {
             (
@@ -294,6 +299,12 @@ fn what_the_editor_has_open_counts_and_not_the_disk() {
     );
     let findings = editor.findings(&template_uri, 1);
     assert!(!findings.is_empty() && findings[0]["message"].as_str().unwrap().contains("cluster_nam"), "{findings:?}");
+    // It is mended and explained there, too.
+    let asked = json!({ "textDocument": { "uri": template_uri }, "range": findings[0]["range"], "context": { "diagnostics": [] } });
+    let fixes = editor.ask("textDocument/codeAction", asked)["result"].clone();
+    assert_eq!(fixes[0]["edit"]["changes"][&template_uri][0]["newText"], "cluster_name", "{fixes}");
+    let hover = editor.ask_at("hover", &template_uri, &findings[0]["range"]["start"]);
+    assert!(hover["contents"]["value"].as_str().unwrap().contains(findings[0]["code"].as_str().unwrap()), "{hover}");
     // Closed without saving, the file on the disk counts again.
     editor.tell("textDocument/didClose", json!({ "textDocument": { "uri": template_uri } }));
     loop {

@@ -1,9 +1,6 @@
 //! A text to its findings and to what is known of its steps: the same that `hprun check` finds.
 //! Knows nothing of the protocol or of disks: files and values are handed in.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-
 use hprun_steps::StepType;
 use hprun_steps::files::{FileInput, Files};
 use indexmap::IndexMap;
@@ -46,26 +43,16 @@ pub fn analyse(text: &str, types: &'static [StepType], load: &Load<'_>, give: &G
         Ok(given) => (given, Vec::new()),
         Err(problems) => (problems.known, problems.wrong),
     };
-    let read_once = once(load);
     let known = KnownParams { values: given.values.clone() };
-    let outline = pipeline::outline(&authored, types, &read_once, &known);
-    let known_of_it =
-        Known { params: authored.params.clone(), values: shown(&authored.params, &given), outline: Some(outline) };
-    let mut found = match pipeline::check(authored, types, &read_once, &known) {
+    let params = authored.params.clone();
+    let (checked, outline) = pipeline::check_and_outline(authored, types, load, &known);
+    let mut found = match checked {
         Ok((_, warnings)) => warnings,
         Err(errors) => errors,
     };
     found.extend(wrong);
-    Analysis { found, known: Some(known_of_it) }
-}
-
-/// The loader, which reads what it has read before from memory: the outline and the check name the same files.
-fn once<'a>(load: &'a Load<'_>) -> impl Fn(&[FileInput]) -> Files + 'a {
-    let read: RefCell<HashMap<Vec<String>, Files>> = RefCell::default();
-    move |inputs| {
-        let key = inputs.iter().map(|input| format!("{:?} {}", input.kind, input.path)).collect();
-        read.borrow_mut().entry(key).or_insert_with(|| load(inputs)).clone()
-    }
+    let values = shown(&params, &given);
+    Analysis { found, known: Some(Known { params, values, outline: Some(outline) }) }
 }
 
 fn shown(specs: &ParamSpecs, given: &Params) -> IndexMap<String, (String, String)> {

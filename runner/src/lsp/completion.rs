@@ -92,7 +92,10 @@ pub fn complete(page: &Page<'_>, schema: &Json, cursor: usize) -> Vec<Item> {
             rank: 1,
         }));
     }
-    if spot.role == Role::Dash && spot.way.len() == 1 && (spot.way[0].is("steps") || spot.way[0].is("finally")) {
+    if matches!(spot.role, Role::Dash | Role::Either)
+        && spot.way.len() == 1
+        && (spot.way[0].is("steps") || spot.way[0].is("finally"))
+    {
         items.push(new_step(cursor));
     }
     items.sort_by(|a, b| (a.rank, &a.label).cmp(&(b.rank, &b.label)));

@@ -21,7 +21,7 @@ use super::position::{Encoding, Ruler};
 use super::protocol::{self, Asked, Change, Changed, Opened, Places, nowhere};
 use super::sketch::Sketch;
 use super::symbols::symbols;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, File};
 use crate::pipeline::schema::schema;
 
 /// All that is open.
@@ -207,8 +207,34 @@ impl Desk {
             let disk = self.disk(text);
             let page = Page::new(&text.text, &text.known, self.types, &disk);
             let ruler = Ruler::new(&text.text, self.encoding);
-            answer(self, &Question { asked: &asked, text, page: &page, ruler: &ruler, disk: &disk })
+            let found = self.found_in(&asked.text_document.uri, text);
+            answer(self, &Question { asked: &asked, found: &found, page: &page, ruler: &ruler, disk: &disk })
         }))
+    }
+
+    /// What was found in this very version of a text: of a pipeline itself, of another file by the pipelines that read it.
+    fn found_in(&self, uri: &str, text: &Text) -> Vec<Diagnostic> {
+        let (version, own) = &text.found;
+        if *version == text.version {
+            return own.clone();
+        }
+        let mut found = Vec::new();
+        for pipeline in self.texts.values() {
+            let disk = self.disk(pipeline);
+            let is_here = |file: &File| match file {
+                File::Other { path, text: Some(read) } => {
+                    **read == *text.text && disk.address(&normalize(&disk.base.join(path))) == uri
+                }
+                File::Other { .. } | File::Pipeline | File::Nowhere => false,
+            };
+            let here = pipeline.found.1.iter().filter(|finding| is_here(&finding.file));
+            found.extend(here.map(|finding| Diagnostic {
+                file: File::Pipeline,
+                related: Vec::new(),
+                ..finding.clone()
+            }));
+        }
+        found
     }
 
     fn completion(&self, question: &Question<'_>) -> Json {
@@ -217,7 +243,7 @@ impl Desk {
     }
 
     fn hover(&self, question: &Question<'_>) -> Json {
-        let told = hover(question.page, &self.schema, question.found(), question.at());
+        let told = hover(question.page, &self.schema, question.found, question.at());
         told.map_or(Json::Null, |told| protocol::hover(&told, question.ruler))
     }
 
@@ -243,7 +269,7 @@ impl Desk {
         let asked = question.ruler.offset(span.start)..question.ruler.offset(span.end);
         let (uri, ruler) = (&question.asked.text_document.uri, question.ruler);
         let places = Places { uri, ruler, disk: question.disk, encoding: self.encoding };
-        let found = question.found();
+        let found = question.found;
         let fixes = fixes(question.page, found, &asked).into_iter();
         fixes.map(|fix| protocol::fix(fix.clone(), places.finding(&found[fix.finding]).1, uri, ruler)).collect()
     }
@@ -252,7 +278,7 @@ impl Desk {
 /// A request about one text.
 struct Question<'a> {
     asked: &'a Asked,
-    text: &'a Text,
+    found: &'a [Diagnostic],
     page: &'a Page<'a>,
     ruler: &'a Ruler<'a>,
     disk: &'a Disk,
@@ -261,12 +287,6 @@ struct Question<'a> {
 impl Question<'_> {
     fn at(&self) -> usize {
         self.asked.position.map_or(0, |position| self.ruler.offset(position))
-    }
-
-    /// What was found in this very version of the text.
-    fn found(&self) -> &[Diagnostic] {
-        let (version, found) = &self.text.found;
-        if *version == self.text.version { found } else { &[] }
     }
 }
 

@@ -25,10 +25,9 @@ pub struct Hover {
 
 /// What stands at the byte `at`; `found` are the findings of this very text.
 pub fn hover(page: &Page<'_>, schema: &Json, found: &[Diagnostic], at: usize) -> Option<Hover> {
-    if !page.is_pipeline() {
-        return None;
-    }
-    let told = expression(page, at).or_else(|| entry(page, schema, at));
+    // In other files only findings are explained.
+    let is_ours = page.is_pipeline();
+    let told = is_ours.then(|| expression(page, at).or_else(|| entry(page, schema, at))).flatten();
     let explained: Vec<&Diagnostic> = found.iter().filter(|finding| is_at(finding, at)).collect();
     let Some(first) = explained.first() else { return told };
     let place = told.as_ref().map_or(first.place.start as usize..first.place.end as usize, |told| told.place.clone());

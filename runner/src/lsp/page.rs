@@ -140,8 +140,7 @@ pub fn is_pipeline(sketch: &Sketch) -> bool {
 
 /// Whether it may become a pipeline: it has no `apiVersion` yet, and no key that a pipeline has not.
 pub fn may_become_pipeline(sketch: &Sketch) -> bool {
-    const KEYS: [&str; 9] =
-        ["apiVersion", "name", "version", "description", "params", "aws", "steps", "finally", "api"];
+    const KEYS: [&str; 8] = ["apiVersion", "name", "version", "description", "params", "aws", "steps", "finally"];
     let is_ours = |at: usize| match &sketch.entries[at].part {
         Part::Key(key) => KEYS.iter().any(|known| known.starts_with(key.as_str())),
         Part::Item(_) => false,

@@ -2,6 +2,7 @@
 //! Knows nothing of pipelines: what to answer, the other modules of this folder say.
 
 use std::io::{self, BufRead, ErrorKind, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use super::protocol;
 use crate::params::{ParamProblems, ParamSpecs, Params};
 
 /// How long after a change a check begins: what is typed meanwhile goes into it.
-const QUIET: Duration = Duration::from_millis(10);
+const QUIET: Duration = Duration::from_millis(5);
 /// A wait that ends with the next message.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -42,7 +43,8 @@ pub enum End {
 /// What the loop waits for.
 enum Incoming {
     Message(Message),
-    Checked(Box<(ToCheck, Analysis)>),
+    /// What was found in a text; none where the check itself broke.
+    Checked(Box<(ToCheck, Option<Analysis>)>),
     Closed,
 }
 
@@ -85,7 +87,9 @@ fn read_messages(mut input: impl BufRead, messages: &Sender<Incoming>) {
 
 fn check_texts(texts: &Receiver<ToCheck>, checked: &Sender<Incoming>, types: &'static [StepType], give: &Giver) {
     for text in texts {
-        let analysis = analyse(&text.text, types, &|inputs| text.disk.load(inputs), give.as_ref());
+        let check = || analyse(&text.text, types, &|inputs| text.disk.load(inputs), give.as_ref());
+        // A bug in a check must not end the help with the rest; the panic's own message is on stderr.
+        let analysis = catch_unwind(AssertUnwindSafe(check)).ok();
         if checked.send(Incoming::Checked(Box::new((text, analysis)))).is_err() {
             return;
         }
@@ -131,8 +135,8 @@ impl<W: Write> Server<W> {
                 Ok(Incoming::Checked(checked)) => {
                     let (text, analysis) = *checked;
                     self.is_checking = false;
-                    let told = self.desk.take_analysis(&text, analysis);
-                    self.tell(told)?;
+                    let told = analysis.map(|analysis| self.desk.take_analysis(&text, analysis));
+                    self.tell(told.unwrap_or_default())?;
                 }
                 Ok(Incoming::Closed) | Err(RecvTimeoutError::Disconnected) => return Ok(End::Unasked),
                 Err(RecvTimeoutError::Timeout) => self.check_next(),
@@ -170,10 +174,11 @@ impl<W: Write> Server<W> {
                 self.phase = Phase::After;
                 Response::new_ok(id, Json::Null)
             }
-            (Phase::Open, method) => match self.desk.answer(method, params) {
-                Some(Ok(answer)) => Response::new_ok(id, answer),
-                Some(Err(e)) => wrong(ErrorCode::InvalidParams, &format!("`{method}` came with wrong params: {e}")),
-                None => wrong(ErrorCode::MethodNotFound, &format!("`{method}` is not known here")),
+            (Phase::Open, method) => match catch_unwind(AssertUnwindSafe(|| self.desk.answer(method, params))) {
+                Err(_) => wrong(ErrorCode::InternalError, "this is a bug in hprun: stderr says more"),
+                Ok(Some(Ok(answer))) => Response::new_ok(id, answer),
+                Ok(Some(Err(e))) => wrong(ErrorCode::InvalidParams, &format!("`{method}` came with wrong params: {e}")),
+                Ok(None) => wrong(ErrorCode::MethodNotFound, &format!("`{method}` is not known here")),
             },
         }
     }

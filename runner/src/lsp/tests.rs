@@ -131,6 +131,9 @@ fn keys_are_completed_at_each_level() {
     );
     assert_eq!(labels("apiVersion: hprun/v1\naws:\n  r<|>\n"), ["account", "profile", "region", "role"]);
     assert_eq!(labels(&good_with("needs: [first]", "retry: { <|> }")), ["backoff", "delay", "max-attempts"]);
+    assert_eq!(labels("apiVersion: hprun/v1\nsteps:\n  <|>\n"), ["- id"]);
+    assert_eq!(labels("apiVersion: hprun/v1\nsteps:\n  - id: a\n  <|>\n"), ["- id"]);
+    assert_eq!(labels("apiVersion: hprun/v1\nfinally:\n  - <|>\n")[..2], ["id", "type"]);
     // What stands in the mapping already is not offered, but for the key that is being written.
     assert_eq!(labels(&good_with("      times", "      ti<|>mes")), ["times", "to"]);
 }
@@ -228,6 +231,9 @@ fn hover_tells_what_stands_there() {
     assert_snapshot!("hover_output", told(&good_with("outputs.id }}", "outputs.i<|>d }}")));
     assert_snapshot!("hover_finding", told(&good_with("needs: [first]", "needs: [firs<|>]")));
     assert_snapshot!("hover_helper", told(&good_with("{{ params.count }}", "{{ len<|> params.region }}")));
+    let secret = good_with("{ type: integer, env: COUNT }", "{ type: string, secret: true, env: COUNT }");
+    let secret = told(&secret.replacen("{{ params.count", "{{ params.co<|>unt", 1));
+    assert!(secret.contains("Now: `(secret)`") && !secret.contains('3'), "{secret}");
     assert_eq!(told(&good_with("name: p\n", "name: p\n# com<|>ment\n")), "(nothing)");
 }
 

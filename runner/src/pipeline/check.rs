@@ -43,6 +43,9 @@ pub(super) struct Outputs {
     pub(super) open: bool,
 }
 
+/// What comes of a check: the pipeline with its warnings, or all that is wrong.
+type Checked = Result<(Pipeline, Vec<Diagnostic>), Vec<Diagnostic>>;
+
 /// The pipeline that `authored` is, with warnings; or all that is wrong with it, in the order of the file (the
 /// problems of [`super::read`] among them). `files` reads what a step's inputs name, relative to the pipeline file.
 pub fn check(
@@ -51,6 +54,28 @@ pub fn check(
     files: &dyn Fn(&[FileInput]) -> Files,
     params: &KnownParams,
 ) -> Result<(Pipeline, Vec<Diagnostic>), Vec<Diagnostic>> {
+    examine(authored, types, files, params, None)
+}
+
+/// The same, and what is known of the steps, whatever is wrong.
+pub fn check_and_outline(
+    authored: Authored,
+    types: &'static [StepType],
+    files: &dyn Fn(&[FileInput]) -> Files,
+    params: &KnownParams,
+) -> (Checked, Outline) {
+    let mut outline = None;
+    let checked = examine(authored, types, files, params, Some(&mut outline));
+    (checked, outline.expect("an outline that is asked for is made"))
+}
+
+fn examine(
+    authored: Authored,
+    types: &'static [StepType],
+    files: &dyn Fn(&[FileInput]) -> Files,
+    params: &KnownParams,
+    outline: Option<&mut Option<Outline>>,
+) -> Checked {
     let mut problems = authored.problems.clone();
     let index = index_of(&authored.steps, &mut problems);
     let step_types = step_types(&authored.steps, types, &mut problems);
@@ -72,11 +97,32 @@ pub fn check(
     problems.sort_by_key(|problem| (problem.place.start, problem.place.end));
     // A file that cannot be read is found by whoever wants to read it: said once.
     problems.dedup_by(|later, first| later.place == first.place && later.message == first.message);
-    if problems.iter().any(Diagnostic::is_error) {
-        return Err(problems);
+    let steps = outline.is_some().then(|| outlined(&authored.steps, &step_types, &looked));
+    let checked = match problems.iter().any(Diagnostic::is_error) {
+        true => Err(problems),
+        false => {
+            let Looked { outputs, foreseen, .. } = looked;
+            Ok((assemble(authored, &graph, &step_types, outputs.into_iter().zip(foreseen)), problems))
+        }
+    };
+    if let (Some(outline), Some(steps)) = (outline, steps) {
+        let index = steps.iter().enumerate().rev().map(|(at, step)| (step.id.clone(), at)).collect();
+        *outline = Some(Outline { steps, index, graph });
     }
-    let Looked { outputs, foreseen, .. } = looked;
-    Ok((assemble(authored, &graph, &step_types, outputs.into_iter().zip(foreseen)), problems))
+    checked
+}
+
+fn outlined(steps: &[AuthoredStep], types: &[Option<&'static StepType>], looked: &Looked) -> Vec<OutlinedStep> {
+    let known = looked.partials.iter().zip(&looked.outputs).zip(types);
+    let one =
+        |(step, ((partial, outputs), of)): (&AuthoredStep, ((&Partial, &Outputs), &Option<&'static StepType>))| {
+            OutlinedStep {
+                id: step.id.0.clone(),
+                outputs: outputs.declared.clone(),
+                files: of.map(|of| (of.files)(partial)).unwrap_or_default(),
+            }
+        };
+    steps.iter().zip(known).map(one).collect()
 }
 
 /// The inputs of every step of this type, as far as params alone tell them.
@@ -115,30 +161,6 @@ impl Outline {
     pub fn runs_before(&self, before: &str, step: &str) -> Option<bool> {
         self.graph.runs_before(*self.index.get(before)?, *self.index.get(step)?)
     }
-}
-
-/// What is known of the steps of `authored`, whatever is wrong with it.
-pub fn outline(
-    authored: &Authored,
-    types: &'static [StepType],
-    files: &dyn Fn(&[FileInput]) -> Files,
-    params: &KnownParams,
-) -> Outline {
-    // All that is wrong, `check` tells.
-    let mut untold = Vec::new();
-    let index = index_of(&authored.steps, &mut untold);
-    let step_types = step_types(&authored.steps, types, &mut untold);
-    let graph = graph::build(&authored.steps, &index, &mut untold);
-    let checker = Checker { authored, step_types: &step_types, index: &index, params };
-    let looked = checker.look(&graph, files, &mut untold);
-    let known = looked.partials.iter().zip(looked.outputs).zip(&step_types);
-    let steps = authored.steps.iter().zip(known).map(|(step, ((partial, outputs), step_type))| OutlinedStep {
-        id: step.id.0.clone(),
-        outputs: outputs.declared,
-        files: step_type.map(|of| (of.files)(partial)).unwrap_or_default(),
-    });
-    let steps = steps.collect();
-    Outline { steps, index: index.into_iter().map(|(id, at)| (id.to_owned(), at)).collect(), graph }
 }
 
 /// What holds for all steps while they are checked.

@@ -28,7 +28,7 @@ use crate::expr::{Condition, Foreseen, Tree};
 use crate::params::ParamSpec;
 
 pub use authored::{Authored, read};
-pub use check::{KnownParams, Outline, OutlinedStep, check, known_inputs, outline};
+pub use check::{KnownParams, Outline, OutlinedStep, check, check_and_outline, known_inputs};
 
 /// The only `apiVersion` there is.
 pub const API_VERSION: &str = "hprun/v1";

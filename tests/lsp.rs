@@ -225,6 +225,8 @@ fn an_editor_completes_explains_and_leads_to_definitions() {
     let hover = editor.ask_at("hover", &uri, &position(&text, "fetch-outputs"));
     assert!(hover["contents"]["value"].as_str().unwrap().contains("Read a stack's outputs"), "{hover}");
 
+    let parameter = editor.ask_at("hover", &uri, &behind(&text, "  CreateEKS"));
+    assert!(parameter["contents"]["value"].as_str().unwrap().contains("templates/hyperpod-eks.yaml"), "{parameter}");
     let step = editor.ask_at("definition", &uri, &behind(&text, "{{ steps.infra"));
     assert_eq!((&step["uri"], &step["range"]["end"]), (&json!(uri), &behind(&text, "- id: infra")));
     let file = editor.ask_at("definition", &uri, &behind(&text, "template: templates/hyperpod"));
@@ -313,6 +315,30 @@ fn what_the_editor_has_open_counts_and_not_the_disk() {
             break;
         }
     }
+    assert_eq!(editor.end(), Some(0));
+}
+
+#[test]
+fn a_file_that_changes_on_the_disk_is_looked_at_again() {
+    let desk = Desk::new();
+    let (uri, text) = full_deployment(&desk);
+    let watching = json!({ "workspace": { "didChangeWatchedFiles": { "dynamicRegistration": true } } });
+    let (mut editor, _) = Editor::greeted(&desk, watching);
+    let asked = editor.next();
+    assert_eq!(asked["method"], "client/registerCapability", "{asked}");
+    editor.write(&json!({ "jsonrpc": "2.0", "id": asked["id"], "result": null }).to_string());
+    editor.open(&uri, &text);
+    assert_eq!(editor.findings(&uri, 1), [json!(null); 0]);
+    desk.edit("templates/cluster-config.json.hbs", "cluster_name", "cluster_nam");
+    let template = format!("file://{}", desk.shipped("templates/cluster-config.json.hbs"));
+    editor.tell("workspace/didChangeWatchedFiles", json!({ "changes": [{ "uri": template, "type": 2 }] }));
+    let told = loop {
+        let message = editor.told.pop_front().unwrap_or_else(|| editor.next());
+        if message["params"]["uri"] == template {
+            break message;
+        }
+    };
+    assert!(told["params"]["diagnostics"][0]["message"].as_str().unwrap().contains("cluster_nam"), "{told}");
     assert_eq!(editor.end(), Some(0));
 }
 

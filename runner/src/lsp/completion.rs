@@ -10,9 +10,10 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::expression::{Name, name_at, takes_helper};
-use super::grammar::{Grammar, is_container, words};
+use super::grammar::{Grammar, KeyRule, is_container, words};
 use super::page::{Page, may_become_pipeline};
 use super::sketch::{Part, Role, Spot};
+use super::template::{Parameter, Template, is_parameters, templates};
 use super::vocabulary;
 use crate::expr::{fact_names, helper_names};
 
@@ -75,7 +76,9 @@ pub fn complete(page: &Page<'_>, schema: &Json, cursor: usize) -> Vec<Item> {
     let rules = grammar.at(&spot.way, &spot.entries);
     let mut items = Vec::new();
     if matches!(spot.role, Role::Key | Role::Either) {
-        items.extend(keys(page, &spot, &rules.keys(), cursor));
+        let by_schema = rules.keys().iter().map(Candidate::of_rule).collect::<Vec<_>>();
+        let candidates = by_schema.into_iter().chain(parameters(page, &spot)).collect();
+        items.extend(keys(page, &spot, candidates, cursor));
     }
     if matches!(spot.role, Role::Value | Role::Either) {
         let replace = spot.typed.start..token_end(page.text, &spot, cursor);
@@ -114,8 +117,42 @@ fn new_step(cursor: usize) -> Item {
     }
 }
 
+/// A key that may be written.
+struct Candidate {
+    name: String,
+    of: String,
+    about: String,
+    required: bool,
+    /// Whether its value stands on the lines below.
+    opens: bool,
+}
+
+impl Candidate {
+    fn of_rule(rule: &KeyRule<'_>) -> Self {
+        Self {
+            name: rule.name.to_owned(),
+            of: words(rule.rule),
+            about: rule.rule.get("description").and_then(Json::as_str).unwrap_or_default().to_owned(),
+            required: rule.required,
+            opens: is_container(rule.rule),
+        }
+    }
+
+    fn of_parameter(parameter: Parameter) -> Self {
+        let Parameter { name, of, about, required } = parameter;
+        Self { name, of, about, required, opens: false }
+    }
+}
+
+/// The parameters of the step's template, where values are given to them.
+fn parameters(page: &Page<'_>, spot: &Spot) -> Vec<Candidate> {
+    let step = if is_parameters(&spot.way) { page.step_around(&spot.entries) } else { None };
+    let templates = step.map(|step| templates(page, &step)).unwrap_or_default();
+    templates.iter().flat_map(Template::parameters).map(Candidate::of_parameter).collect()
+}
+
 /// The keys that the mapping does not have yet.
-fn keys(page: &Page<'_>, spot: &Spot, rules: &[super::grammar::KeyRule<'_>], cursor: usize) -> Vec<Item> {
+fn keys(page: &Page<'_>, spot: &Spot, candidates: Vec<Candidate>, cursor: usize) -> Vec<Item> {
     let parent = spot.entries.last().copied().flatten();
     let is_new = !spot.entries.is_empty() && parent.is_none();
     let has = |name: &str| {
@@ -127,22 +164,21 @@ fn keys(page: &Page<'_>, spot: &Spot, rules: &[super::grammar::KeyRule<'_>], cur
     let end = token_end(page.text, spot, cursor);
     // A colon that is there already stays.
     let has_colon = page.text[end..].trim_start_matches(' ').starts_with(':');
-    let all = rules.iter().filter(|rule| !has(rule.name));
-    all.map(|rule| {
-        let colon = match (has_colon, is_container(rule.rule) && !spot.is_flow) {
+    let all = candidates.into_iter().filter(|candidate| !has(&candidate.name));
+    all.map(|Candidate { name, of, about, required, opens }| {
+        let colon = match (has_colon, opens && !spot.is_flow) {
             (true, _) => "",
             (false, true) => ":",
             (false, false) => ": ",
         };
-        let required = if rule.required { ", required" } else { "" };
         Item {
-            label: rule.name.to_owned(),
+            insert: format!("{name}{colon}"),
+            label: name,
             kind: Kind::Key,
-            detail: format!("{}{required}", words(rule.rule)),
-            about: rule.rule.get("description").and_then(Json::as_str).unwrap_or_default().to_owned(),
+            detail: format!("{of}{}", if required { ", required" } else { "" }),
+            about,
             replace: spot.typed.start..end,
-            insert: format!("{}{colon}", rule.name),
-            rank: if rule.required { 0 } else { 2 },
+            rank: if required { 0 } else { 2 },
         }
     })
     .collect()

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::expression::name_at;
 use super::page::Page;
-use super::sketch::{On, Part, Sketch};
+use super::sketch::{On, Part};
+use super::template::{is_parameters, templates};
 
 /// A place in this text or in a file beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,10 @@ pub fn define(page: &Page<'_>, at: usize) -> Option<(Range<usize>, Target)> {
         };
         return Some((name.place(), target));
     }
-    let Some(On::Scalar(entry)) = page.sketch.at(at) else { return None };
+    let entry = match page.sketch.at(at)? {
+        On::Key(entry) => return Some((page.sketch.entries[entry].place.clone(), parameter(page, entry)?)),
+        On::Scalar(entry) => entry,
+    };
     let scalar = page.sketch.entries[entry].scalar.as_ref()?;
     let target = match page.sketch.way(entry).as_slice() {
         [_, Part::Item(_), key] | [_, Part::Item(_), key, Part::Item(_)] if key.is("needs") => {
@@ -59,22 +63,29 @@ fn file(page: &Page<'_>, entry: usize, path: &str) -> Option<Target> {
     is_named.then(|| Target { file: Some((path.to_owned(), page.beside.text(path))), place: 0..0 })
 }
 
-/// Where an output is declared: as a key in the step's inputs, or among the outputs of a file that they name.
+/// Where an output is declared: among the outputs of a file that the step names, or as a key of its inputs.
 fn declared(page: &Page<'_>, id: &str, output: &str) -> Option<Target> {
     let step = page.step(id)?;
-    let with = page.sketch.child(Some(step.entry), "with");
-    let in_with = with.and_then(|with| {
-        let maps: Vec<usize> = page.sketch.children(Some(with)).collect();
-        maps.into_iter().find_map(|map| page.sketch.child(Some(map), output))
+    let in_file = templates(page, &step).into_iter().find_map(|template| {
+        let place = template.output(output)?;
+        Some(Target { file: Some((template.path, Some(template.text))), place })
     });
-    if let Some(key) = in_with {
-        return Some(here(page.sketch.entries[key].place.clone()));
-    }
-    let files = &page.known.outline.as_ref()?.step(id)?.files;
-    files.iter().find_map(|input| {
-        let text = page.beside.text(&input.path)?;
-        let sketch = Sketch::of(&text);
-        let place = sketch.entries[sketch.find(&["Outputs", output])?].place.clone();
-        Some(Target { file: Some((input.path.clone(), Some(text))), place })
+    let in_with = || {
+        let with = page.sketch.child(Some(step.entry), "with")?;
+        let maps: Vec<usize> = page.sketch.children(Some(with)).collect();
+        let key = maps.into_iter().find_map(|map| page.sketch.child(Some(map), output))?;
+        Some(here(page.sketch.entries[key].place.clone()))
+    };
+    in_file.or_else(in_with)
+}
+
+/// Where a template declares the parameter that this key gives a value to.
+fn parameter(page: &Page<'_>, entry: usize) -> Option<Target> {
+    let way = page.sketch.way(entry);
+    let (Part::Key(name), outer) = way.split_last()? else { return None };
+    let step = page.step_of(entry).filter(|_| is_parameters(outer))?;
+    templates(page, &step).into_iter().find_map(|template| {
+        let place = template.parameter_place(name)?;
+        Some(Target { file: Some((template.path, Some(template.text))), place })
     })
 }

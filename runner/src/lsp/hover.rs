@@ -11,6 +11,7 @@ use super::expression::{Name, name_at};
 use super::grammar::{Grammar, words};
 use super::page::Page;
 use super::sketch::{On, Part};
+use super::template::{Parameter, is_parameters, templates};
 use super::vocabulary;
 use crate::diagnostic::{Diagnostic, File};
 
@@ -127,9 +128,24 @@ fn entry(page: &Page<'_>, schema: &Json, at: usize) -> Option<Hover> {
         {
             step_text(page, &page.sketch.entries[entry].scalar.as_ref()?.text)?
         }
+        ([outer @ .., Part::Key(name)], On::Key(_)) if is_parameters(outer) => {
+            parameter_text(page, entry, name).or_else(|| rule_text(page, schema, entry, &way, &on))?
+        }
         _ => rule_text(page, schema, entry, &way, &on)?,
     };
     Some(Hover { text, place })
+}
+
+/// A parameter of the step's template.
+fn parameter_text(page: &Page<'_>, entry: usize, name: &str) -> Option<String> {
+    let templates = templates(page, &page.step_of(entry)?);
+    let (path, parameter) = templates.iter().find_map(|template| {
+        let parameter = template.parameters().into_iter().find(|parameter| parameter.name == name)?;
+        Some((&template.path, parameter))
+    })?;
+    let Parameter { of, about, .. } = parameter;
+    let gap = if about.is_empty() { "" } else { "\n\n" };
+    Some(format!("**{name}** (parameter of {path}, {of}){gap}{about}"))
 }
 
 fn is_steps(part: &Part) -> bool {

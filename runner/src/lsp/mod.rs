@@ -18,6 +18,7 @@ mod expression;
 mod grammar;
 mod protocol;
 mod scan;
+mod template;
 mod vocabulary;
 
 #[cfg(test)]

@@ -112,6 +112,22 @@ pub fn encoding(params: &Json) -> Encoding {
     if takes_bytes { Encoding::Utf8 } else { Encoding::Utf16 }
 }
 
+/// Whether the client can be asked to watch files.
+pub fn can_watch(params: &Json) -> bool {
+    params.pointer("/capabilities/workspace/didChangeWatchedFiles/dynamicRegistration") == Some(&Json::Bool(true))
+}
+
+/// Asks to be told when files change that pipelines may read, by whatever changes them (a checkout, another editor).
+pub fn watch() -> Json {
+    let watchers = json!([{ "globPattern": "**/*.{yaml,yml,json,hbs,sh,py,tpl,tgz}" }]);
+    let registration = json!({
+        "id": "files",
+        "method": "workspace/didChangeWatchedFiles",
+        "registerOptions": { "watchers": watchers },
+    });
+    json!({ "registrations": [registration] })
+}
+
 /// The list of what can be written.
 pub fn completion(items: Vec<Item>, ruler: &Ruler<'_>) -> Json {
     let one = |(at, item): (usize, Item)| {

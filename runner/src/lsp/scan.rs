@@ -114,6 +114,7 @@ impl<'a> Scanner<'a> {
     fn line(&mut self) {
         let (start, end) = (self.at, self.line_end(self.at));
         self.at = end + 1;
+        let end = if self.text[start..end].ends_with('\r') { end - 1 } else { end };
         self.ending = End::Line(start);
         let mut at = self.skip(start, end);
         let rest = &self.text[at..end];
@@ -239,7 +240,8 @@ impl<'a> Scanner<'a> {
             self.ending = End::Value { inside: Some(entry), typed: stop..stop, role: Role::Value };
         }
         let text = self.text[start..stop].trim_end();
-        self.set(entry, text.to_owned(), start..start + text.len());
+        let first = start + (text.len() - text.trim_start().len());
+        self.set(entry, text.to_owned(), first..start + text.len());
         self.at = at.max(self.at);
     }
 

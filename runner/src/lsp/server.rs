@@ -63,6 +63,7 @@ pub fn serve(input: impl BufRead + Send + 'static, output: impl Write, neighbour
         is_checking: false,
         due: Instant::now(),
         phase: Phase::Before,
+        can_watch: false,
     };
     server.run(&incoming)
 }
@@ -114,6 +115,8 @@ struct Server<W> {
     is_checking: bool,
     due: Instant,
     phase: Phase,
+    /// Whether the client can be asked to watch files.
+    can_watch: bool,
 }
 
 impl<W: Write> Server<W> {
@@ -130,7 +133,7 @@ impl<W: Write> Server<W> {
                     Message::Response(answer).write(&mut self.output)?;
                 }
                 Ok(Incoming::Message(Message::Notification(told))) => self.take(told)?,
-                // We ask the client nothing.
+                // To what we ask there is no answer but yes; without it files are looked at when texts change.
                 Ok(Incoming::Message(Message::Response(_))) => {}
                 Ok(Incoming::Checked(checked)) => {
                     let (text, analysis) = *checked;
@@ -165,6 +168,7 @@ impl<W: Write> Server<W> {
             (Phase::Before, "initialize") => {
                 self.phase = Phase::Open;
                 self.desk.encoding = protocol::encoding(&params);
+                self.can_watch = protocol::can_watch(&params);
                 Response::new_ok(id, protocol::capabilities(self.desk.encoding))
             }
             (Phase::Before, _) => wrong(ErrorCode::ServerNotInitialized, "`initialize` comes first"),
@@ -186,6 +190,11 @@ impl<W: Write> Server<W> {
     fn take(&mut self, told: Notification) -> io::Result<()> {
         if self.phase != Phase::Open {
             return Ok(());
+        }
+        if told.method == "initialized" && self.can_watch {
+            let method = "client/registerCapability".to_owned();
+            let asked = Request { id: "files".to_owned().into(), method, params: protocol::watch() };
+            Message::Request(asked).write(&mut self.output)?;
         }
         let was_stale = self.desk.has_stale();
         match self.desk.take(&told.method, told.params) {

@@ -171,3 +171,61 @@ impl Part {
         matches!(self, Self::Key(name) if name == key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hprun_steps::partial::Place;
+
+    use super::*;
+    use crate::document::yaml::{self, Node, NodeValue};
+
+    /// A key, where it stands, and where its value does, if that is a scalar.
+    type Expected = (Vec<Part>, Range<usize>, Option<Range<usize>>);
+
+    /// Every key with its way and its place, as the parser of pipelines has it.
+    fn keys_of(node: &Node, way: &[Part], keys: &mut Vec<Expected>) {
+        let part_of = |part: Part| way.iter().cloned().chain([part]).collect::<Vec<_>>();
+        match &node.value {
+            NodeValue::Map(entries) => {
+                for (key, value) in entries {
+                    let way = part_of(Part::Key(key.text.clone()));
+                    let bytes = |place: Place| place.start as usize..place.end as usize;
+                    let is_text = matches!(value.value, NodeValue::Scalar(_));
+                    keys.push((way.clone(), bytes(key.place), is_text.then(|| bytes(value.place))));
+                    keys_of(value, &way, keys);
+                }
+            }
+            NodeValue::List(items) => {
+                items.iter().enumerate().for_each(|(i, item)| keys_of(item, &part_of(Part::Item(i)), keys));
+            }
+            NodeValue::Scalar(_) => {}
+        }
+    }
+
+    #[test]
+    fn of_a_text_that_is_yaml_the_sketch_is_what_the_parser_reads() {
+        let folder =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").join("pipelines");
+        let files =
+            std::fs::read_dir(folder).expect("the shipped pipelines").map(|entry| entry.expect("an entry").path());
+        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        let texts = files.map(|path| std::fs::read_to_string(path).expect("text"));
+        let odd = "a: 'it''s'\n\"b c\":\n- x # one\n- { d: [1, \"}\", e], f: {} }\n- - g\n  - h: |\n      i: j\n\n      k\n    l: >-\n      m\nn: http://o:p\n";
+        for text in texts.chain([odd.to_owned()]) {
+            for text in [text.clone(), text.replace('\n', "\r\n")] {
+                let mut expected = Vec::new();
+                keys_of(&yaml::parse(&text).0.expect("it is YAML"), &[], &mut expected);
+                let sketch = Sketch::of(&text);
+                for (way, key, scalar) in expected {
+                    let same_way = |at: &usize| sketch.entries[*at].place == key && sketch.way(*at) == way;
+                    let found = (0..sketch.entries.len()).find(same_way);
+                    let found = found.unwrap_or_else(|| panic!("{way:?} is not where it is: {text}"));
+                    let place = sketch.entries[found].scalar.as_ref().map(|scalar| scalar.place.clone());
+                    if scalar.as_ref().is_some_and(|scalar| !scalar.is_empty()) {
+                        assert_eq!(place, scalar, "{way:?} of {text}");
+                    }
+                }
+            }
+        }
+    }
+}

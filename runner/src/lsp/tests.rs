@@ -33,13 +33,24 @@ impl Beside for InMemory {
     }
 
     fn text(&self, path: &str) -> Option<Arc<str>> {
-        (path == "templates/stack.yaml").then(|| Arc::from("Resources: {}\nOutputs:\n  one: { Value: 1 }\n"))
+        (path == "templates/stack.yaml").then(|| Arc::from(TEMPLATE))
     }
 
     fn is_file(&self, path: &str) -> bool {
         path == "templates/stack.yaml"
     }
 }
+
+const TEMPLATE: &str = "\
+Resources: {}
+Parameters:
+  Zone: { Type: String, Description: Where to put it., AllowedValues: [a, b] }
+  Size:
+    Type: Number
+    Default: 3
+Outputs:
+  one: { Value: 1 }
+";
 
 /// A pipeline whose steps hold all that the answers are about.
 const GOOD: &str = "\
@@ -181,6 +192,16 @@ fn paths_are_completed_where_the_step_type_reads_a_file() {
     assert_eq!(labels(&with("template: templates/st<|>ack.yaml")), ["stack.yaml"]);
     assert_eq!(labels(&with("template: \"<|>\"")), ["templates/", "words.txt"]);
     assert_eq!(labels(&with("parameters: { a: <|> }")), [""; 0]);
+}
+
+#[test]
+fn the_parameters_of_a_template_are_completed_explained_and_found() {
+    let with = |text: &str| good_with("stack.yaml }", &format!("stack.yaml, parameters: {{ {text} }} }}"));
+    assert_snapshot!("parameters", completions(&with("<|>")));
+    assert_eq!(labels(&with("Zone: a, <|>")), ["Size"]);
+    assert_snapshot!("hover_parameter", told(&with("Zo<|>ne: a")));
+    assert_eq!(leads_to(&with("Si<|>ze: 1")), "Size -> templates/stack.yaml: Size:", "the template says what it is");
+    assert_eq!(leads_to(&with("Other<|>: 1")), "(nowhere)");
 }
 
 #[test]

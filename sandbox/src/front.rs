@@ -21,7 +21,7 @@ use crate::faults::{CallRule, Fault};
 use crate::journal::{self, Entry, body_text, body_value};
 use crate::wire::{Call, Reply, ServiceError};
 use crate::world::{ACCESS_KEY, World};
-use crate::{admin, cloudformation, ec2, eks, iam, logs, s3, sagemaker, ssm, sts};
+use crate::{admin, cloudformation, ec2, eks, iam, logs, quotas, s3, sagemaker, ssm, sts};
 
 /// For how long nobody listens, when `refuse` does not say.
 const REFUSES_FOR: Duration = Duration::from_secs(60);
@@ -109,6 +109,7 @@ async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
         "iam" => iam::handle(world, call),
         "logs" => logs::handle(world, call),
         "sagemaker" => sagemaker::handle(world, call),
+        "servicequotas" => quotas::handle(world, call),
         "ssm" => ssm::handle(world, call),
         "sts" => sts::handle(world, call),
         other => Err(ServiceError::not_part(format!("service {other}"))),

@@ -19,6 +19,7 @@ mod front;
 pub mod iam;
 pub mod kubernetes;
 pub mod logs;
+pub mod quotas;
 pub mod s3;
 pub mod sagemaker;
 pub mod ssm;

@@ -17,7 +17,7 @@ ClientError = awscli.botocore.client.ClientError
 
 STRANGE = "HprunNoSuchThing"
 REFUSAL = "NotPartOfTheSandbox"
-SERVICES = ["cloudformation", "ec2", "eks", "iam", "logs", "s3", "sagemaker", "ssm", "sts"]
+SERVICES = ["cloudformation", "ec2", "eks", "iam", "logs", "s3", "sagemaker", "service-quotas", "ssm", "sts"]
 
 
 class Caller:

@@ -284,6 +284,15 @@ def parameters(call):
     call("ssm", "DeleteParameter", Name="/hp/one")
 
 
+def quotas(call, caller):
+    first = call("service-quotas", "ListServiceQuotas", ServiceCode="sagemaker", MaxResults=100)
+    call("service-quotas", "ListServiceQuotas", ServiceCode="sagemaker", NextToken=first["NextToken"])
+    call("service-quotas", "ListServiceQuotas", ServiceCode="ec2")
+    quota = call("service-quotas", "GetServiceQuota", ServiceCode="vpc", QuotaCode="L-F678F1CE")["Quota"]
+    assert quota["Value"] == 5 and quota["QuotaName"] == "VPCs per Region", quota
+    caller.fails("NoSuchResourceException", "service-quotas", "GetServiceQuota", ServiceCode="vpc", QuotaCode="L-00000000")
+
+
 TEMPLATE = {
     "Parameters": {"Name": {"Type": "String", "Default": "made-by-a-stack"}},
     "Resources": {
@@ -351,6 +360,7 @@ def main():
     caller = Caller()
     call = caller.call
     parameters(call)
+    quotas(call, caller)
     eks_role, role = roles(call)
     vpc, subnets, group = network(call)
     gateways(call, vpc, subnets[0])

@@ -23,7 +23,7 @@ import awscli.botocore.session
 
 SERVICES = {
     "cloudformation": "cloudformation", "ec2": "ec2", "eks": "eks", "iam": "iam", "logs": "logs",
-    "s3": "s3", "sagemaker": "sagemaker", "ssm": "ssm", "sts": "sts",
+    "s3": "s3", "sagemaker": "sagemaker", "servicequotas": "service-quotas", "ssm": "ssm", "sts": "sts",
 }
 REFUSAL = "NotPartOfTheSandbox"
 # Where AWS sends what its own model does not have, the sandbox does as AWS does: service, path, value, and what says so.

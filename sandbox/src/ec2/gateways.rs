@@ -8,8 +8,8 @@ use crate::wire::ServiceError;
 use jiff::{SignedDuration, Timestamp};
 
 /// Internet gateways a region and elastic addresses a region (the default quotas).
-const GATEWAY_QUOTA: usize = 5;
-const ADDRESS_QUOTA: usize = 5;
+pub(super) const GATEWAY_QUOTA: usize = 5;
+pub(super) const ADDRESS_QUOTA: usize = 5;
 /// How long a NAT gateway takes to come, to fail and to go.
 const NAT_COMES: SignedDuration = SignedDuration::from_secs(120);
 const NAT_FAILS: SignedDuration = SignedDuration::from_secs(20);

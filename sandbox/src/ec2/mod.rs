@@ -159,6 +159,9 @@ pub(crate) fn network_ref(state: &world::State) -> &State {
     &state.ec2
 }
 
+/// How many VPCs, internet gateways and elastic addresses a region may have.
+pub(crate) const QUOTAS: [usize; 3] = [network::VPC_QUOTA, gateways::GATEWAY_QUOTA, gateways::ADDRESS_QUOTA];
+
 /// An error as EC2 gives it: all of them are HTTP 400.
 pub(crate) fn fault(code: &str, message: impl Into<String>) -> ServiceError {
     ServiceError::new(400, code, message)

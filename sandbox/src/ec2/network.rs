@@ -8,7 +8,7 @@ use super::{fault, zones};
 use crate::wire::ServiceError;
 
 /// VPCs a region (the default quota). The sandbox's account has no default VPC.
-const VPC_QUOTA: usize = 5;
+pub(super) const VPC_QUOTA: usize = 5;
 /// IPv4 blocks a VPC, the primary one counted (the default quota).
 const BLOCK_QUOTA: usize = 5;
 /// Addresses that AWS keeps of every subnet: the first four and the last.

@@ -77,6 +77,11 @@ const OPERATIONS: &[(&str, &str, Answer)] = &[
     ("DeleteTags", "DeleteTagsInput", |state, _, body| tags::delete(state, body)),
 ];
 
+/// The account's quotas on HyperPod by name, with their values.
+pub(crate) fn quotas(cx: &Moment<'_>) -> Vec<(String, u64)> {
+    types::quotas(cx.faults)
+}
+
 /// A member that is null is a member that is not there.
 fn without_nulls(value: Value) -> Value {
     match value {

@@ -64,6 +64,13 @@ pub(super) fn limit(faults: &Faults, quota: &str) -> u64 {
     faults.quota(quota).unwrap_or_else(default)
 }
 
+/// Every quota on HyperPod by name, with its value.
+pub(super) fn quotas(faults: &Faults) -> Vec<(String, u64)> {
+    let of_types = all().flat_map(|it| [usage_quota(it.name, false), usage_quota(it.name, true)]);
+    let names = [PER_CLUSTER, TOTAL, EBS_SIZE].into_iter().map(str::to_owned).chain(of_types);
+    names.map(|name| (limit(faults, &name), name)).map(|(value, name)| (name, value)).collect()
+}
+
 fn parse(line: &'static str) -> Option<InstanceType> {
     let mut words = line.split(' ');
     let name = words.next()?;

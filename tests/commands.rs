@@ -158,7 +158,7 @@ fn every_shell_gets_completions_and_every_step_type_a_page() {
     assert!(Command::new("bash").args(["-n", "-c", &script]).status().unwrap().success());
     let listed = succeed(desk.command(&["steps"])).stdout;
     let types: Vec<&str> = listed.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(types.len(), 8, "{listed}");
+    assert_eq!(types.len(), 9, "{listed}");
     for name in types {
         let page = succeed(desk.command(&["steps", name])).stdout;
         assert!(page.contains(name) && page.contains(&format!("type: {name}")), "{page}");

@@ -80,7 +80,7 @@ where
 }
 
 /// The class of a service's error by its code and HTTP status.
-fn classify(code: Option<&str>, status: u16) -> ErrorClass {
+pub(crate) fn classify(code: Option<&str>, status: u16) -> ErrorClass {
     match code {
         Some(code) if THROTTLED.contains(&code) => ErrorClass::Transient,
         Some(code) if LOGIN.contains(&code) => ErrorClass::Login,

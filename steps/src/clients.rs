@@ -13,7 +13,7 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 
 use crate::aws_error::explain;
 use crate::error::{ErrorClass, StepError};
@@ -69,6 +69,7 @@ pub struct Clients {
     sagemaker: OnceLock<aws_sdk_sagemaker::Client>,
     ssm: OnceLock<aws_sdk_ssm::Client>,
     sts: OnceLock<aws_sdk_sts::Client>,
+    plain: OnceLock<SharedHttpConnector>,
 }
 
 impl Clients {
@@ -119,7 +120,22 @@ impl Clients {
             sagemaker: OnceLock::new(),
             ssm: OnceLock::new(),
             sts: OnceLock::new(),
+            plain: OnceLock::new(),
         }
+    }
+
+    /// Connections for requests that no SDK signs ([`crate::signed`]), to where the clients' own go.
+    pub fn connections(&self) -> &SharedHttpConnector {
+        self.plain.get_or_init(|| {
+            let builder = aws_smithy_http_client::Connector::builder();
+            if self.endpoint_url().is_some_and(|url| url.starts_with("http://")) {
+                return SharedHttpConnector::new(builder.build_http());
+            }
+            let context = context_with_extra_roots().unwrap_or_default();
+            let builder =
+                builder.proxy_config(ProxyConfig::from_env()).tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+            SharedHttpConnector::new(builder.tls_context(context).build())
+        })
     }
 
     /// CloudFormation.
@@ -231,6 +247,16 @@ impl Clients {
     }
 }
 
+/// The IAM principal that access entries name: the role of an assumed-role session, or the user itself.
+pub fn principal(caller_arn: &str) -> String {
+    let parts: Vec<&str> = caller_arn.splitn(6, ':').collect();
+    let [arn, partition, "sts", _, account, session] = parts.as_slice() else { return caller_arn.to_owned() };
+    match session.split('/').collect::<Vec<_>>().as_slice() {
+        ["assumed-role", role, _] => format!("{arn}:{partition}:iam::{account}:role/{role}"),
+        _ => caller_arn.to_owned(),
+    }
+}
+
 async fn assume(config: SdkConfig, role: &str) -> SdkConfig {
     let provider =
         aws_config::sts::AssumeRoleProvider::builder(role).configure(&config).session_name("hprun").build().await;
@@ -269,10 +295,14 @@ fn quick_retries(speed: f64) -> RetryConfig {
 }
 
 /// The SDK does not read AWS_CA_BUNDLE, which the AWS CLI does and companies with an inspecting proxy rely on.
-fn client_with_extra_roots() -> Option<SharedHttpClient> {
+fn context_with_extra_roots() -> Option<TlsContext> {
     let bundle = std::fs::read(std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty())?).ok()?;
     let roots = TrustStore::default().with_pem_certificate(bundle);
-    let context = TlsContext::builder().with_trust_store(roots).build().ok()?;
+    TlsContext::builder().with_trust_store(roots).build().ok()
+}
+
+fn client_with_extra_roots() -> Option<SharedHttpClient> {
+    let context = context_with_extra_roots()?;
     let provider = Provider::Rustls(CryptoMode::AwsLc);
     Some(aws_smithy_http_client::Builder::new().build_with_connector_fn(move |settings, _| {
         let mut connector = aws_smithy_http_client::Connector::builder()

@@ -22,9 +22,12 @@ mod kube_auth;
 mod login;
 pub mod pace;
 pub mod partial;
+pub mod preflight;
 pub mod program;
+pub mod question;
 pub mod render_config;
 mod request_log;
+pub mod signed;
 pub mod step;
 pub mod template;
 pub mod update_kubeconfig;
@@ -37,6 +40,7 @@ pub use step::{Step, StepType};
 
 /// THE LIST: every step type there is, in the order in which a person would use them.
 pub static STEP_TYPES: &[StepType] = &[
+    StepType::of::<preflight::Preflight>(),
     StepType::of::<deploy_stack::DeployStack>(),
     StepType::of::<fetch_outputs::FetchOutputs>(),
     StepType::of::<update_kubeconfig::UpdateKubeconfig>(),

@@ -17,6 +17,7 @@ use crate::files::{FileInput, Files};
 use crate::finding::Finding;
 use crate::partial::{Partial, ValueType};
 use crate::program::Program;
+use crate::question::Asked;
 use crate::value::Value;
 
 /// One thing hprun can do to the outside world. `Self` is the inputs, and exists only when every expression in
@@ -69,6 +70,11 @@ pub trait Step: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
     /// How long a step with these inputs takes at least when it has everything to do, and what takes so long.
     fn least(_inputs: &Partial, _files: &Files) -> Option<(Duration, &'static str)> {
         None
+    }
+
+    /// What a step with these inputs asks of AWS before the run (`check --live`, the step type `preflight`).
+    fn questions(_inputs: &Partial, _files: &Files) -> Vec<Asked> {
+        Vec::new()
     }
 
     /// The programs of this machine that a step with these inputs runs; relative paths start at `base`.
@@ -154,6 +160,8 @@ pub struct StepType {
     pub facts: fn(&Partial, &Files) -> Vec<Fact>,
     /// [`Step::least`]
     pub least: fn(&Partial, &Files) -> Option<(Duration, &'static str)>,
+    /// [`Step::questions`]
+    pub questions: fn(&Partial, &Files) -> Vec<Asked>,
     /// [`Step::programs`]
     pub programs: fn(&Partial, &Path) -> Vec<Program>,
     /// [`Step::outputs`]
@@ -182,6 +190,7 @@ impl StepType {
             foreseen: T::foreseen,
             facts: T::facts,
             least: T::least,
+            questions: T::questions,
             programs: T::programs,
             outputs: T::outputs,
             run: run_erased::<T>,

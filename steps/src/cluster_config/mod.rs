@@ -4,6 +4,7 @@
 pub mod check;
 pub mod facts;
 pub mod json;
+pub mod needs;
 pub mod request;
 pub mod rules;
 pub mod shapes;

@@ -2,6 +2,7 @@
 //! Knows nothing of how they are found.
 
 pub mod cluster;
+pub mod live;
 pub mod neighbours;
 pub mod rendered;
 pub mod template;
@@ -17,4 +18,5 @@ pub const SECTIONS: &[Section] = &[
     ("Rendered files", rendered::ALL),
     ("CreateCluster requests", cluster::ALL),
     ("Scripts, charts, kubeconfigs, waits", neighbours::ALL),
+    ("Live questions", live::ALL),
 ];

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::aws_error::explain;
-use crate::cluster_config::{self, Node, request};
+use crate::cluster_config::{self, Node, needs, request};
 use crate::codes::{cluster, rendered};
 use crate::context::{CallIntended, Intent, Origin, Record, StepContext, TAG_RUN, TAG_STEP, canonical};
 use crate::error::{ErrorClass, StepError};
@@ -24,6 +24,7 @@ use crate::files::{FileInput, FileKind, Files, sha256};
 use crate::finding::{At, Finding, Severity};
 use crate::hyperpod::{self, KIND};
 use crate::partial::{Partial, Place};
+use crate::question::{Asked, Question};
 use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
 use difference::{Difference, difference};
@@ -139,6 +140,26 @@ impl Step for CreateCluster {
     fn foreseen(inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {
         let name = inputs.get("cluster").and_then(|cluster| cluster.get("ClusterName"));
         name.map(|name| ("name".to_owned(), name.clone())).into_iter().collect()
+    }
+
+    fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {
+        let adopt = matches!(inputs.get("adopt"), Some(Partial::Known(Value::Bool(true), _)));
+        if let Some(cluster) = inputs.get("cluster") {
+            let at =
+                |span: &std::ops::Range<usize>| At::Pipeline(Place { start: small(span.start), end: small(span.end) });
+            return needs::questions(&Node::from_partial(cluster), adopt, &at);
+        }
+        // A file that an earlier step writes is asked about by that step.
+        let path = inputs.get("config").and_then(Partial::as_str);
+        let Some((path, Ok(text))) = path.map(|path| (path, files.text(path))) else {
+            let whichever = Question::ClusterName { name: String::new(), adopt };
+            return adopt.then(|| Asked::now(At::Pipeline(inputs.place()), whichever)).into_iter().collect();
+        };
+        let at = |span: &std::ops::Range<usize>| At::File {
+            path: path.to_owned(),
+            place: Place { start: small(span.start), end: small(span.end) },
+        };
+        needs::questions(&cluster_config::json::parse(text).0, adopt, &at)
     }
 
     async fn probe(self, outputs: &Json, cx: &mut StepContext<'_>) -> Result<Health, StepError> {

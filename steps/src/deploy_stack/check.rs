@@ -143,15 +143,21 @@ pub fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
 /// How long the slowest of its resources takes to be made (general knowledge: an EKS control plane takes 8 to 12 minutes, a NAT
 /// gateway 1 to 2).
 pub fn least(inputs: &Partial, files: &Files) -> Option<(Duration, &'static str)> {
-    let read = template_of(inputs, files)?;
-    let stack = Stack::new(&read, arguments(inputs, &read));
-    let makes =
-        |kind: &str| template::resource_types(&stack).iter().any(|of| of.kind == kind && of.holds == Holds::Yes);
-    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-    [("AWS::EKS::Cluster", minutes(7), "an EKS cluster"), ("AWS::EC2::NatGateway", minutes(1), "a NAT gateway")]
-        .into_iter()
-        .find(|(kind, ..)| makes(kind))
-        .map(|(_, least, what)| (least, what))
+    with_stack(inputs, files, |stack| {
+        let all = template::resource_types(stack);
+        let makes = |kind: &str| all.iter().any(|of| of.kind == kind && of.holds == Holds::Yes);
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        [("AWS::EKS::Cluster", minutes(7), "an EKS cluster"), ("AWS::EC2::NatGateway", minutes(1), "a NAT gateway")]
+            .into_iter()
+            .find(|(kind, ..)| makes(kind))
+            .map(|(_, least, what)| (least, what))
+    })?
+}
+
+/// Looks at the stack that these inputs make, as far as it is known; none where the template cannot be read.
+pub fn with_stack<T>(inputs: &Partial, files: &Files, look: impl FnOnce(&Stack<'_>) -> T) -> Option<T> {
+    let template = template_of(inputs, files)?;
+    Some(look(&Stack::new(&template, arguments(inputs, &template))))
 }
 
 /// Whether a text may name a zone or a resource of a region: an ARN, a zone's id or a zone's name.

@@ -5,6 +5,7 @@ mod calls;
 mod cause;
 mod check;
 mod failure;
+mod questions;
 mod request;
 mod standing;
 mod update;
@@ -25,6 +26,7 @@ use crate::files::{FileInput, FileKind, Files};
 use crate::finding::Finding;
 use crate::pace::Pace;
 use crate::partial::Partial;
+use crate::question::Asked;
 use crate::step::{DeclaredOutputs, Health, Step};
 use crate::value::Value;
 
@@ -183,6 +185,10 @@ impl Step for DeployStack {
 
     fn least(inputs: &Partial, files: &Files) -> Option<(Duration, &'static str)> {
         check::least(inputs, files)
+    }
+
+    fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {
+        questions::questions(inputs, files)
     }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<StackOutputs, StepError> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::cluster_config::json::Node;
-use crate::cluster_config::{self, json};
+use crate::cluster_config::{self, json, needs};
 use crate::codes::rendered;
 use crate::context::{FileMode, StepContext};
 use crate::error::StepError;
@@ -20,6 +20,7 @@ use crate::fact::{Fact, FileUse};
 use crate::files::{FileInput, FileKind, Files, sha256};
 use crate::finding::{At, Code, Finding, Severity};
 use crate::partial::{Hole, Partial, Place, Text, ValueType};
+use crate::question::Asked;
 use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
 use render::{Problem, Rendered, hole, meant, render};
@@ -134,6 +135,15 @@ impl Step for RenderConfig {
         };
         let at = |span: &Range<usize>| At::File { path: path.clone(), place: place_of(&rendered.origin(span)) };
         std::iter::once(writes).chain(cluster_config::facts(&request, &at)).collect()
+    }
+
+    fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {
+        let Some((path, Examined { request: Some((request, rendered)), .. })) = examine_inputs(inputs, files) else {
+            return Vec::new();
+        };
+        let at = |span: &Range<usize>| At::File { path: path.clone(), place: place_of(&rendered.origin(span)) };
+        // Whether the step that makes the cluster may take one over is that step's to say.
+        needs::questions(&request, false, &at)
     }
 
     async fn probe(self, outputs: &Json, cx: &mut StepContext<'_>) -> Result<Health, StepError> {

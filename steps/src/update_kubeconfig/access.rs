@@ -10,6 +10,7 @@ use kube::api::{Api, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::aws_error::explain;
+pub use crate::clients::principal;
 use crate::context::StepContext;
 use crate::error::{ErrorClass, StepError};
 use crate::kill_point;
@@ -160,16 +161,6 @@ fn unreachable(cluster: &Cluster, error: &kube::Error) -> StepError {
         failure.help(format!("check that {} can be reached from here", cluster.endpoint().unwrap_or_default()))
     } else {
         failure.help("its endpoint is private: run hprun inside its VPC, or turn on public access")
-    }
-}
-
-/// The IAM principal that access entries name: the role of an assumed-role session, or the user itself.
-pub fn principal(caller_arn: &str) -> String {
-    let parts: Vec<&str> = caller_arn.splitn(6, ':').collect();
-    let [arn, partition, "sts", _, account, session] = parts.as_slice() else { return caller_arn.to_owned() };
-    match session.split('/').collect::<Vec<_>>().as_slice() {
-        ["assumed-role", role, _] => format!("{arn}:{partition}:iam::{account}:role/{role}"),
-        _ => caller_arn.to_owned(),
     }
 }
 

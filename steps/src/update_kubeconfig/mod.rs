@@ -11,12 +11,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws_error::explain;
+use crate::codes::live;
 use crate::context::{FileMode, StepContext};
 use crate::error::StepError;
 use crate::fact::{Fact, FileUse};
 use crate::files::Files;
+use crate::finding::At;
 use crate::pace::Pace;
 use crate::partial::{Partial, Text};
+use crate::question::{Asked, Question, Wish};
 use crate::step::{Health, Step};
 use file::Entry;
 
@@ -74,6 +77,15 @@ impl Step for UpdateKubeconfig {
             None => (Text::default(), inputs.place()),
         };
         vec![Fact::Writes { path, output: "path", kind: FileUse::Kubeconfig, place }]
+    }
+
+    fn questions(inputs: &Partial, _: &Files) -> Vec<Asked> {
+        let input = inputs.get("cluster");
+        let at = At::Pipeline(input.unwrap_or(inputs).place());
+        let role = Wish::text(inputs.get("role-arn")).known();
+        let active = Asked::of(&live::EKS_ACTIVE, &at, Wish::text(input), |eks| Question::EksActive { eks });
+        let entry = Asked::of(&live::CALLER_ENTRY, &at, Wish::text(input), |eks| Question::CallerEntry { eks, role });
+        active.into_iter().chain(entry).collect()
     }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<Connection, StepError> {

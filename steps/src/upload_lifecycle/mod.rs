@@ -10,13 +10,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::codes::live;
 use crate::context::{CallOutcome, Intent, Origin, Record, StepContext};
 use crate::error::{ErrorClass, StepError};
 use crate::fact::Fact;
 use crate::files::{FileInput, FileKind, Files};
-use crate::finding::{Finding, Severity};
+use crate::finding::{At, Finding, Severity};
 use crate::pace::Pace;
 use crate::partial::{Hole, Partial, ValueType};
+use crate::question::{Asked, Question, Wish};
 use crate::step::{Foresight, Health, Step};
 
 use folder::{Script, digest};
@@ -111,6 +113,13 @@ impl Step for UploadLifecycle {
             (Some(folder), Some(from)) => vec![Fact::Puts { folder, names: folder::names(files, from), place }],
             (_, _) => Vec::new(),
         }
+    }
+
+    fn questions(inputs: &Partial, _: &Files) -> Vec<Asked> {
+        let Some(bucket) = inputs.get("bucket") else { return Vec::new() };
+        let at = At::Pipeline(bucket.place());
+        let question = |bucket| Question::BucketRegion { bucket };
+        Asked::of(&live::BUCKET_REGION, &at, Wish::text(Some(bucket)), question).into_iter().collect()
     }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<Uploaded, StepError> {

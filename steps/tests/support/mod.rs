@@ -74,6 +74,15 @@ impl Bench {
 
     /// A fresh sandbox in which calls and resources fail as the script says.
     pub async fn with_faults(faults: Option<FaultScript>) -> Self {
+        Self::with(faults, REGION).await
+    }
+
+    /// A fresh sandbox whose clients are of this region.
+    pub async fn in_region(region: &str) -> Self {
+        Self::with(None, region).await
+    }
+
+    async fn with(faults: Option<FaultScript>, region: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let base = folder.path().join("pipeline");
         let run_folder = folder.path().join("run");
@@ -85,7 +94,7 @@ impl Bench {
         let options = Options { world, clock: ClockKind::Manual(Arc::clone(&now)), faults };
         let sandbox = Sandbox::open(options).await.expect("a sandbox opens in a fresh folder");
         let clients = Clients::new(ClientOptions {
-            region: Some(REGION.to_owned()),
+            region: Some(region.to_owned()),
             sandbox: Some(SandboxEndpoint {
                 url: sandbox.endpoint().to_owned(),
                 access_key: "AKIAHPRUNSANDBOX0000".to_owned(),
@@ -101,7 +110,7 @@ impl Bench {
             pipeline: "test".to_owned(),
             partition: "aws".to_owned(),
             account: ACCOUNT.to_owned(),
-            region: REGION.to_owned(),
+            region: region.to_owned(),
             caller_arn: format!("arn:aws:sts::{ACCOUNT}:assumed-role/HprunSandbox/hprun"),
             sandbox: true,
             folder: run_folder,

@@ -1,0 +1,158 @@
+//! Asks all questions side by side and gathers what is found; what several questions look at is fetched once.
+//! Knows nothing of steps, of files or of how findings are shown.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+
+use super::verdict::Verdict;
+use super::{buckets, caller, clusters, eks, iam, network, quotas, stacks, zones};
+use crate::clients::{Caller, Clients};
+use crate::error::StepError;
+use crate::finding::{Finding, Severity};
+use crate::question::{Asked, Question};
+
+/// How long one question may take: a service that does not answer keeps nobody waiting longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Who asks, and what was learnt so far.
+pub struct Asker<'a> {
+    /// How AWS is reached.
+    pub clients: &'a Clients,
+    /// Who is calling.
+    pub caller: &'a Caller,
+    /// Whether a run of this id is the one that asks, or one whose things passed to it.
+    pub ours: &'a (dyn Fn(&str) -> bool + Sync),
+    pub(super) learnt: Learnt,
+}
+
+/// What several questions look at.
+#[derive(Default)]
+pub(super) struct Learnt {
+    pub subnets: Memo<Vec<network::Subnet>>,
+    pub groups: Memo<Vec<network::SecurityGroup>>,
+    pub eks: Memo<Option<eks::Eks>>,
+    pub quotas: Memo<Arc<quotas::Quotas>>,
+    pub used: Memo<Arc<Vec<clusters::Used>>>,
+    pub stacks: Memo<Option<stacks::Stack>>,
+    pub roles: Memo<Option<iam::Role>>,
+    pub buckets: Memo<buckets::Standing>,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Answered {
+    /// Everything that is wrong, in doubt or unknown, in the order of the questions.
+    pub findings: Vec<Finding>,
+    /// How many questions were asked.
+    pub asked: usize,
+    /// How many of them nobody could answer.
+    pub unknown: usize,
+    /// How many wait for the run.
+    pub waiting: usize,
+}
+
+impl Answered {
+    /// What keeps a run from ending well.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Error)
+    }
+}
+
+impl<'a> Asker<'a> {
+    /// Somebody who has learnt nothing yet.
+    pub fn new(clients: &'a Clients, caller: &'a Caller, ours: &'a (dyn Fn(&str) -> bool + Sync)) -> Self {
+        Self { clients, caller, ours, learnt: Learnt::default() }
+    }
+
+    /// Asks all of them.
+    pub async fn ask(&self, questions: &[Asked]) -> Answered {
+        let waiting = questions.iter().filter(|asked| asked.question.is_none()).count();
+        let now: Vec<(&Asked, &Question)> =
+            questions.iter().filter_map(|asked| Some((asked, asked.question.as_ref()?))).collect();
+        let verdicts = futures::future::join_all(now.iter().map(|(_, question)| self.verdict(question))).await;
+        let unknown = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Unknown(_))).count();
+        let findings =
+            now.iter().zip(verdicts).filter_map(|((asked, question), verdict)| verdict.finding(asked, question));
+        Answered { findings: findings.collect(), asked: now.len(), unknown, waiting }
+    }
+
+    async fn verdict(&self, question: &Question) -> Verdict {
+        match tokio::time::timeout(PATIENCE, self.answer(question)).await {
+            Ok(Ok(verdict)) => verdict,
+            Ok(Err(error)) => Verdict::of_error(&error),
+            Err(_) => Verdict::Unknown("because the service does not answer".to_owned()),
+        }
+    }
+
+    async fn answer(&self, question: &Question) -> Result<Verdict, StepError> {
+        use Question as Q;
+        match question {
+            Q::Region => caller::region(self).await,
+            Q::Clock => caller::clock(self).await,
+            Q::CredentialsLast { minutes } => caller::credentials(self, *minutes).await,
+            Q::Zone { zone } => zones::zone(self, zone).await,
+            Q::TypesOffered { types, zone, subnets } => zones::offered(self, types, zone.as_deref(), subnets).await,
+            Q::TypeQuota { instance_type, wanted, spot, cluster } => {
+                quotas::of_type(self, (instance_type, *spot), *wanted, cluster).await
+            }
+            Q::TotalQuota { wanted, cluster } => quotas::total(self, *wanted, cluster).await,
+            Q::VolumeQuota { gigabytes } => quotas::volume(self, *gigabytes).await,
+            Q::NetworkQuotas { stack, vpcs, gateways, addresses } => {
+                quotas::network(self, stack, [*vpcs, *gateways, *addresses]).await
+            }
+            Q::BlockFree { stack, vpc, cidr } => network::block(self, stack, vpc, cidr).await,
+            Q::OneVpc { subnets, groups } => network::one_vpc(self, subnets, groups).await,
+            Q::WayOut { subnets } => network::way_out(self, subnets).await,
+            Q::FreeAddresses { subnets, nodes, cluster } => network::addresses(self, subnets, nodes, cluster).await,
+            Q::SelfReference { groups, efa } => network::self_reference(self, groups, *efa).await,
+            Q::GroupsMeet { groups, eks } => network::groups_meet(self, groups, eks).await,
+            Q::EndpointPolicy { subnets, bucket } => network::endpoint_policy(self, subnets, bucket).await,
+            Q::OneZone { subnets } => network::one_zone(self, subnets).await,
+            Q::EksActive { eks }
+            | Q::EksAccessMode { eks }
+            | Q::EksVersion { eks }
+            | Q::EksVpc { eks, .. }
+            | Q::Cni { eks }
+            | Q::PodIdentity { eks }
+            | Q::CallerEntry { eks, .. } => eks::answer(self, eks, question).await,
+            Q::RoleTrust { role } => iam::trust(self, role).await,
+            Q::RolePolicies { role } => iam::policies(self, role).await,
+            Q::RoleReads { role, bucket, key } => iam::reads(self, role, bucket, key).await,
+            Q::PassRole { role } => iam::pass_role(self, role).await,
+            Q::LinkedRole => iam::linked_role(self).await,
+            Q::BucketRegion { bucket } => buckets::region(self, bucket).await,
+            Q::ScriptThere { bucket, key } => buckets::script(self, bucket, key).await,
+            Q::ClusterName { name, adopt } => clusters::name(self, name, *adopt).await,
+            Q::StackName { name, adopt } => stacks::name(self, name, *adopt).await,
+        }
+    }
+
+    pub(super) fn region(&self) -> &str {
+        self.clients.region().unwrap_or_default()
+    }
+}
+
+/// What was asked for once, by name; the same answer, or error, for all who ask.
+pub(super) struct Memo<T>(Mutex<HashMap<String, Cell<T>>>);
+
+type Cell<T> = Arc<OnceCell<Result<T, StepError>>>;
+
+impl<T> Default for Memo<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Memo<T> {
+    pub async fn get(&self, name: &str, ask: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
+        let cell = {
+            let mut cells = self.0.lock().expect("nothing panics while it holds the cells");
+            Arc::clone(cells.entry(name.to_owned()).or_default())
+        };
+        cell.get_or_init(|| ask).await.clone()
+    }
+}

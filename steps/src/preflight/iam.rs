@@ -1,0 +1,278 @@
+//! IAM: roles, what they trust, and what principals may do (P22, P23, P27, P29, P30).
+//! Knows nothing of conditions: what only holds under one is left to AWS's own simulation.
+
+use serde_json::{Map, Value as Json};
+
+use super::asker::Asker;
+use super::verdict::Verdict;
+use crate::clients;
+use crate::error::StepError;
+use crate::signed::{self, Service};
+
+/// What a node does (AWS managed policy AmazonSageMakerClusterInstanceRolePolicy, and the CNI's), one action of each kind.
+const NODE_DOES: [&str; 4] = [
+    "logs:CreateLogStream",
+    "cloudwatch:PutMetricData",
+    "ssmmessages:OpenControlChannel",
+    "ec2:CreateNetworkInterface",
+];
+/// The service that takes the nodes' role.
+const SAGEMAKER: &str = "sagemaker.amazonaws.com";
+/// HyperPod's own role, and the service that it belongs to.
+const LINKED: (&str, &str) = ("AWSServiceRoleForSageMakerHyperPod", "hyperpod.sagemaker.amazonaws.com");
+/// Session roles of IAM Identity Center, whose ARN has a path that the session's does not show.
+const SSO: &str = "AWSReservedSSO_";
+
+/// A role that is there.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Role {
+    pub arn: String,
+    pub trust: Json,
+}
+
+/// The role of this name.
+async fn role(asker: &Asker<'_>, name: &str) -> Result<Option<Role>, StepError> {
+    let ask = async {
+        let fields = [("RoleName".to_owned(), name.to_owned())];
+        let answer = match signed::query(asker.clients, Service::Iam, "GetRole", &fields).await {
+            Ok(answer) => answer,
+            Err(e) if e.has_code("NoSuchEntity") => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let role = answer.get("GetRoleResult").and_then(|result| result.get("Role"));
+        let text = |name: &str| role.and_then(|role| role.text_at(name)).unwrap_or_default().to_owned();
+        // IAM gives documents percent-encoded; a plus sign in one is a plus sign.
+        let encoded = text("AssumeRolePolicyDocument").replace('+', "%2B");
+        let decoded = url::form_urlencoded::parse(format!("d={encoded}").as_bytes())
+            .next()
+            .map(|(_, document)| document.into_owned())
+            .unwrap_or_default();
+        Ok(Some(Role { arn: text("Arn"), trust: serde_json::from_str(&decoded).unwrap_or_default() }))
+    };
+    asker.learnt.roles.get(name, ask).await
+}
+
+fn name_of(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+/// Whether the role is one of the account that is asked; another's cannot be looked at.
+fn is_own(asker: &Asker<'_>, arn: &str) -> bool {
+    arn.split(':').nth(4) == Some(&asker.caller.account)
+}
+
+/// The caller as IAM and access entries name it.
+pub(super) async fn principal(asker: &Asker<'_>) -> Result<String, StepError> {
+    let plain = clients::principal(&asker.caller.arn);
+    if !name_of(&plain).starts_with(SSO) {
+        return Ok(plain);
+    }
+    Ok(role(asker, name_of(&plain)).await?.map_or(plain, |role| role.arn))
+}
+
+pub(super) async fn trust(asker: &Asker<'_>, arn: &str) -> Result<Verdict, StepError> {
+    if !is_own(asker, arn) {
+        return Ok(Verdict::Unknown("because the role is of another account".to_owned()));
+    }
+    Ok(trust_verdict(arn, role(asker, name_of(arn)).await?.as_ref()))
+}
+
+/// Of the role that shall be the nodes'.
+fn trust_verdict(arn: &str, role: Option<&Role>) -> Verdict {
+    match role {
+        None => Verdict::bad(format!("there is no role {arn}")),
+        Some(role) if role.arn != arn => Verdict::bad(format!("there is no role {arn}: its ARN is {}", role.arn)),
+        Some(role) if trusts(&role.trust, SAGEMAKER) => Verdict::Good,
+        Some(_) => Verdict::bad(format!("the trust policy of {arn} does not let {SAGEMAKER} assume it")).help(format!(
+            "add {{ Effect: Allow, Principal: {{ Service: {SAGEMAKER} }}, Action: sts:AssumeRole }} to it"
+        )),
+    }
+}
+
+fn trusts(document: &Json, service: &str) -> bool {
+    let names = |value: Option<&Json>, wanted: &str| value.is_some_and(|value| texts(value).any(|text| text == wanted));
+    statements(document).any(|statement| {
+        statement.get("Effect").and_then(Json::as_str) == Some("Allow")
+            && names(statement.get("Principal").and_then(|principal| principal.get("Service")), service)
+            && statement
+                .get("Action")
+                .is_some_and(|all| texts(all).any(|of| ["sts:AssumeRole", "sts:*", "*"].contains(&of)))
+    })
+}
+
+/// Whether a document by itself allows an action on a resource. A condition counts as met.
+pub(super) fn document_allows(document: &Json, action: &str, resource: &str) -> bool {
+    let covers = |statement: &Map<String, Json>, name: &str, wanted: &str| {
+        statement.get(name).is_some_and(|all| texts(all).any(|pattern| matches(pattern, wanted)))
+    };
+    let effect = |statement: &Map<String, Json>| statement.get("Effect").and_then(Json::as_str) == Some("Allow");
+    let about =
+        |statement: &Map<String, Json>| covers(statement, "Action", action) && covers(statement, "Resource", resource);
+    let denied = statements(document).any(|s| !effect(s) && about(s) && !s.contains_key("Condition"));
+    // What stands under NotAction or NotResource is not weighed here: it may allow.
+    let odd = |s: &Map<String, Json>| s.contains_key("NotAction") || s.contains_key("NotResource");
+    !denied && statements(document).any(|s| effect(s) && (odd(s) || about(s)))
+}
+
+fn statements(document: &Json) -> impl Iterator<Item = &Map<String, Json>> {
+    let statement = document.get("Statement");
+    let one = statement.and_then(Json::as_object).into_iter();
+    one.chain(statement.and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_object))
+}
+
+fn texts(value: &Json) -> impl Iterator<Item = &str> {
+    value.as_str().into_iter().chain(value.as_array().into_iter().flatten().filter_map(Json::as_str))
+}
+
+/// IAM's wildcard `*`; the other, `?`, is any one character.
+fn matches(pattern: &str, text: &str) -> bool {
+    let pattern = regex::escape(pattern).replace(r"\*", ".*").replace(r"\?", ".");
+    regex::Regex::new(&format!("^(?i:{pattern})$")).is_ok_and(|regex| regex.is_match(text))
+}
+
+/// What AWS's simulation says that the principal may not do; none where it may do all.
+async fn refused(
+    asker: &Asker<'_>,
+    principal: &str,
+    actions: &[&str],
+    resource: &str,
+) -> Result<Vec<String>, StepError> {
+    let mut fields = vec![("PolicySourceArn".to_owned(), principal.to_owned())];
+    fields
+        .extend(actions.iter().enumerate().map(|(i, of)| (format!("ActionNames.member.{}", i + 1), (*of).to_owned())));
+    fields.push(("ResourceArns.member.1".to_owned(), resource.to_owned()));
+    let answer = signed::query(asker.clients, Service::Iam, "SimulatePrincipalPolicy", &fields).await?;
+    let Some(result) = answer.get("SimulatePrincipalPolicyResult") else { return Ok(Vec::new()) };
+    let all = result.list("EvaluationResults").iter();
+    let no = all.filter(|item| item.text_at("EvalDecision") != Some("allowed"));
+    Ok(no.filter_map(|item| item.text_at("EvalActionName")).map(str::to_owned).collect())
+}
+
+pub(super) async fn policies(asker: &Asker<'_>, arn: &str) -> Result<Verdict, StepError> {
+    if !is_own(asker, arn) || role(asker, name_of(arn)).await?.is_none() {
+        // That the role is missing is said where its trust is asked for.
+        return Ok(Verdict::Good);
+    }
+    // Named for a log group of HyperPod, which also stands for everything: the managed policy is no wider for logs.
+    let group = format!(
+        "arn:{}:logs:{}:{}:log-group:/aws/sagemaker/Clusters/x",
+        asker.caller.partition,
+        asker.region(),
+        asker.caller.account
+    );
+    let (logs, rest) = NODE_DOES.split_at(1);
+    let (of_logs, of_rest) = futures::try_join!(refused(asker, arn, logs, &group), refused(asker, arn, rest, "*"))?;
+    Ok(policies_verdict(arn, &[of_logs, of_rest].concat()))
+}
+
+/// Of a role that may not do these.
+fn policies_verdict(arn: &str, refused: &[String]) -> Verdict {
+    if refused.is_empty() {
+        return Verdict::Good;
+    }
+    Verdict::doubt(format!("the role {arn} may not do what nodes do: {}", refused.join(", ")))
+        .help("attach AmazonSageMakerClusterInstanceRolePolicy and AmazonEKS_CNI_Policy, or policies of your own that allow it")
+}
+
+pub(super) async fn reads(asker: &Asker<'_>, arn: &str, bucket: &str, key: &str) -> Result<Verdict, StepError> {
+    if !is_own(asker, arn) || role(asker, name_of(arn)).await?.is_none() {
+        return Ok(Verdict::Good);
+    }
+    let of_bucket = format!("arn:{}:s3:::{bucket}", asker.caller.partition);
+    let of_object = format!("{of_bucket}/{key}");
+    let (list, get) = futures::try_join!(
+        refused(asker, arn, &["s3:ListBucket"], &of_bucket),
+        refused(asker, arn, &["s3:GetObject"], &of_object)
+    )?;
+    Ok(reads_verdict(arn, bucket, &[list, get].concat()))
+}
+
+/// Of a role that may not do these on the bucket.
+fn reads_verdict(arn: &str, bucket: &str, refused: &[String]) -> Verdict {
+    if refused.is_empty() {
+        return Verdict::Good;
+    }
+    let verdict = Verdict::bad(format!("the role {arn} may not do {} on the bucket {bucket}", refused.join(" and ")));
+    verdict.help("allow both to the role: AWS's own policy covers buckets whose name begins with sagemaker- only")
+}
+
+pub(super) async fn pass_role(asker: &Asker<'_>, arn: &str) -> Result<Verdict, StepError> {
+    let principal = principal(asker).await?;
+    let refused = refused(asker, &principal, &["iam:PassRole"], arn).await?;
+    Ok(if refused.is_empty() { Verdict::Good } else { pass_verdict(&principal, arn) })
+}
+
+fn pass_verdict(principal: &str, arn: &str) -> Verdict {
+    Verdict::bad(format!("{principal} may not pass the role {arn} to SageMaker"))
+        .help(format!("allow iam:PassRole on {arn} for iam:PassedToService {SAGEMAKER}"))
+}
+
+pub(super) async fn linked_role(asker: &Asker<'_>) -> Result<Verdict, StepError> {
+    if role(asker, LINKED.0).await?.is_some() {
+        return Ok(Verdict::Good);
+    }
+    let principal = principal(asker).await?;
+    let own = format!(
+        "arn:{}:iam::{}:role/aws-service-role/{}/{}",
+        asker.caller.partition, asker.caller.account, LINKED.1, LINKED.0
+    );
+    let refused = refused(asker, &principal, &["iam:CreateServiceLinkedRole"], &own).await?;
+    Ok(linked_verdict(&principal, refused.is_empty()))
+}
+
+/// Of an account without the role, and a caller who may make it or not.
+fn linked_verdict(principal: &str, may: bool) -> Verdict {
+    if may {
+        return Verdict::Good;
+    }
+    Verdict::bad(format!("the account has no role {}, and {principal} may not make it", LINKED.0))
+        .help(format!("let somebody make it: aws iam create-service-linked-role --aws-service-name {}", LINKED.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const ARN: &str = "arn:aws:iam::111122223333:role/nodes";
+
+    fn role(arn: &str, service: &Json) -> Role {
+        let statement = json!({ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" });
+        Role { arn: arn.to_owned(), trust: json!({ "Statement": [statement] }) }
+    }
+
+    #[test]
+    fn sagemaker_must_be_trusted() {
+        assert_eq!(trust_verdict(ARN, Some(&role(ARN, &json!(SAGEMAKER)))), Verdict::Good);
+        assert_eq!(trust_verdict(ARN, Some(&role(ARN, &json!(["ec2.amazonaws.com", SAGEMAKER])))), Verdict::Good);
+        for wrong in [
+            None,
+            Some(role(ARN, &json!("ec2.amazonaws.com"))),
+            Some(role("arn:aws:iam::111122223333:role/x/nodes", &json!(SAGEMAKER))),
+        ] {
+            assert!(matches!(trust_verdict(ARN, wrong.as_ref()), Verdict::Bad(..)), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_is_named() {
+        assert_eq!(policies_verdict(ARN, &[]), Verdict::Good);
+        assert!(matches!(policies_verdict(ARN, &["logs:CreateLogStream".to_owned()]), Verdict::Doubt(..)));
+        assert_eq!(reads_verdict(ARN, "b", &[]), Verdict::Good);
+        assert!(matches!(reads_verdict(ARN, "b", &["s3:GetObject".to_owned()]), Verdict::Bad(..)));
+        assert!(matches!(pass_verdict("me", ARN), Verdict::Bad(..)));
+        assert_eq!(linked_verdict("me", true), Verdict::Good);
+        assert!(matches!(linked_verdict("me", false), Verdict::Bad(..)));
+    }
+
+    #[test]
+    fn a_document_allows_by_wildcards_and_a_denial_wins() {
+        let statement = |effect: &str, action: &str, resource: &str| json!({ "Effect": effect, "Action": [action], "Resource": resource });
+        let check = |all: Json| document_allows(&json!({ "Statement": all }), "s3:GetObject", "arn:aws:s3:::b/a");
+        assert!(
+            check(statement("Allow", "s3:*", "*")) && check(json!([statement("Allow", "s3:get*", "arn:aws:s3:::b/?")]))
+        );
+        assert!(!check(json!([])) && !check(statement("Allow", "s3:PutObject", "*")));
+        assert!(!check(json!([statement("Allow", "*", "*"), statement("Deny", "s3:*", "arn:aws:s3:::b/*")])));
+    }
+}

@@ -1,0 +1,435 @@
+//! What a step asks of AWS before the run: plain data, one variant a question of the preflight list (P01 to P44).
+//! Knows nothing of how a question is answered, or of who asks it.
+
+use crate::codes::live;
+use crate::finding::{At, Code};
+use crate::partial::Partial;
+
+/// A question about the account, the region, or what is there already.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// P02: whether the region is switched on and has HyperPod.
+    Region,
+    /// P03: whether a zone id belongs to the region.
+    Zone {
+        /// Such as `usw2-az2`.
+        zone: String,
+    },
+    /// P04: whether instance types are offered in a zone, or in those of subnets; without either, in the region.
+    TypesOffered {
+        /// Such as `ml.p5.48xlarge`.
+        types: Vec<String>,
+        /// The zone's id.
+        zone: Option<String>,
+        /// Ids of subnets.
+        subnets: Vec<String>,
+    },
+    /// P05: whether the quota of a type leaves room.
+    TypeQuota {
+        /// Such as `ml.p5.48xlarge`.
+        instance_type: String,
+        /// How many instances.
+        wanted: u64,
+        /// Whether they are spot instances, which have a quota of their own.
+        spot: bool,
+        /// The cluster that they are for: what it has already counts as its own.
+        cluster: String,
+    },
+    /// P06: whether the quotas of instances in a cluster and in all clusters leave room.
+    TotalQuota {
+        /// How many instances.
+        wanted: u64,
+        /// The cluster that they are for.
+        cluster: String,
+    },
+    /// P07: whether a volume may be so large.
+    VolumeQuota {
+        /// Size of the largest.
+        gigabytes: u64,
+    },
+    /// P08: whether the quotas of the network leave room.
+    NetworkQuotas {
+        /// The stack that makes them: where it is there already, so are they.
+        stack: String,
+        /// How many VPCs it makes.
+        vpcs: u64,
+        /// How many internet gateways.
+        gateways: u64,
+        /// How many elastic addresses.
+        addresses: u64,
+    },
+    /// P09: whether a VPC can take on a block of addresses.
+    BlockFree {
+        /// The stack that adds it.
+        stack: String,
+        /// The VPC.
+        vpc: String,
+        /// The block.
+        cidr: String,
+    },
+    /// P10: whether subnets and security groups are there, in one VPC.
+    OneVpc {
+        /// Ids of subnets.
+        subnets: Vec<String>,
+        /// Ids of security groups.
+        groups: Vec<String>,
+    },
+    /// P11: whether nodes in these subnets have a way out, and none is public.
+    WayOut {
+        /// Ids of subnets.
+        subnets: Vec<String>,
+    },
+    /// P12: whether the subnets have addresses for all nodes.
+    FreeAddresses {
+        /// Ids of subnets.
+        subnets: Vec<String>,
+        /// Types and how many of each.
+        nodes: Vec<(String, u64)>,
+        /// The cluster that they are for: where it is there already, its nodes have theirs.
+        cluster: String,
+    },
+    /// P13: whether a security group lets its members speak with each other.
+    SelfReference {
+        /// Ids of security groups.
+        groups: Vec<String>,
+        /// Whether there are nodes with EFA, which do not work without it.
+        efa: bool,
+    },
+    /// P14: whether nodes and the EKS control plane may speak with each other.
+    GroupsMeet {
+        /// Ids of security groups.
+        groups: Vec<String>,
+        /// Name of the EKS cluster.
+        eks: String,
+    },
+    /// P15: whether the EKS cluster is active.
+    EksActive {
+        /// Its name.
+        eks: String,
+    },
+    /// P16: whether it takes access entries.
+    EksAccessMode {
+        /// Its name.
+        eks: String,
+    },
+    /// P17: whether HyperPod works with its version.
+    EksVersion {
+        /// Its name.
+        eks: String,
+    },
+    /// P18: whether it is in the VPC of the nodes.
+    EksVpc {
+        /// Its name.
+        eks: String,
+        /// Ids of the nodes' subnets.
+        subnets: Vec<String>,
+    },
+    /// P19: whether its network plugin is new enough.
+    Cni {
+        /// Its name.
+        eks: String,
+    },
+    /// P20: whether it has the pod identity agent.
+    PodIdentity {
+        /// Its name.
+        eks: String,
+    },
+    /// P21: whether it has an access entry for the caller.
+    CallerEntry {
+        /// Its name.
+        eks: String,
+        /// The role that is assumed for it; the caller's own where there is none.
+        role: Option<String>,
+    },
+    /// P22: whether SageMaker may assume the nodes' role.
+    RoleTrust {
+        /// Its ARN.
+        role: String,
+    },
+    /// P23: whether the nodes' role may do what nodes do.
+    RolePolicies {
+        /// Its ARN.
+        role: String,
+    },
+    /// P24: whether the bucket is there, in the region.
+    BucketRegion {
+        /// Its name.
+        bucket: String,
+    },
+    /// P25: whether a lifecycle script is there.
+    ScriptThere {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+    },
+    /// P27: whether the nodes' role may read the scripts.
+    RoleReads {
+        /// Its ARN.
+        role: String,
+        /// The bucket.
+        bucket: String,
+        /// The key of a script.
+        key: String,
+    },
+    /// P28: whether the S3 endpoint of the nodes' VPC lets the bucket through.
+    EndpointPolicy {
+        /// Ids of the nodes' subnets.
+        subnets: Vec<String>,
+        /// The bucket.
+        bucket: String,
+    },
+    /// P29: whether the caller may hand the role to SageMaker.
+    PassRole {
+        /// Its ARN.
+        role: String,
+    },
+    /// P30: whether HyperPod's own role is there, or the caller may make it.
+    LinkedRole,
+    /// P32: whether the name of the cluster is free, or ours.
+    ClusterName {
+        /// The name; empty for whichever cluster the pipeline makes, of which only `adopt` is known here.
+        name: String,
+        /// Whether one that is there is taken over.
+        adopt: bool,
+    },
+    /// P33: whether the name of the stack is free, or ours, and it can be worked with.
+    StackName {
+        /// The name.
+        name: String,
+        /// Whether one that is there is taken over.
+        adopt: bool,
+    },
+    /// P41: whether a group's nodes with EFA stay in one zone.
+    OneZone {
+        /// Ids of the group's subnets.
+        subnets: Vec<String>,
+    },
+    /// P42: whether this machine's clock is right.
+    Clock,
+    /// P43: whether the credentials last as long as the run.
+    CredentialsLast {
+        /// How long a run takes.
+        minutes: u32,
+    },
+}
+
+/// A question with the place that it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// Which one.
+    pub code: &'static Code,
+    /// Where the inputs say what is asked about.
+    pub at: At,
+    /// The question; none while what it is about comes from a step that has not run.
+    pub question: Option<Question>,
+}
+
+impl Asked {
+    /// A question that can be asked now.
+    pub fn now(at: At, question: Question) -> Self {
+        Self { code: question.code(), at, question: Some(question) }
+    }
+
+    /// A question that waits for the run.
+    pub fn waits(at: At, code: &'static Code) -> Self {
+        Self { code, at, question: None }
+    }
+
+    /// The question that follows from `value`; one that waits where it is not known, none where there is none.
+    pub fn of<T>(code: &'static Code, at: &At, value: Wish<T>, question: impl FnOnce(T) -> Question) -> Option<Self> {
+        match value {
+            Wish::None => None,
+            Wish::Later => Some(Self::waits(at.clone(), code)),
+            Wish::Now(value) => Some(Self::now(at.clone(), question(value))),
+        }
+    }
+}
+
+/// What inputs say of something before the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish<T> {
+    /// Nothing.
+    None,
+    /// Something that a step will give.
+    Later,
+    /// This.
+    Now(T),
+}
+
+impl Wish<String> {
+    /// The text of an input.
+    pub fn text(input: Option<&Partial>) -> Self {
+        match input {
+            None => Self::None,
+            Some(Partial::Unknown(..)) => Self::Later,
+            Some(known) => {
+                known.as_str().filter(|text| !text.is_empty()).map_or(Self::None, |t| Self::Now(t.to_owned()))
+            }
+        }
+    }
+}
+
+impl<T> Wish<T> {
+    /// The same of something else.
+    pub fn map<U>(self, to: impl FnOnce(T) -> U) -> Wish<U> {
+        match self {
+            Self::None => Wish::None,
+            Self::Later => Wish::Later,
+            Self::Now(value) => Wish::Now(to(value)),
+        }
+    }
+
+    /// Both; later if either comes later, none if either is none.
+    pub fn and<U>(self, other: Wish<U>) -> Wish<(T, U)> {
+        match (self, other) {
+            (Self::None, _) | (_, Wish::None) => Wish::None,
+            (Self::Later, _) | (_, Wish::Later) => Wish::Later,
+            (Self::Now(one), Wish::Now(two)) => Wish::Now((one, two)),
+        }
+    }
+
+    /// What it is, if it is known.
+    pub fn known(self) -> Option<T> {
+        match self {
+            Self::None | Self::Later => None,
+            Self::Now(value) => Some(value),
+        }
+    }
+}
+
+/// All questions of a pipeline as they are asked: each once, with what the steps know of each other. `puts` are the objects
+/// that steps bring to S3, as `s3://bucket/key`.
+pub fn settled(all: Vec<Asked>, puts: &[String]) -> Vec<Asked> {
+    let zones: Vec<String> = all
+        .iter()
+        .filter_map(|asked| match &asked.question {
+            Some(Question::Zone { zone }) => Some(zone.clone()),
+            Some(_) | None => None,
+        })
+        .collect();
+    let is_any = |asked: &Asked| matches!(&asked.question, Some(Question::ClusterName { name, .. }) if name.is_empty());
+    let adopts = all.iter().any(is_any);
+    let mut kept: Vec<Asked> = Vec::new();
+    for mut asked in all {
+        if is_any(&asked) {
+            continue;
+        }
+        if let Some(Question::ClusterName { adopt, .. }) = &mut asked.question {
+            *adopt |= adopts;
+        }
+        if let Some(Question::TypesOffered { zone: zone @ None, subnets, .. }) = &mut asked.question
+            && let ([one], []) = (zones.as_slice(), subnets.as_slice())
+        {
+            // The only zone that the pipeline names is where its new subnet will be.
+            *zone = Some(one.clone());
+        }
+        let brought = matches!(&asked.question, Some(Question::ScriptThere { bucket, key })
+            if puts.iter().any(|object| *object == format!("s3://{bucket}/{key}")));
+        let asked_before = asked.question.is_some() && kept.iter().any(|before| before.question == asked.question);
+        let waits_before = asked.question.is_none()
+            && kept.iter().any(|before| before.question.is_none() && before.code == asked.code);
+        if !brought && !asked_before && !waits_before {
+            kept.push(asked);
+        }
+    }
+    kept
+}
+
+impl Question {
+    /// The kind of mistake that a bad answer is.
+    pub fn code(&self) -> &'static Code {
+        self.facts().0
+    }
+
+    /// After about how many minutes of a full deployment the run would fail where the answer is bad.
+    pub fn fails_after(&self) -> u32 {
+        self.facts().1
+    }
+
+    /// What is asked, as the end of a sentence: `whether …`.
+    pub fn subject(&self) -> String {
+        let (_, _, words, about) = self.facts();
+        if about.is_empty() { words.to_owned() } else { format!("{words} ({about})") }
+    }
+
+    /// Code, minutes, words, and what it is about. The times are those of a full deployment: a stack of its own takes 20
+    /// minutes, the chart a few more, then the cluster is made; nodes need another 15.
+    fn facts(&self) -> (&'static Code, u32, &'static str, String) {
+        let is = |code, minutes, words, about: &str| (code, minutes, words, about.to_owned());
+        let all = |code, minutes, words, about: &[String]| (code, minutes, words, about.join(", "));
+        match self {
+            Self::Region => is(&live::REGION, 1, "whether the region is switched on and has HyperPod", ""),
+            Self::Zone { zone } => is(&live::ZONE, 2, "whether the zone is in the region", zone),
+            Self::TypesOffered { types, .. } => all(&live::TYPES_OFFERED, 40, "whether types are offered there", types),
+            Self::TypeQuota { instance_type: of, .. } => is(&live::TYPE_QUOTA, 25, "whether its quota leaves room", of),
+            Self::TotalQuota { .. } => is(&live::TOTAL_QUOTA, 25, "whether the quotas of instances leave room", ""),
+            Self::VolumeQuota { .. } => is(&live::VOLUME_QUOTA, 25, "whether volumes may be so large", ""),
+            Self::NetworkQuotas { .. } => is(&live::NETWORK_QUOTAS, 3, "whether the network's quotas leave room", ""),
+            Self::BlockFree { cidr, .. } => is(&live::BLOCK_FREE, 2, "whether the VPC can take on the block", cidr),
+            Self::OneVpc { subnets, .. } => {
+                all(&live::ONE_VPC, 25, "whether the network is there, in one VPC", subnets)
+            }
+            Self::WayOut { subnets } => all(&live::WAY_OUT, 40, "whether nodes have a way out", subnets),
+            Self::FreeAddresses { subnets, .. } => all(&live::FREE_ADDRESSES, 30, "whether addresses suffice", subnets),
+            Self::SelfReference { groups, .. } => all(&live::SELF_REFERENCE, 35, "whether nodes may meet", groups),
+            Self::GroupsMeet { eks, .. } => is(&live::GROUPS_MEET, 40, "whether nodes and EKS may meet", eks),
+            Self::EksActive { eks } => is(&live::EKS_ACTIVE, 1, "whether the EKS cluster is active", eks),
+            Self::EksAccessMode { eks } => is(&live::EKS_ACCESS_MODE, 10, "whether EKS takes access entries", eks),
+            Self::EksVersion { eks } => is(&live::EKS_VERSION, 10, "whether HyperPod works with the version", eks),
+            Self::EksVpc { eks, .. } => is(&live::EKS_VPC, 10, "whether EKS is in the VPC of the nodes", eks),
+            Self::Cni { eks } => is(&live::CNI, 25, "whether the network plugin is new enough", eks),
+            Self::PodIdentity { eks } => is(&live::POD_IDENTITY, 25, "whether the pod identity agent is there", eks),
+            Self::CallerEntry { eks, .. } => is(&live::CALLER_ENTRY, 4, "whether EKS lets the caller in", eks),
+            Self::RoleTrust { role } => is(&live::ROLE_TRUST, 10, "whether SageMaker may assume the role", role),
+            Self::RolePolicies { role } => is(&live::ROLE_POLICIES, 25, "whether the role may do what nodes do", role),
+            Self::BucketRegion { bucket } => is(&live::BUCKET_REGION, 5, "whether the bucket is in the region", bucket),
+            Self::ScriptThere { key, .. } => is(&live::SCRIPT_THERE, 25, "whether the script is there", key),
+            Self::RoleReads { bucket, .. } => is(&live::ROLE_READS, 25, "whether the role may read the bucket", bucket),
+            Self::EndpointPolicy { bucket, .. } => is(&live::ENDPOINT_POLICY, 25, "whether S3 is let through", bucket),
+            Self::PassRole { role } => is(&live::PASS_ROLE, 10, "whether the caller may pass the role", role),
+            Self::LinkedRole => is(&live::LINKED_ROLE, 25, "whether HyperPod's own role is there or can be made", ""),
+            Self::ClusterName { name, .. } => is(&live::CLUSTER_NAME, 25, "whether the cluster's name is free", name),
+            Self::StackName { name, .. } => is(&live::STACK_NAME, 1, "whether the stack's name is free", name),
+            Self::OneZone { subnets } => all(&live::ONE_ZONE, 40, "whether the nodes are in one zone", subnets),
+            Self::Clock => is(&live::CLOCK, 1, "whether this machine's clock is right", ""),
+            Self::CredentialsLast { .. } => {
+                is(&live::CREDENTIALS_LAST, 60, "whether the credentials last long enough", "")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(question: Question) -> Asked {
+        Asked::now(At::Pipeline(crate::partial::Place::default()), question)
+    }
+
+    #[test]
+    fn a_question_is_asked_once_and_types_are_asked_for_in_the_only_zone() {
+        let types = |zone: Option<&str>| Question::TypesOffered {
+            types: vec!["ml.m5.large".to_owned()],
+            zone: zone.map(str::to_owned),
+            subnets: Vec::new(),
+        };
+        let zone = |zone: &str| Question::Zone { zone: zone.to_owned() };
+        let check = |all: &[Question], kept: &[Question]| {
+            let got = settled(all.iter().cloned().map(asked).collect(), &[]);
+            assert_eq!(got.into_iter().filter_map(|asked| asked.question).collect::<Vec<_>>(), kept);
+        };
+        check(&[Question::Region, types(None), Question::Region], &[Question::Region, types(None)]);
+        check(&[types(None), zone("usw2-az1")], &[types(Some("usw2-az1")), zone("usw2-az1")]);
+        let two = [types(None), zone("usw2-az1"), zone("usw2-az2")];
+        check(&two, &two);
+    }
+
+    #[test]
+    fn a_script_that_a_step_brings_is_not_looked_for() {
+        let there = asked(Question::ScriptThere { bucket: "b".to_owned(), key: "a/on_create.sh".to_owned() });
+        assert_eq!(settled(vec![there.clone()], &["s3://b/a/on_create.sh".to_owned()]), []);
+        assert_eq!(settled(vec![there.clone()], &["s3://b/on_create.sh".to_owned()]), [there]);
+    }
+}

@@ -86,6 +86,35 @@ fn the_command_line_is_documented_as_its_help_says() {
     check("cli.md", &page);
 }
 
+/// No question of the preflight list is forgotten, and each code that the page names is there; all live ones are on it.
+#[test]
+fn every_question_of_the_preflight_list_says_where_it_is_answered() {
+    let page = std::fs::read_to_string(docs().join("preflight.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| P")).collect();
+    let numbers: Vec<String> = rows.iter().map(|row| row[2..5].to_owned()).collect();
+    assert_eq!(numbers, (1..=44).map(|number| format!("P{number:02}")).collect::<Vec<_>>());
+    let catalogue = hprun(&["explain", "--markdown"]);
+    let codes = |text: &str| -> Vec<String> {
+        text.match_indices("HP")
+            .filter_map(|(at, _)| text.get(at..at + 6))
+            .filter(|c| c[2..].parse::<u16>().is_ok())
+            .map(str::to_owned)
+            .collect()
+    };
+    let known = codes(&catalogue);
+    for row in &rows {
+        for code in codes(row) {
+            assert!(known.contains(&code), "{code} is not known: {row}");
+            let is_own = !code.starts_with("HP10") || code[4..] == row[3..5];
+            assert!(is_own, "{code} is another question's: {row}");
+        }
+    }
+    let mut live: Vec<String> = known.into_iter().filter(|code| code.starts_with("HP10")).collect();
+    live.dedup();
+    let told: Vec<String> = rows.iter().flat_map(|row| codes(row)).filter(|code| code.starts_with("HP10")).collect();
+    assert_eq!(told, live);
+}
+
 #[test]
 fn the_step_that_is_added_is_one_that_runs() {
     let page = std::fs::read_to_string(docs().join("adding-a-step.md")).unwrap();

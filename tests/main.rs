@@ -13,6 +13,7 @@ mod endings;
 mod explain;
 mod export;
 mod killed;
+mod live;
 mod lsp;
 mod pipelines;
 mod rerun;

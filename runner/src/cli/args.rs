@@ -122,6 +122,21 @@ pub struct CheckArgs {
     /// Also run cfn-lint on the CloudFormation templates: it knows the properties of every resource type
     #[arg(long)]
     pub cfn_lint: bool,
+    /// Also ask AWS what would make the run fail later: quotas, network, names, roles (docs/preflight.md). Only reads
+    #[arg(long)]
+    pub live: bool,
+    /// Ask the sandbox instead of the account that the credentials lead to
+    #[arg(long, requires = "live")]
+    pub sandbox: bool,
+    /// The sandbox's world folder [default: a new one that is removed at the end]
+    #[arg(long, value_name = "FOLDER", requires = "sandbox")]
+    pub sandbox_world: Option<PathBuf>,
+    /// How many times faster than the wall the sandbox's clock runs
+    #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = speed, requires = "sandbox")]
+    pub sandbox_speed: f64,
+    /// Script of faults for the sandbox (docs/sandbox-faults.md)
+    #[arg(long, value_name = "FILE", requires = "sandbox")]
+    pub sandbox_faults: Option<PathBuf>,
 }
 
 /// Values for params.

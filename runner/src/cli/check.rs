@@ -1,12 +1,16 @@
-//! `hprun check FILE`: everything that is wrong, as far as it can be known offline.
+//! `hprun check FILE`: everything that is wrong, as far as it can be known offline; with `--live`, as far as AWS can tell now.
+
+use hprun_steps::value::Value;
+use indexmap::IndexMap;
 
 use super::args::{CheckArgs, Global, Output};
 use super::cfn_lint;
 use super::failure::CliError;
 use super::params::Givers;
-use super::print;
 use super::source::Source;
+use super::{live, print};
 use crate::diagnostic::{Diagnostic, to_json, to_sarif};
+use crate::pipeline::Pipeline;
 
 /// Checks it. Params without a value are no error here: their types are enough.
 pub fn run(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
@@ -17,26 +21,66 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
         Err(problems) => (problems.known, problems.wrong),
     };
     let (pipeline, mut found) = source.examine(&known.values, wrong);
-    let pipeline_file = (source.shown.as_str(), source.text.as_str());
-    if args.cfn_lint {
-        match cfn_lint::run(&source.base, &source.templates(&known.values)) {
-            Ok(more) => found.extend(more),
-            // What hprun itself found is no less true.
-            Err(e) => {
-                if !found.is_empty() {
-                    print::note(source.render(&found));
-                }
-                return Err(e);
+    lint(args, &source, &known.values, &mut found)?;
+    conclude(global, args, &source, (pipeline.as_ref(), &found))
+}
+
+/// The same, and asks AWS if the file is sound.
+pub async fn run_live(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
+    let source = Source::read(&args.pipeline.file)?;
+    let mut givers = Givers::read(&args.pipeline.params)?;
+    let (known, wrong) = match givers.resolve(&source) {
+        Ok(params) => (params, Vec::new()),
+        Err(problems) => (problems.known, problems.wrong),
+    };
+    let (pipeline, mut found) = source.examine(&known.values, wrong);
+    let sound = pipeline.as_ref().filter(|_| !found.iter().any(Diagnostic::is_error));
+    match sound {
+        Some(pipeline) => found.extend(live::ask(args, &source, &mut givers, (pipeline, &known)).await?),
+        None => print::note("AWS was not asked: the file is not sound yet"),
+    }
+    lint(args, &source, &known.values, &mut found)?;
+    conclude(global, args, &source, (pipeline.as_ref(), &found))
+}
+
+/// Adds what cfn-lint finds, if it was asked for.
+fn lint(
+    args: &CheckArgs,
+    source: &Source,
+    known: &IndexMap<String, Value>,
+    found: &mut Vec<Diagnostic>,
+) -> Result<(), CliError> {
+    if !args.cfn_lint {
+        return Ok(());
+    }
+    match cfn_lint::run(&source.base, &source.templates(known)) {
+        Ok(more) => found.extend(more),
+        // What hprun itself found is no less true.
+        Err(e) => {
+            if !found.is_empty() {
+                print::note(source.render(found));
             }
+            return Err(e);
         }
     }
+    Ok(())
+}
+
+/// Shows what was found, in every form that was asked for.
+fn conclude(
+    global: &Global,
+    args: &CheckArgs,
+    source: &Source,
+    (pipeline, found): (Option<&Pipeline>, &[Diagnostic]),
+) -> Result<(), CliError> {
+    let pipeline_file = (source.shown.as_str(), source.text.as_str());
     match global.output {
-        Output::Json => print::data(format!("{:#}", to_json(&found, pipeline_file)))?,
+        Output::Json => print::data(format!("{:#}", to_json(found, pipeline_file)))?,
         Output::Auto | Output::Plain if found.is_empty() => {}
-        Output::Auto | Output::Plain => print::note(format!("{}\n\n", source.render(&found))),
+        Output::Auto | Output::Plain => print::note(format!("{}\n\n", source.render(found))),
     }
     if let Some(path) = &args.sarif {
-        let text = format!("{:#}\n", to_sarif(&found, pipeline_file));
+        let text = format!("{:#}\n", to_sarif(found, pipeline_file));
         match path.as_os_str() == "-" {
             true => print::data(text)?,
             false => std::fs::write(path, text).map_err(CliError::io(format!("write {}", path.display())))?,
@@ -46,11 +90,11 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
     match pipeline {
         Some(pipeline) if errors == 0 => {
             let (count, plural) = (pipeline.steps.len(), plural(pipeline.steps.len()));
-            print::note(format!("{}: {count} step{plural}, no errors{}", source.shown, warnings(&found)));
+            print::note(format!("{}: {count} step{plural}, no errors{}", source.shown, warnings(found)));
             Ok(())
         }
         Some(_) | None => {
-            Err(CliError::Invalid(format!("{}: {errors} error{}{}\n", source.shown, plural(errors), warnings(&found))))
+            Err(CliError::Invalid(format!("{}: {errors} error{}{}\n", source.shown, plural(errors), warnings(found))))
         }
     }
 }

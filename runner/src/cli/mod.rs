@@ -15,6 +15,7 @@ mod failure;
 mod graph;
 mod import;
 mod launch;
+mod live;
 mod logging;
 mod lsp;
 mod outputs;
@@ -83,6 +84,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Run(args) => block_on(run::run(global, args)),
         Command::Resume(args) => block_on(resume::run(global, args)),
         Command::Rerun(args) => block_on(rerun::run(global, args)),
+        Command::Check(args) if args.live => block_on(check::run_live(global, &args)),
         Command::Check(args) => check::run(global, &args),
         Command::Plan(args) => plan::run(global, &args),
         Command::Runs => runs::run(global),

@@ -1,0 +1,130 @@
+//! `hprun check --live` as a process: a fresh world, one with things in the way, and callers who may ask nothing.
+//! Must know nothing of hprun's insides.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{Desk, End, finish, succeed, text, wire};
+
+const FULL: &str = "full-deployment.yaml";
+const STACK: &str = "hyperpod-eks-full-stack";
+
+/// A check of a pipeline in the desk's world; findings as JSON on stdout.
+fn live(desk: &Desk, file: &str, more: &[&str]) -> Command {
+    let world = desk.path("world").display().to_string();
+    let mut arguments = vec!["check", "--live", "--sandbox", "--sandbox-world", &world, "--output", "json", file];
+    arguments.extend(more);
+    desk.command(&arguments)
+}
+
+/// Code and severity of each finding.
+fn found(end: &End) -> Vec<(String, String)> {
+    let list: Value = serde_json::from_str(&end.stdout).unwrap_or_else(|e| panic!("{e}: {end:?}"));
+    let findings = list.as_array().unwrap_or_else(|| list["findings"].as_array().unwrap());
+    findings.iter().map(|f| (text(&f["code"]).to_owned(), text(&f["severity"]).to_owned())).collect()
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(code, severity)| ((*code).to_owned(), (*severity).to_owned())).collect()
+}
+
+#[test]
+fn nothing_stands_in_the_way_in_a_fresh_world_and_nothing_is_changed() {
+    let desk = Desk::new();
+    let started = Instant::now();
+    let end = succeed(desk.command(&["check", "--live", "--sandbox", &desk.shipped(FULL)]));
+    assert!(started.elapsed() < Duration::from_secs(5), "all questions together took {:?}", started.elapsed());
+    assert!(end.stderr.contains("9 steps, no errors\n"), "{}", end.stderr);
+    assert!(end.stderr.contains(": asked 1") && end.stderr.contains("wait for the run"), "{}", end.stderr);
+    assert!(!desk.path("state").exists(), "nothing is recorded");
+    let desk = Desk::with_sandbox();
+    succeed(live(&desk, &desk.shipped(FULL), &[]));
+    let journal = desk.journal();
+    assert!(journal.len() > 10 && journal.iter().all(|entry| entry["effect"] == false), "{journal:#?}");
+}
+
+#[test]
+fn what_is_taken_and_what_no_quota_allows_is_told_at_once() {
+    let desk = Desk::with_sandbox();
+    let template = "%7B%22Resources%22%3A%7B%22A%22%3A%7B%22Type%22%3A%22AWS%3A%3ALogs%3A%3ALogGroup%22%7D%7D%7D";
+    let form = format!("Action=CreateStack&Version=2010-05-15&StackName={STACK}&TemplateBody={template}");
+    assert_eq!(wire::query(desk.endpoint(), "cloudformation", &form).0, 200);
+    desk.faults(&json!({ "quotas": { "ml.g5.12xlarge for cluster usage": 0 } }));
+    let end = finish(live(&desk, &desk.shipped(FULL), &["-p", "accel_volume_size=2000"]));
+    assert_eq!(end.code, Some(2), "{end:?}");
+    assert_eq!(found(&end), pairs(&[("HP1033", "error"), ("HP1005", "error"), ("HP1007", "error")]));
+    assert!(end.stdout.contains("found now; in the run it would fail after about 25 minutes"), "{}", end.stdout);
+    // Each points at what a person wrote: the stack's name in the pipeline, the type in the template of the config.
+    assert!(
+        end.stdout.contains("full-deployment.yaml") && end.stdout.contains("cluster-config.json.hbs"),
+        "{}",
+        end.stdout
+    );
+}
+
+#[test]
+fn what_a_run_of_hprun_made_is_told_from_what_somebody_else_did() {
+    let desk = Desk::with_sandbox();
+    let file = desk.without_helm();
+    succeed(desk.sandboxed(&file, &[]));
+    let warned = finish(live(&desk, &file, &[]));
+    assert_eq!(warned.code, Some(0), "{warned:?}");
+    assert_eq!(found(&warned), pairs(&[("HP1033", "warning"), ("HP1032", "warning")]));
+    assert!(warned.stdout.contains("hprun resume"), "{}", warned.stdout);
+    let cluster = wire::sagemaker(desk.endpoint(), "DescribeCluster", &json!({ "ClusterName": "ml-cluster" }));
+    let untag = json!({ "ResourceArn": cluster["ClusterArn"], "TagKeys": ["hprun:run-id", "hprun:step"] });
+    wire::sagemaker(desk.endpoint(), "DeleteTags", &untag);
+    let taken = finish(live(&desk, &file, &[]));
+    assert_eq!(taken.code, Some(2), "{taken:?}");
+    assert_eq!(found(&taken), pairs(&[("HP1033", "warning"), ("HP1032", "error")]));
+}
+
+#[test]
+fn who_may_ask_nothing_gets_warnings_and_who_is_nobody_is_refused() {
+    let desk = Desk::with_sandbox();
+    let denied = |service: &str| json!({ "service": service, "fault": "access-denied" });
+    let services = ["ec2", "iam", "servicequotas", "cloudformation", "sagemaker", "eks", "s3"];
+    desk.faults(&json!({ "calls": services.map(denied) }));
+    let end = finish(live(&desk, &desk.shipped(FULL), &[]));
+    assert_eq!(end.code, Some(0), "{end:?}");
+    let all = found(&end);
+    assert!(all.len() >= 10 && all.iter().all(|(_, severity)| severity == "warning"), "{all:?}");
+    assert!(end.stdout.contains("is unknown, because AccessDenied"), "{}", end.stdout);
+    assert!(end.stderr.contains("without an answer"), "{}", end.stderr);
+    desk.faults(&json!({ "calls": [{ "fault": "expired-credentials" }] }));
+    let end = finish(live(&desk, &desk.shipped(FULL), &[]));
+    assert_eq!(end.code, Some(3), "{end:?}");
+}
+
+#[test]
+fn a_file_with_errors_is_not_asked_about_and_the_sandbox_is_for_live_questions_only() {
+    let desk = Desk::with_sandbox();
+    desk.edit(FULL, "type: deploy-stack", "type: deploy-stak");
+    let end = finish(live(&desk, &desk.shipped(FULL), &[]));
+    assert_eq!(end.code, Some(2), "{end:?}");
+    assert!(end.stderr.contains("AWS was not asked"), "{}", end.stderr);
+    assert!(desk.journal().is_empty(), "nothing was asked of AWS");
+    let end = finish(desk.command(&["check", "--sandbox", &desk.shipped(FULL)]));
+    assert_eq!(end.code, Some(2), "{end:?}");
+    assert!(end.stderr.contains("--live"), "{}", end.stderr);
+}
+
+/// The params that the other two shipped pipelines must be given.
+#[test]
+fn the_other_shipped_pipelines_ask_about_the_network_that_they_are_given() {
+    let desk = Desk::with_sandbox();
+    let given = [
+        "-p",
+        "eks_cluster_name=none",
+        "-p",
+        "vpc_id=vpc-0123456789abcdef0",
+        "-p",
+        "nat_gateway_id=nat-0123456789abcdef0",
+    ];
+    let given = [&given[..], &["-p", "security_group_id=sg-0123456789abcdef0"]].concat();
+    let end = finish(live(&desk, &desk.shipped("integrative-deployment.yaml"), &given));
+    assert_eq!(end.code, Some(2), "{end:?}");
+    assert!(found(&end).contains(&("HP1009".to_owned(), "error".to_owned())), "{}", end.stdout);
+}

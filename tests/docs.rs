@@ -7,7 +7,7 @@ use std::process::Command;
 const RENEW: &str = "scripts/docs";
 
 /// The commands whose help makes up docs/cli.md, in the order of the page.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "run",
     "resume",
     "rerun",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 18] = [
     "schema",
     "explain",
     "graph",
+    "iam-policy",
     "lsp",
     "sandbox",
     "eks-token",

@@ -45,7 +45,10 @@ fn assert_releases(end: &End, desk: &Desk) {
 #[test]
 fn all_three_deployments_end_with_working_nodes() {
     let desk = Desk::with_sandbox();
+    // Each run has no more rights than the policy that is printed for its file; what the test itself does has all.
+    may_only(&desk, "full-deployment.yaml", &[]);
     let end = succeed(desk.sandboxed(&desk.shipped("full-deployment.yaml"), &[]));
+    may_all(&desk);
     assert_works(&desk, "ml-cluster", 2);
     assert_releases(&end, &desk);
     // What the full deployment made is what the other two are given.
@@ -58,6 +61,7 @@ fn all_three_deployments_end_with_working_nodes() {
     let subnet = format!("subnet_id={subnet}");
     let minimal = ["-p", &cluster, "-p", &subnet, "-p", &group, "-p", "cluster_name=minimal", "-p", "gen_count=2"];
     remove_cluster(&desk, "ml-cluster");
+    may_only(&desk, "minimal-deployment.yaml", &minimal);
     let end = finish(desk.sandboxed(&desk.shipped("minimal-deployment.yaml"), &minimal));
     assert_eq!(end.code, Some(1), "{}", end.stderr);
     assert!(
@@ -67,6 +71,7 @@ fn all_three_deployments_end_with_working_nodes() {
     );
     uninstall(&desk);
     let end = succeed(desk.resume(&[]));
+    may_all(&desk);
     assert_works(&desk, "minimal", 3);
     assert_releases(&end, &desk);
 
@@ -76,9 +81,33 @@ fn all_three_deployments_end_with_working_nodes() {
     integrative.extend(["-p", "private_subnet_cidr=10.2.0.0/16", "-p", "cluster_name=integrative"]);
     remove_cluster(&desk, "minimal");
     uninstall(&desk);
+    may_only(&desk, "integrative-deployment.yaml", &integrative);
     let end = succeed(desk.sandboxed(&desk.shipped("integrative-deployment.yaml"), &integrative));
+    may_all(&desk);
     assert_works(&desk, "integrative", 2);
     assert_releases(&end, &desk);
+}
+
+/// From now on the sandbox denies what the policy of this pipeline does not allow.
+fn may_only(desk: &Desk, file: &str, params: &[&str]) {
+    let mut command = desk.command(&["iam-policy", &desk.shipped(file)]);
+    command.args(params);
+    let printed = succeed(command);
+    assert_eq!(printed.stderr, "", "{file}");
+    set_policy(desk, &printed.stdout);
+}
+
+/// Ends the rights of a run, of which nothing may have been denied: hprun goes on without some answers.
+fn may_all(desk: &Desk) {
+    let denied = |entry: &&Value| text(&entry["error"]).contains("AccessDenied") || entry["status"] == 403;
+    assert_eq!(desk.journal().iter().filter(denied).collect::<Vec<_>>(), Vec::<&Value>::new());
+    let all = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
+    set_policy(desk, &all.to_string());
+}
+
+fn set_policy(desk: &Desk, policy: &str) {
+    let (status, body) = wire::post(desk.endpoint(), "/_sandbox/policy", &[], policy);
+    assert_eq!(status, 200, "{body}");
 }
 
 /// An EKS cluster carries one HyperPod cluster at a time.

@@ -13,6 +13,7 @@ pub mod lsp;
 pub mod params;
 pub mod pipeline;
 pub mod plan;
+pub mod policy;
 pub mod report;
 pub mod run_file;
 pub mod state;

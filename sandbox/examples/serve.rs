@@ -12,7 +12,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(path) => Some(serde_yaml::from_str::<FaultScript>(&std::fs::read_to_string(path)?)?),
         None => None,
     };
-    let sandbox = Sandbox::open(Options { world: world.into(), clock: ClockKind::Scaled { speed }, faults }).await?;
+    let sandbox =
+        Sandbox::open(Options { world: world.into(), clock: ClockKind::Scaled { speed }, faults, policy: None })
+            .await?;
     for (name, value) in sandbox.environment() {
         println!("export {name}='{value}'");
     }

@@ -1,4 +1,4 @@
-//! The sandbox's own door, `/_sandbox/…`: clock, journal, health and faults for tests in other processes.
+//! The sandbox's own door, `/_sandbox/…`: clock, journal, health, faults and policy for tests in other processes.
 //! Must not look like an AWS service; nothing of AWS begins with this path.
 
 use bytes::Bytes;
@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::faults::{FaultScript, Span};
+use crate::iam::CallerPolicy;
 use crate::wire::Reply;
 use crate::world::World;
 
@@ -21,6 +22,8 @@ pub(crate) fn handle(world: &World, head: &Parts, body: &Bytes) -> Reply {
         (&Method::POST, "clock/advance") => advance(world, body),
         (&Method::GET, "journal") => journal(world),
         (&Method::POST, "faults") => faults(world, body),
+        (&Method::GET, "policy") => ok(&world.access().told()),
+        (&Method::POST, "policy") => policy(world, body),
         _ => problem(StatusCode::NOT_FOUND, &format!("the sandbox has no {} /_sandbox/{path}", head.method)),
     }
 }
@@ -61,6 +64,15 @@ fn faults(world: &World, body: &Bytes) -> Reply {
             ok(&json!({}))
         }
         Err(error) => problem(StatusCode::BAD_REQUEST, &format!("the fault script is wrong: {error}")),
+    }
+}
+
+fn policy(world: &World, body: &Bytes) -> Reply {
+    let read = CallerPolicy::parse(&String::from_utf8_lossy(body)).map_err(|why| (StatusCode::BAD_REQUEST, why));
+    let set = |policy| world.access().set(policy).map_err(|e| (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()));
+    match read.and_then(set) {
+        Ok(()) => ok(&json!({})),
+        Err((status, why)) => problem(status, &format!("the policy cannot be used: {why}")),
     }
 }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::environment;
 use crate::faults::FaultScript;
+use crate::iam::CallerPolicy;
 
 /// A world served by another process, as a client sees it.
 #[derive(Debug, Clone)]
@@ -26,14 +27,23 @@ pub struct Attached {
     pub speed: f64,
 }
 
-/// Asks the process that serves `world` for its time, after handing it `faults` if there are any.
+/// Asks the process that serves `world` for its time, after handing it `faults` and `policy` if there are any.
 ///
 /// # Errors
 /// When the world's file cannot be read, or its server does not answer.
-pub async fn attach(world: &Path, endpoint: &str, faults: Option<&FaultScript>) -> std::io::Result<Attached> {
+pub async fn attach(
+    world: &Path,
+    endpoint: &str,
+    faults: Option<&FaultScript>,
+    policy: Option<&CallerPolicy>,
+) -> std::io::Result<Attached> {
     if let Some(script) = faults {
         let body = serde_json::to_vec(script).map_err(std::io::Error::other)?;
         call(Method::POST, &format!("{endpoint}/_sandbox/faults"), body).await?;
+    }
+    if let Some(policy) = policy {
+        let body = policy.source().to_string().into_bytes();
+        call(Method::POST, &format!("{endpoint}/_sandbox/policy"), body).await?;
     }
     let clock = call(Method::GET, &format!("{endpoint}/_sandbox/clock"), Vec::new()).await?;
     let clock: serde_json::Value = serde_json::from_slice(&clock).map_err(std::io::Error::other)?;

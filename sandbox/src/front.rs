@@ -21,7 +21,7 @@ use crate::faults::{CallRule, Fault};
 use crate::journal::{self, Entry, body_text, body_value};
 use crate::wire::{Call, Reply, ServiceError};
 use crate::world::{ACCESS_KEY, World};
-use crate::{admin, cloudformation, ec2, eks, iam, logs, quotas, s3, sagemaker, ssm, sts};
+use crate::{access, admin, cloudformation, ec2, eks, iam, logs, quotas, s3, sagemaker, ssm, sts};
 
 /// For how long nobody listens, when `refuse` does not say.
 const REFUSES_FOR: Duration = Duration::from_secs(60);
@@ -97,6 +97,9 @@ async fn run(world: &Arc<World>, call: &Call, rule: Option<&CallRule>) -> Result
     if call.access_key != ACCESS_KEY {
         return Ok(Answered { reply: scope::stranger(call).reply(call), by_service: false });
     }
+    if let Some(error) = access::refusal(world, call) {
+        return Ok(Answered { reply: error.reply(call), by_service: false });
+    }
     Ok(Answered { reply: dispatch(world, call).await, by_service: true })
 }
 
@@ -133,9 +136,14 @@ fn injected(call: &Call, rule: &CallRule) -> Injected {
         Fault::Refuse => Injected::Shut(rule.lasting.map_or(REFUSES_FOR, |span| span.0)),
         Fault::LoseAnswer | Fault::HoldAnswer => Injected::Pass,
         Fault::ExpiredCredentials => Injected::Error(scope::expired(call)),
-        Fault::AccessDenied => Injected::Error(scope::denied(call)),
+        Fault::AccessDenied => Injected::Error(denied_by_script(call)),
         Fault::Delay => Injected::Wait(rule.delay.map(|span| span.0).unwrap_or_default()),
     }
+}
+
+fn denied_by_script(call: &Call) -> ServiceError {
+    let caller = crate::world::CALLER_ARN;
+    access::denied(call, format!("User: {caller} is not authorized to perform: {}:{}", call.service, call.operation))
 }
 
 /// What a rule's `match` looks into.

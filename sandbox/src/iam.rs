@@ -1,6 +1,7 @@
 //! IAM in the sandbox: roles and policies of the account, and whether a service may assume a role.
 //! Global: every region sees the same. Users, groups and instance profiles are not part of it.
 
+mod caller;
 mod managed;
 mod model;
 mod policy;
@@ -12,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::wire::{Call, Reply, ServiceError};
 use crate::world::{self, Moment, World};
 
+pub use caller::{CallerPolicy, Question, Verdict};
 pub use model::{Role, State};
 pub use resources::*;
 
@@ -67,6 +69,19 @@ pub fn allows(state: &world::State, role_arn: &str, action: &str, resource: &str
 /// The role of this ARN.
 pub fn role<'a>(state: &'a world::State, role_arn: &str) -> Option<&'a Role> {
     state.iam.role_of_arn(role_arn)
+}
+
+/// The ARN of the service-linked role of a service, if the account does not have it yet.
+pub(crate) fn missing_linked_role(state: &world::State, cx: &Moment<'_>, service: &str) -> Option<String> {
+    let linked = managed::linked_role(service)?;
+    let arn = format!("arn:aws:iam::{}:role/aws-service-role/{service}/{}", cx.account, linked.role);
+    state.iam.role_of_arn(&arn).is_none().then_some(arn)
+}
+
+/// The ARN of the role of this name, also of one that is not there (its path is not known then).
+pub(crate) fn arn_of_role(state: &world::State, name: &str, account: &str) -> String {
+    let found = state.iam.roles.get(name).map(|role| role.arn.clone());
+    found.unwrap_or_else(|| format!("arn:aws:iam::{account}:role/{name}"))
 }
 
 /// Makes the service-linked role of a service if the account has none, as services do on their first use; gives its ARN.

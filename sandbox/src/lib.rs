@@ -7,6 +7,7 @@ pub mod journal;
 pub mod wire;
 pub mod world;
 
+mod access;
 mod admin;
 mod attach;
 pub mod cfn_resource;
@@ -34,6 +35,7 @@ use tokio::task::JoinHandle;
 pub use attach::{Attached, attach};
 pub use clock::{Clock, ClockKind};
 pub use faults::FaultScript;
+pub use iam::CallerPolicy;
 pub use journal::{Entry, Journal};
 pub use world::{ACCESS_KEY, OpenError, SECRET_KEY, World, kept_speed};
 
@@ -46,6 +48,8 @@ pub struct Options {
     pub clock: ClockKind,
     /// Which calls and resources fail; `None` keeps the script of the last opening, if there was one.
     pub faults: Option<FaultScript>,
+    /// What the caller may do; `None` keeps the policy of the last opening, or allows everything if there was none.
+    pub policy: Option<CallerPolicy>,
 }
 
 /// A served world: both ports answer until `stop`, or until this is dropped.
@@ -66,7 +70,7 @@ impl Sandbox {
         let aws = listen(claim.aws_port()).await?;
         let kubernetes = listen(claim.kubernetes_port()).await?;
         let ports = (port_of(&aws), port_of(&kubernetes));
-        let world = Arc::new(World::open(claim, options.clock, options.faults, ports)?);
+        let world = Arc::new(World::open(claim, options, ports)?);
         environment::write_empty_config(world.dir())?;
         let tasks = vec![
             tokio::spawn(front::serve(Arc::clone(&world), aws)),

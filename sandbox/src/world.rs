@@ -16,10 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use claim::Claim;
 pub use claim::{OpenError, kept_speed};
+pub(crate) use disk::replace;
 pub use ids::Ids;
 
-use crate::clock::{Clock, ClockKind};
-use crate::faults::{FaultScript, Faults};
+use crate::Options;
+use crate::access::Access;
+use crate::clock::Clock;
+use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::{cloudformation, ec2, eks, iam, kubernetes, logs, s3, sagemaker, ssm};
 
@@ -79,6 +82,8 @@ pub struct Moment<'a> {
     pub dir: &'a Path,
     /// The fault script: ask `faults.resource_failure(…)` and `faults.capacity(…)` when something is to be made.
     pub faults: &'a Faults,
+    /// The caller's policy.
+    pub access: &'a Access,
 }
 
 impl<'a> Moment<'a> {
@@ -94,6 +99,7 @@ pub struct World {
     dir: PathBuf,
     clock: Clock,
     faults: Faults,
+    access: Access,
     journal: Journal,
     endpoint: String,
     kubernetes_endpoint: String,
@@ -113,16 +119,12 @@ struct Inner {
 }
 
 impl World {
-    pub(crate) fn open(
-        claim: Claim,
-        clock: ClockKind,
-        script: Option<FaultScript>,
-        (aws, kubernetes): (u16, u16),
-    ) -> Result<World, OpenError> {
+    pub(crate) fn open(claim: Claim, options: Options, (aws, kubernetes): (u16, u16)) -> Result<World, OpenError> {
         let dir = claim.dir().to_path_buf();
         let (mut disk, loaded) = disk::Disk::open(&dir)?;
-        let clock = Clock::start(clock, loaded.clock);
-        let faults = Faults::open(script, loaded.faults);
+        let clock = Clock::start(options.clock, loaded.clock);
+        let faults = Faults::open(options.faults, loaded.faults);
+        let access = Access::open(&dir, options.policy)?;
         disk.keep_faults(&faults)?;
         let endpoint = format!("http://127.0.0.1:{aws}");
         let kubernetes_endpoint = format!("https://127.0.0.1:{kubernetes}");
@@ -133,6 +135,7 @@ impl World {
             dir,
             clock,
             faults,
+            access,
             journal,
             endpoint,
             kubernetes_endpoint,
@@ -192,6 +195,7 @@ impl World {
             kubernetes_endpoint: &self.kubernetes_endpoint,
             dir: &self.dir,
             faults: &self.faults,
+            access: &self.access,
         }
     }
 
@@ -217,6 +221,10 @@ impl World {
     /// The fault script and its counters.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+    /// The caller's policy.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
     /// Every request and answer.
     pub fn journal(&self) -> &Journal {

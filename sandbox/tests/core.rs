@@ -52,7 +52,12 @@ async fn a_reopened_world_has_its_port_its_time_and_its_state() {
 async fn a_world_is_held_by_one_process_and_says_where() {
     let dir = tempfile::tempdir().unwrap();
     let (sandbox, _) = open(dir.path(), None).await;
-    let options = Options { world: dir.path().to_path_buf(), clock: ClockKind::Scaled { speed: 1.0 }, faults: None };
+    let options = Options {
+        world: dir.path().to_path_buf(),
+        clock: ClockKind::Scaled { speed: 1.0 },
+        faults: None,
+        policy: None,
+    };
     match Sandbox::open(options).await {
         Err(OpenError::Held { endpoint, pid }) => {
             assert_eq!(endpoint, sandbox.endpoint());

@@ -22,6 +22,7 @@ mod kube_auth;
 mod login;
 pub mod pace;
 pub mod partial;
+pub mod permissions;
 pub mod preflight;
 pub mod program;
 pub mod question;

@@ -16,6 +16,7 @@ use crate::fact::Fact;
 use crate::files::{FileInput, Files};
 use crate::finding::Finding;
 use crate::partial::{Partial, ValueType};
+use crate::permissions::{Needs, Surroundings};
 use crate::program::Program;
 use crate::question::Asked;
 use crate::value::Value;
@@ -65,6 +66,11 @@ pub trait Step: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
     /// What a step with these inputs brings to other steps, or needs from them.
     fn facts(_inputs: &Partial, _files: &Files) -> Vec<Fact> {
         Vec::new()
+    }
+
+    /// What its AWS calls need of IAM. A test holds it to the calls that it makes.
+    fn permissions(_inputs: &Partial, _around: &Surroundings<'_>) -> Needs {
+        Needs::default()
     }
 
     /// How long a step with these inputs takes at least when it has everything to do, and what takes so long.
@@ -158,6 +164,8 @@ pub struct StepType {
     pub foreseen: fn(&Partial, &Files) -> IndexMap<String, Partial>,
     /// [`Step::facts`]
     pub facts: fn(&Partial, &Files) -> Vec<Fact>,
+    /// [`Step::permissions`]
+    pub permissions: fn(&Partial, &Surroundings<'_>) -> Needs,
     /// [`Step::least`]
     pub least: fn(&Partial, &Files) -> Option<(Duration, &'static str)>,
     /// [`Step::questions`]
@@ -189,6 +197,7 @@ impl StepType {
             absent_outputs: T::absent_outputs,
             foreseen: T::foreseen,
             facts: T::facts,
+            permissions: T::permissions,
             least: T::least,
             questions: T::questions,
             programs: T::programs,

@@ -7,6 +7,7 @@ use hprun_steps::context::{Intent, Origin, StepContext};
 use hprun_steps::error::{ErrorClass, StepError};
 use hprun_steps::finding::{Code, Finding};
 use hprun_steps::partial::Partial;
+use hprun_steps::permissions::{Needs, Permission, Surroundings, input};
 use hprun_steps::step::{Health, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,13 @@ impl Step for PutParameter {
         let wrong = inputs.get("name").filter(|name| name.as_str().is_some_and(|text| !text.starts_with('/')));
         let finding = |name: &Partial| Finding::error(&NO_SLASH, name.place(), "`name` must begin with a slash");
         wrong.map(finding).into_iter().collect()
+    }
+
+    fn permissions(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
+        let name = input(inputs, "name").unwrap_or_else(|| "*".to_owned());
+        let parameter = around.arn("ssm", &format!("parameter/{}", name.trim_start_matches('/')));
+        let calls = Permission::new("Parameter", ["ssm:GetParameter", "ssm:PutParameter"], [parameter]);
+        Needs { permissions: vec![calls], ..Needs::default() }
     }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<Stored, StepError> {

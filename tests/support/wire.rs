@@ -23,6 +23,15 @@ pub fn sagemaker(endpoint: &str, operation: &str, body: &Value) -> Value {
     serde_json::from_str(&answer).unwrap()
 }
 
+/// A call of a JSON 1.1 protocol that must be answered well.
+pub fn json(endpoint: &str, service: &str, target: &str, body: &Value) {
+    let signed = authorization(service);
+    let headers =
+        [("x-amz-target", target), ("content-type", "application/x-amz-json-1.1"), ("authorization", &*signed)];
+    let (status, answer) = post(endpoint, "/", &headers, &body.to_string());
+    assert_eq!(status, 200, "{target}: {answer}");
+}
+
 /// A GET of a REST protocol; the body of the answer, which must be good.
 pub fn get(endpoint: &str, service: &str, path: &str) -> String {
     let (status, body) = send("GET", endpoint, path, &[("authorization", &authorization(service))], "");

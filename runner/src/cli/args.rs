@@ -15,7 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
     override_usage = "hprun [OPTIONS] FILE\n       hprun [OPTIONS] COMMAND",
     after_help = "Run a pipeline:      run, resume, rerun, check, plan        (hprun FILE is hprun run FILE)\n\
                   Look at runs:        runs, show, outputs, export, import\n\
-                  Write pipelines:     steps, schema, explain, graph, lsp\n\
+                  Write pipelines:     steps, schema, explain, graph, iam-policy, lsp\n\
                   Plumbing:            sandbox, eks-token, completions\n\n\
                   Exit codes: 0 done, 1 a step failed (resume), 2 usage or invalid pipeline, 3 refused (nothing done),\n\
                   130 interrupted (resume), 70 a bug in hprun."
@@ -88,6 +88,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Draw a pipeline
     Graph(GraphArgs),
+    /// Print the IAM policy that a run of a pipeline needs
+    IamPolicy(IamPolicyArgs),
     /// Serve an editor: findings, completion and hover while typing (a language server)
     Lsp(LspArgs),
     /// Serve a stand-in for AWS and Kubernetes, for other programs
@@ -171,6 +173,9 @@ pub struct RunArgs {
     /// Script of faults for the sandbox (docs/sandbox-faults.md)
     #[arg(long, value_name = "FILE", requires = "sandbox")]
     pub sandbox_faults: Option<PathBuf>,
+    /// IAM policy that the caller has in the sandbox, as `hprun iam-policy` prints it; what it does not allow is denied
+    #[arg(long, value_name = "FILE", requires = "sandbox")]
+    pub sandbox_policy: Option<PathBuf>,
     /// Start a new run although an unfinished one of this pipeline exists
     #[arg(long)]
     pub new: bool,
@@ -205,9 +210,9 @@ pub struct ResumeArgs {
     /// What to do with which step.
     #[command(flatten)]
     pub choice: ChoiceArgs,
-    /// Script of faults for the sandbox that the run happens in
-    #[arg(long, value_name = "FILE")]
-    pub sandbox_faults: Option<PathBuf>,
+    /// What is different in the run's sandbox from now on.
+    #[command(flatten)]
+    pub sandbox: SandboxFileArgs,
 }
 
 /// What `rerun` takes.
@@ -222,9 +227,20 @@ pub struct RerunArgs {
     /// How to go about it.
     #[command(flatten)]
     pub pass: PassArgs,
+    /// What is different in the run's sandbox from now on.
+    #[command(flatten)]
+    pub sandbox: SandboxFileArgs,
+}
+
+/// What is different in a run's sandbox from now on.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SandboxFileArgs {
     /// Script of faults for the sandbox that the run happens in
     #[arg(long, value_name = "FILE")]
     pub sandbox_faults: Option<PathBuf>,
+    /// IAM policy that the caller has in the sandbox from now on
+    #[arg(long, value_name = "FILE")]
+    pub sandbox_policy: Option<PathBuf>,
 }
 
 /// What a person chooses for a resume.
@@ -344,6 +360,20 @@ pub struct GraphArgs {
     pub format: GraphFormat,
 }
 
+/// What `iam-policy` takes.
+#[derive(Debug, Clone, Args)]
+pub struct IamPolicyArgs {
+    /// The pipeline.
+    #[command(flatten)]
+    pub pipeline: FileArgs,
+    /// Print a list of policies that are each short enough for a managed policy
+    #[arg(long, conflicts_with = "explain")]
+    pub split: bool,
+    /// Print which step needs which action on what, in place of the policy
+    #[arg(long)]
+    pub explain: bool,
+}
+
 /// Language of a drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum GraphFormat {
@@ -366,6 +396,9 @@ pub struct SandboxArgs {
     /// Script of faults (docs/sandbox-faults.md)
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
+    /// IAM policy that the caller has, as `hprun iam-policy` prints it; what it does not allow is denied
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
 }
 
 /// What `lsp` takes.

@@ -30,7 +30,8 @@ pub async fn ask(
     let temporary = tempfile::tempdir().map_err(CliError::io("make a folder for the world"))?;
     let reached = if args.sandbox {
         let world = args.sandbox_world.clone().unwrap_or_else(|| temporary.path().to_owned());
-        let sandbox = SandboxWish { world, speed: args.sandbox_speed, faults: args.sandbox_faults.clone() };
+        let sandbox =
+            SandboxWish { world, speed: args.sandbox_speed, faults: args.sandbox_faults.clone(), policy: None };
         Reached::sandbox(&sandbox, &wish).await?
     } else {
         Reached::aws(&wish).await?

@@ -13,6 +13,7 @@ mod explain;
 mod export;
 mod failure;
 mod graph;
+mod iam_policy;
 mod import;
 mod launch;
 mod live;
@@ -96,6 +97,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Schema => schema::run(),
         Command::Explain(args) => codes::run(global, &args),
         Command::Graph(args) => graph::run(global, &args),
+        Command::IamPolicy(args) => iam_policy::run(global, &args),
         Command::Lsp(args) => lsp::run(&args),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => block_on(sandbox::run(args)),

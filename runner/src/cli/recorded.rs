@@ -1,9 +1,9 @@
 //! What `resume` and `rerun` share: a run of the record, held, with its file read as it is now and its target reached again.
 //! Knows nothing of what is then done with it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::args::{ParamArgs, PassArgs};
+use super::args::{ParamArgs, PassArgs, SandboxFileArgs};
 use super::failure::CliError;
 use super::launch::{aws_wish, check_offline, check_reached};
 use super::params::Givers;
@@ -78,7 +78,12 @@ impl Recorded {
     }
 
     /// Reads its file as it is now and reaches its target: the same account, region or sandbox world.
-    pub async fn again(&self, params: &ParamArgs, pass: &PassArgs, faults: Option<PathBuf>) -> Result<Again, CliError> {
+    pub async fn again(
+        &self,
+        params: &ParamArgs,
+        pass: &PassArgs,
+        sandbox: &SandboxFileArgs,
+    ) -> Result<Again, CliError> {
         let path = self.state.path().unwrap_or(&self.started.path);
         print::note(format!("run {} of {} ({path})", self.id, self.started.pipeline));
         let recorded = self.state.pass.as_ref().map_or(&self.started.params, |pass| &pass.params).clone();
@@ -86,7 +91,7 @@ impl Recorded {
         let mut givers = Givers::read(params)?.over(recorded);
         let offline = check_offline(&source, &mut givers, pass)?;
         let wish = aws_wish(&source, &offline.0, &offline.1.values)?;
-        let reached = reach(&self.started, wish, faults).await?;
+        let reached = reach(&self.started, wish, sandbox).await?;
         refuse_elsewhere(&self.started, &reached)?;
         let (pipeline, params) = check_reached(&source, &mut givers, &reached, offline).await?;
         let mut notes = givers.environment_differs(&source);
@@ -124,14 +129,15 @@ fn read_source(path: &str) -> Result<Source, CliError> {
     Source::read(file)
 }
 
-async fn reach(started: &RunStarted, wish: AwsWish, faults: Option<PathBuf>) -> Result<Reached, CliError> {
+async fn reach(started: &RunStarted, wish: AwsWish, files: &SandboxFileArgs) -> Result<Reached, CliError> {
     match &started.target {
         Target::Sandbox { world } if !Path::new(world).is_dir() => Err(CliError::refused(
             format!("the run's sandbox world {world} is not here: another one would know nothing of what it made"),
             "put the folder back in its place, then resume",
         )),
         Target::Sandbox { world } => {
-            let sandbox = SandboxWish { world: world.into(), speed: kept_speed(Path::new(world)), faults };
+            let (faults, policy) = (files.sandbox_faults.clone(), files.sandbox_policy.clone());
+            let sandbox = SandboxWish { world: world.into(), speed: kept_speed(Path::new(world)), faults, policy };
             Reached::sandbox(&sandbox, &wish).await
         }
         Target::Aws { profile } => {

@@ -17,8 +17,7 @@ pub async fn run(global: &Global, args: RerunArgs) -> Result<(), CliError> {
     let store = Store::open_existing(state_folder(global)?)?.ok_or(StoreError::NoRuns)?;
     let old = Recorded::hold(&store, &store.find(args.run.as_deref())?)?;
     old.refuse_gone(&store, "rerun")?;
-    let Again { source, plan, reached, notes } =
-        old.again(&args.params, &args.pass, args.sandbox_faults.clone()).await?;
+    let Again { source, plan, reached, notes } = old.again(&args.params, &args.pass, &args.sandbox).await?;
     refuse_missing_programs(&source, &plan)?;
     ask_before_real(&args.pass, &plan, &reached, "say --yes to run without being asked")?;
     let orphaned = old.orphans(&plan);

@@ -19,7 +19,7 @@ pub async fn run(global: &Global, args: ResumeArgs) -> Result<(), CliError> {
     if !(args.choice.take_back && matches!(recorded.state.left, Some(Left::Exported(_)))) {
         recorded.refuse_gone(&store, "resume")?;
     }
-    let again = recorded.again(&args.params, &args.pass, args.sandbox_faults.clone()).await?;
+    let again = recorded.again(&args.params, &args.pass, &args.sandbox).await?;
     let Again { source, plan, reached, notes } = again;
     let orphaned = recorded.orphans(&plan);
     let Recorded { id, lock, state, .. } = recorded;

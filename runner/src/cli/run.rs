@@ -24,7 +24,8 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<(), CliError> {
     let run = new_run_id();
     let reached = if args.sandbox {
         let world = args.sandbox_world.clone().unwrap_or_else(|| store.folder().path().join("worlds").join(&run));
-        let sandbox = SandboxWish { world, speed: args.sandbox_speed, faults: args.sandbox_faults.clone() };
+        let (faults, policy) = (args.sandbox_faults.clone(), args.sandbox_policy.clone());
+        let sandbox = SandboxWish { world, speed: args.sandbox_speed, faults, policy };
         Reached::sandbox(&sandbox, &wish).await?
     } else {
         Reached::aws(&wish).await?

@@ -6,7 +6,7 @@ use hprun_sandbox::{ClockKind, Options, Sandbox};
 
 use super::args::SandboxArgs;
 use super::signals::stop_token;
-use super::target::read_faults;
+use super::target::{read_faults, read_policy};
 use super::{CliError, print};
 
 /// Serves until told to stop.
@@ -20,7 +20,9 @@ pub async fn run(args: SandboxArgs) -> Result<(), CliError> {
         }
     };
     let faults = args.faults.as_deref().map(read_faults).transpose()?;
-    let options = Options { world: world.clone(), clock: ClockKind::Scaled { speed: args.speed }, faults };
+    let policy = args.policy.as_deref().map(read_policy).transpose()?;
+    let clock = ClockKind::Scaled { speed: args.speed };
+    let options = Options { world: world.clone(), clock, faults, policy };
     let sandbox =
         Sandbox::open(options).await.map_err(|error| CliError::Refused { message: error.to_string(), help: None })?;
     let mut stdout = std::io::stdout().lock();

@@ -50,6 +50,8 @@ pub struct SandboxWish {
     pub speed: f64,
     /// A script of faults.
     pub faults: Option<PathBuf>,
+    /// The policy that the caller has in it.
+    pub policy: Option<PathBuf>,
 }
 
 impl Reached {
@@ -164,8 +166,9 @@ async fn open_or_attach(wish: &SandboxWish) -> Result<(Option<hprun_sandbox::San
     use hprun_sandbox::{ClockKind, OpenError, Options, Sandbox};
 
     let faults = wish.faults.as_deref().map(read_faults).transpose()?;
-    let options =
-        Options { world: wish.world.clone(), clock: ClockKind::Scaled { speed: wish.speed }, faults: faults.clone() };
+    let policy = wish.policy.as_deref().map(read_policy).transpose()?;
+    let (world, clock) = (wish.world.clone(), ClockKind::Scaled { speed: wish.speed });
+    let options = Options { world, clock, faults: faults.clone(), policy: policy.clone() };
     match Sandbox::open(options).await {
         Ok(sandbox) => {
             let door = Door {
@@ -182,8 +185,8 @@ async fn open_or_attach(wish: &SandboxWish) -> Result<(Option<hprun_sandbox::San
                 message: format!("the sandbox at {unreachable} does not answer: {e}"),
                 help: Some(format!("end the process that serves {}, or name another world", wish.world.display())),
             };
-            let attached = hprun_sandbox::attach(&wish.world, &endpoint, faults.as_ref()).await.map_err(refuse)?;
-            let hprun_sandbox::Attached { endpoint, environment, now, speed } = attached;
+            let attached = hprun_sandbox::attach(&wish.world, &endpoint, faults.as_ref(), policy.as_ref()).await;
+            let hprun_sandbox::Attached { endpoint, environment, now, speed } = attached.map_err(refuse)?;
             Ok((None, Door { endpoint, environment, now, speed }))
         }
         Err(error) => Err(CliError::Refused { message: error.to_string(), help: None }),
@@ -209,6 +212,16 @@ pub fn read_faults(path: &Path) -> Result<hprun_sandbox::FaultScript, CliError> 
     hprun_sandbox::FaultScript::parse(&text).map_err(|e| CliError::Usage {
         message: format!("{} is no fault script: {e}", path.display()),
         help: Some("docs/sandbox-faults.md describes the format".to_owned()),
+    })
+}
+
+/// The caller's policy in `path`.
+#[cfg(feature = "sandbox")]
+pub fn read_policy(path: &Path) -> Result<hprun_sandbox::CallerPolicy, CliError> {
+    let text = std::fs::read_to_string(path).map_err(CliError::io(format!("read {}", path.display())))?;
+    hprun_sandbox::CallerPolicy::parse(&text).map_err(|why| CliError::Usage {
+        message: format!("{} is no policy that the sandbox can enforce: {why}", path.display()),
+        help: Some("it takes what `hprun iam-policy` prints; docs/iam-policy.md says what else".to_owned()),
     })
 }
 

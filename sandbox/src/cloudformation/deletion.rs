@@ -8,6 +8,7 @@ use super::items::{CALL_AFTER, LOOK_AGAIN, finish, kept, next, push_event, recor
 use super::resources;
 use super::stack::{End, Phase, Resource, Stage, Status, Verb};
 use super::types;
+use crate::access::Change;
 use crate::cfn_resource::Readiness;
 use crate::wire::ServiceError;
 
@@ -45,7 +46,8 @@ pub(super) fn call_deleting(turn: &mut Turn<'_, '_>, index: usize, logical: &str
         finish(turn, index, Stage::Failed);
         return;
     }
-    match resources::delete(turn.state, turn.cx, &victim.kind, &id) {
+    let allowed = resources::allowed(turn, logical, victim, Change::Delete);
+    match allowed.and_then(|()| resources::delete(turn.state, turn.cx, &victim.kind, &id)) {
         Ok(()) => next(turn, index, Stage::Settling, kind.seconds.delete),
         Err(error) => {
             let begun = turn.operation().items[index].begun.unwrap_or(turn.cx.now);

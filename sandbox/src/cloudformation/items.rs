@@ -9,6 +9,7 @@ use super::stack::{End, Event, Making, Resource, Stage, Status, Task, Verb};
 use super::template::Policy;
 use super::types::{self, ResourceType};
 use super::{deletion, outputs, resources};
+use crate::access::Change;
 use crate::cfn_resource::Readiness;
 
 /// From the event that begins a resource to the call of its service.
@@ -209,12 +210,14 @@ fn call_making(turn: &mut Turn<'_, '_>, index: usize, logical: &str, making: Mak
         next(turn, index, Stage::Settling, after);
         return;
     }
-    let result = match (making, &resource.physical) {
+    let change = if making == Making::Update { Change::Update } else { Change::Create };
+    let allowed = resources::allowed(turn, logical, &resource, change);
+    let result = allowed.and_then(|()| match (making, &resource.physical) {
         (Making::Update, Some(id)) => {
             resources::update(turn, logical, &resource, id).map(|made| (made, kind.seconds.update))
         }
         _ => resources::create(turn, logical, &resource).map(|made| (made, kind.seconds.create)),
-    };
+    });
     match result {
         Ok((made, seconds)) => {
             if making == Making::Replace && resource.physical.is_some() {
@@ -299,7 +302,8 @@ fn call_restoring(turn: &mut Turn<'_, '_>, index: usize, logical: &str) {
         fail(turn, index, logical, Making::Update, fault.reason);
         return;
     }
-    match resources::update(turn, logical, &old, &id) {
+    let allowed = resources::allowed(turn, logical, &old, Change::Update);
+    match allowed.and_then(|()| resources::update(turn, logical, &old, &id)) {
         Ok(_) => {
             let now = &turn.stack.resources[logical];
             let restored = Resource { status: now.status, reason: now.reason.clone(), updated: now.updated, ..old };

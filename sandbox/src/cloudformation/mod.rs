@@ -73,6 +73,11 @@ impl State {
     }
 }
 
+/// The ARN of the stack of this name, if there is one that is not deleted.
+pub(crate) fn arn_of(state: &crate::world::State, name: &str) -> Option<String> {
+    state.cloudformation.live(name).map(|stack| stack.id.clone())
+}
+
 /// Answers a call.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use super::engine::Turn;
 use super::nested;
 use super::stack::Resource;
 use super::types::{self, ResourceType};
+use crate::access::{self, Change, Subject};
 use crate::cfn_resource::{Made, Readiness};
 use crate::wire::ServiceError;
 use crate::world::{Moment, State};
@@ -96,6 +97,36 @@ const DRIVERS: &[Driver] = &[
 
 fn driver(kind: &str) -> Result<&'static Driver, ServiceError> {
     DRIVERS.iter().find(|it| it.kind == kind).ok_or_else(|| ServiceError::not_part(format!("resource type {kind}")))
+}
+
+/// Whether the caller's rights allow it, with which a stack works that has no role of its own.
+pub(super) fn allowed(
+    turn: &mut Turn<'_, '_>,
+    logical: &str,
+    resource: &Resource,
+    change: Change,
+) -> Result<(), ServiceError> {
+    if turn.stack.definition.role_arn.is_some() {
+        return Ok(());
+    }
+    // An update goes from what was there before, a rollback from what is there now.
+    let before = turn.stack.operation.as_ref().and_then(|it| it.before.get(logical));
+    let others = before.into_iter().chain(turn.stack.resources.get(logical));
+    let changed: Vec<String> =
+        others.flat_map(|other| super::outputs::changed_properties(&other.properties, &resource.properties)).collect();
+    let spec = turn.stack.definition.template.resources.get(logical);
+    let zones = spec.is_some_and(|it| it.properties.values().any(|value| value.to_string().contains("\"Fn::GetAZs\"")));
+    let subject = Subject {
+        state: turn.state,
+        cx: turn.cx,
+        kind: &resource.kind,
+        properties: &named(resource),
+        changed: &changed,
+        id: resource.physical.as_deref().filter(|_| change != Change::Create),
+        tagged: !resource.tags.is_empty() || resource.properties.contains_key("Tags"),
+        zones,
+    };
+    access::of_resource(&subject, change)
 }
 
 /// Makes the resource.

@@ -139,17 +139,3 @@ pub(super) fn expired(call: &Call) -> ServiceError {
         Protocol::RestXml => ServiceError::new(400, "ExpiredToken", "The provided token has expired."),
     }
 }
-
-pub(super) fn denied(call: &Call) -> ServiceError {
-    let caller = crate::world::CALLER_ARN;
-    let message = format!("User: {caller} is not authorized to perform: {}:{}", call.service, call.operation);
-    match protocol_of(&call.service) {
-        Protocol::Query => ServiceError::new(403, "AccessDenied", message),
-        Protocol::Ec2 => {
-            ServiceError::new(403, "UnauthorizedOperation", "You are not authorized to perform this operation.")
-        }
-        Protocol::Json11 => ServiceError::new(400, "AccessDeniedException", message),
-        Protocol::RestJson => ServiceError::new(403, "AccessDeniedException", message),
-        Protocol::RestXml => ServiceError::new(403, "AccessDenied", "Access Denied"),
-    }
-}

@@ -39,6 +39,12 @@ pub fn advance(state: &mut world::State, cx: &Moment<'_>) -> bool {
     life::advance(state, cx)
 }
 
+/// The ARN of the cluster of this name or ARN, if there is one.
+pub(crate) fn arn_of(state: &world::State, name_or_arn: &str) -> Option<String> {
+    let mut clusters = state.sagemaker.clusters.values();
+    clusters.find(|cluster| cluster.name == name_or_arn || cluster.arn == name_or_arn).map(|it| it.arn.clone())
+}
+
 /// Answers a call.
 ///
 /// # Errors

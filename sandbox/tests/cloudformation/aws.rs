@@ -144,7 +144,7 @@ fn event_line(event: &str) -> String {
 
 async fn open(folder: &Path, clock: &Arc<AtomicI64>, faults: Option<FaultScript>) -> Sandbox {
     let clock = ClockKind::Manual(Arc::clone(clock));
-    Sandbox::open(Options { world: folder.to_owned(), clock, faults }).await.unwrap()
+    Sandbox::open(Options { world: folder.to_owned(), clock, faults, policy: None }).await.unwrap()
 }
 
 async fn send(request: Request<Full<Bytes>>) -> (u16, String) {

@@ -25,7 +25,8 @@ pub async fn open(dir: &Path, faults: Option<&str>) -> (Sandbox, Arc<AtomicI64>)
 /// Opens a world whose clock is `now`, in microseconds since the epoch.
 pub async fn open_at(dir: &Path, now: &Arc<AtomicI64>, faults: Option<&str>) -> Sandbox {
     let script = faults.map(|text| serde_yaml::from_str::<FaultScript>(text).expect("the script of the test is right"));
-    let options = Options { world: dir.to_path_buf(), clock: ClockKind::Manual(Arc::clone(now)), faults: script };
+    let options =
+        Options { world: dir.to_path_buf(), clock: ClockKind::Manual(Arc::clone(now)), faults: script, policy: None };
     Sandbox::open(options).await.expect("the world opens")
 }
 

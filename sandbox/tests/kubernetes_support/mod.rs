@@ -29,7 +29,7 @@ pub fn manual() -> ClockKind {
 }
 
 pub async fn open(dir: &std::path::Path, clock: ClockKind) -> Sandbox {
-    let options = Options { world: dir.to_path_buf(), clock, faults: None };
+    let options = Options { world: dir.to_path_buf(), clock, faults: None, policy: None };
     let sandbox = Sandbox::open(options).await.expect("the world opens");
     sandbox.world().with(REGION, |state, cx| kubernetes::create_cluster(state, cx, CLUSTER));
     sandbox

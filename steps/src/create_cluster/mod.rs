@@ -4,6 +4,7 @@
 mod difference;
 mod doubt;
 mod foresight;
+mod permissions;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::files::{FileInput, FileKind, Files, sha256};
 use crate::finding::{At, Finding, Severity};
 use crate::hyperpod::{self, KIND};
 use crate::partial::{Partial, Place};
+use crate::permissions::{Needs, Surroundings};
 use crate::question::{Asked, Question};
 use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
@@ -88,6 +90,10 @@ impl Step for CreateCluster {
       VpcConfig: { Subnets: [subnet-0123456789abcdef0], SecurityGroupIds: [sg-0123456789abcdef0] }
 "#;
     type Outputs = CreateClusterOutputs;
+
+    fn permissions(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
+        permissions::needs(inputs, around)
+    }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<CreateClusterOutputs, StepError> {
         let wanted = self.wanted(cx.files)?;

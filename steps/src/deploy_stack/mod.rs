@@ -5,6 +5,8 @@ mod calls;
 mod cause;
 mod check;
 mod failure;
+mod patterns;
+mod permissions;
 mod questions;
 mod request;
 mod standing;
@@ -26,6 +28,7 @@ use crate::files::{FileInput, FileKind, Files};
 use crate::finding::Finding;
 use crate::pace::Pace;
 use crate::partial::Partial;
+use crate::permissions::{Needs, Surroundings};
 use crate::question::Asked;
 use crate::step::{DeclaredOutputs, Health, Step};
 use crate::value::Value;
@@ -169,6 +172,10 @@ impl Step for DeployStack {
 
     fn outputs(inputs: &Partial, files: &Files) -> DeclaredOutputs {
         check::outputs(inputs, files)
+    }
+
+    fn permissions(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
+        permissions::needs(inputs, around)
     }
 
     fn absent_outputs(inputs: &Partial, files: &Files) -> IndexMap<String, String> {

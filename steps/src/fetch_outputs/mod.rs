@@ -2,6 +2,7 @@
 //! Knows nothing of how the stack was made. What a mode of deployment does not make, the user gives under `values`.
 
 mod env;
+mod permissions;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -17,6 +18,7 @@ use crate::files::Files;
 use crate::finding::{At, Finding};
 use crate::pace::Pace;
 use crate::partial::{Partial, ValueType, nearest};
+use crate::permissions::{Needs, Surroundings};
 use crate::step::{DeclaredOutput, DeclaredOutputs, Health, Step, declared_outputs};
 use crate::value::Value;
 
@@ -218,6 +220,10 @@ impl Step for FetchOutputs {
             }
         }
         declared
+    }
+
+    fn permissions(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
+        permissions::needs(inputs, around)
     }
 
     fn foreseen(inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {

@@ -2,6 +2,7 @@
 //! Knows nothing of what a step does with the answers.
 
 pub mod failure;
+pub mod permissions;
 
 use aws_sdk_sagemaker::operation::describe_cluster::DescribeClusterOutput;
 use aws_sdk_sagemaker::types::{ClusterEventSummary, ClusterNodeSummary};

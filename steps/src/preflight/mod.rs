@@ -8,6 +8,7 @@ mod clusters;
 mod eks;
 mod iam;
 mod network;
+mod permissions;
 mod quotas;
 mod stacks;
 mod verdict;
@@ -24,6 +25,7 @@ use crate::error::StepError;
 use crate::files::{FileInput, FileKind, Files};
 use crate::finding::{At, Finding};
 use crate::partial::{Partial, Place};
+use crate::permissions::{Needs, Surroundings};
 use crate::question::{Asked, Question, Wish, settled};
 use crate::step::Step;
 use crate::value::Value;
@@ -91,6 +93,10 @@ impl Step for Preflight {
 
     fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {
         questions(inputs, files)
+    }
+
+    fn permissions(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
+        permissions::needs(inputs, around)
     }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<Cleared, StepError> {

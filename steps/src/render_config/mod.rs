@@ -1,6 +1,7 @@
 //! render-config: a template and values become a file, checked before it is used; every finding names its template line.
 //! Knows nothing of where the values come from: a template sees only its step's `values`.
 
+mod permissions;
 mod render;
 
 use std::ops::Range;
@@ -20,6 +21,7 @@ use crate::fact::{Fact, FileUse};
 use crate::files::{FileInput, FileKind, Files, sha256};
 use crate::finding::{At, Code, Finding, Severity};
 use crate::partial::{Hole, Partial, Place, Text, ValueType};
+use crate::permissions::{Needs, Surroundings};
 use crate::question::Asked;
 use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
@@ -84,6 +86,10 @@ impl Step for RenderConfig {
     format: json
 "#;
     type Outputs = RenderConfigOutputs;
+
+    fn permissions(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
+        permissions::needs(inputs, around)
+    }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<RenderConfigOutputs, StepError> {
         let text = self.rendered(cx.files)?;

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod file;
+mod permissions;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ use crate::files::Files;
 use crate::finding::At;
 use crate::pace::Pace;
 use crate::partial::{Partial, Text};
+use crate::permissions::{Needs, Surroundings};
 use crate::question::{Asked, Question, Wish};
 use crate::step::{Health, Step};
 use file::Entry;
@@ -70,6 +72,10 @@ impl Step for UpdateKubeconfig {
     alias: training
 "#;
     type Outputs = Connection;
+
+    fn permissions(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
+        permissions::needs(inputs, around)
+    }
 
     fn facts(inputs: &Partial, _files: &Files) -> Vec<Fact> {
         let (path, place) = match inputs.get("path") {

@@ -3,6 +3,7 @@
 
 mod folder;
 mod objects;
+mod permissions;
 
 use futures::{StreamExt, TryStreamExt};
 use indexmap::IndexMap;
@@ -18,6 +19,7 @@ use crate::files::{FileInput, FileKind, Files};
 use crate::finding::{At, Finding, Severity};
 use crate::pace::Pace;
 use crate::partial::{Hole, Partial, ValueType};
+use crate::permissions::{Needs, Surroundings};
 use crate::question::{Asked, Question, Wish};
 use crate::step::{Foresight, Health, Step};
 
@@ -96,6 +98,10 @@ impl Step for UploadLifecycle {
 
     fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
         folder::check(inputs, files)
+    }
+
+    fn permissions(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
+        permissions::needs(inputs, around)
     }
 
     fn foreseen(inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {

@@ -2,6 +2,7 @@
 //! Knows nothing of who made it; changes nothing.
 
 mod kubernetes;
+mod permissions;
 mod rule;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::files::{FileInput, FileKind, Files};
 use crate::finding::Finding;
 use crate::hyperpod;
 use crate::partial::Partial;
+use crate::permissions::{Needs, Surroundings};
 use crate::step::{Health, Step};
 use rule::{Goal, Group, Look, Memory, Seen};
 
@@ -133,6 +135,10 @@ impl Step for WaitStatus {
   timeout: 60m
 ";
     type Outputs = WaitStatusOutputs;
+
+    fn permissions(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
+        permissions::needs(inputs, around)
+    }
 
     fn facts(inputs: &Partial, _files: &Files) -> Vec<Fact> {
         let kubeconfig = inputs.get("kubeconfig");

@@ -7,16 +7,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hprun_sandbox::{ClockKind, Entry, FaultScript, Options, Sandbox};
+use hprun_sandbox::{CallerPolicy, ClockKind, Entry, FaultScript, Options, Sandbox};
 use hprun_steps::clients::{ClientOptions, Clients, SandboxEndpoint};
 use hprun_steps::clock::Clock;
 use hprun_steps::context::{Parts, Record, RecordRequest, RunInfo, StepContext};
 use hprun_steps::files::{FileDigest, Files};
 use hprun_steps::finding::Finding;
 use hprun_steps::partial::Partial;
+use hprun_steps::permissions::{Needs, Permission, Surroundings};
 use hprun_steps::step::{Health, StepType};
 use hprun_steps::value::Value;
 use hprun_steps::{Step, StepError};
+use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -91,7 +93,7 @@ impl Bench {
         }
         let now = Arc::new(AtomicI64::new(START));
         let world = folder.path().join("world");
-        let options = Options { world, clock: ClockKind::Manual(Arc::clone(&now)), faults };
+        let options = Options { world, clock: ClockKind::Manual(Arc::clone(&now)), faults, policy: None };
         let sandbox = Sandbox::open(options).await.expect("a sandbox opens in a fresh folder");
         let clients = Clients::new(ClientOptions {
             region: Some(region.to_owned()),
@@ -169,8 +171,10 @@ impl Bench {
         let (progress, shown) = watch::channel(String::new());
         let lines = tokio::spawn(collect_lines(shown));
         let mut cx = self.context(&files, sender, progress, how);
+        self.may_only(&T::permissions(&Partial::from_value(&inputs), &surroundings(&files)));
         let result = (StepType::of::<T>().run)(inputs, &mut cx).await;
         drop(cx);
+        self.may_all();
         Tried { result, records: store.records(), progress: lines.await.expect("lines are only collected") }
     }
 
@@ -186,7 +190,10 @@ impl Bench {
         let how = Try { history: history.to_vec(), ..Try::default() };
         let (_store, sender) = Store::start(&how);
         let mut cx = self.context(&files, sender, watch::channel(String::new()).0, how);
-        (StepType::of::<T>().probe)(inputs, outputs, &mut cx).await
+        self.may_only(&T::permissions(&Partial::from_value(&inputs), &surroundings(&files)));
+        let health = (StepType::of::<T>().probe)(inputs, outputs, &mut cx).await;
+        self.may_all();
+        health
     }
 
     /// What `T` says about these inputs before the run.
@@ -210,6 +217,30 @@ impl Bench {
         self.journal().into_iter().filter(|e| e.operation == operation && e.effect).collect()
     }
 
+    /// What a step says that it needs is all that it may do: the sandbox denies the rest. A step that says nothing is not held
+    /// to it here; `permissions.rs` names those.
+    fn may_only(&self, needs: &Needs) {
+        let statement = |of: &Permission| {
+            let keys = of.conditions.iter().map(|it| (it.key.to_owned(), json!(it.values)));
+            let condition = json!({ "StringEquals": keys.collect::<serde_json::Map<_, _>>() });
+            json!({ "Effect": "Allow", "Action": of.actions, "Resource": of.resources, "Condition": condition })
+        };
+        if !needs.permissions.is_empty() {
+            self.set_policy(&needs.permissions.iter().map(statement).collect());
+        }
+    }
+
+    /// What a test does itself may be anything.
+    fn may_all(&self) {
+        self.set_policy(&json!({ "Effect": "Allow", "Action": "*", "Resource": "*" }));
+    }
+
+    fn set_policy(&self, statements: &serde_json::Value) {
+        let policy = json!({ "Version": "2012-10-17", "Statement": statements });
+        let policy = CallerPolicy::new(policy).expect("what steps declare makes a policy");
+        self.sandbox.world().access().set(policy).expect("a policy can be kept in a fresh folder");
+    }
+
     fn context<'a>(
         &'a self,
         files: &'a Files,
@@ -230,6 +261,12 @@ impl Bench {
             history: how.history,
         })
     }
+}
+
+/// Where steps on the bench run. No other step has told anything.
+pub fn surroundings(files: &Files) -> Surroundings<'_> {
+    let (partition, region, account) = ("aws", REGION, ACCOUNT);
+    Surroundings { files, partition, region, account, stacks: &[], written: &[] }
 }
 
 /// The `with:` of a type's example, with `entries` in place of its own (for what an expression gives).

@@ -1,0 +1,68 @@
+use std::path::Path;
+
+use hprun_steps::files::Files;
+use indexmap::IndexMap;
+
+use super::{Home, LARGEST_MANAGED, Policy, policy};
+use crate::params::Params;
+use crate::pipeline::{self, KnownParams};
+use crate::plan::Plan;
+
+/// The policy of a pipeline whose params have their defaults.
+fn of(text: &str, base: &Path) -> Policy {
+    let authored = pipeline::read(text).expect("it can be read");
+    let defaults = authored.params.iter().filter_map(|(name, spec)| Some((name.clone(), spec.default.clone()?)));
+    let values: IndexMap<_, _> = defaults.collect();
+    let (specs, known) = (authored.params.clone(), KnownParams { values: values.clone() });
+    let load = |inputs: &[_]| Files::load(base, inputs);
+    let (pipeline, _) = pipeline::check(authored, hprun_steps::STEP_TYPES, &load, &known).expect("it is sound");
+    let plan = Plan::new(pipeline, Params { values, ..Params::default() });
+    policy(&plan, &specs, &Home::new(Some("us-west-2"), None), &["/a/secret".to_owned()], &load)
+}
+
+fn shipped(name: &str) -> Policy {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join("pipelines");
+    of(&std::fs::read_to_string(base.join(name)).expect("it is shipped"), &base)
+}
+
+#[test]
+fn the_policies_of_the_shipped_pipelines_are_these() {
+    for name in ["full-deployment", "integrative-deployment", "minimal-deployment"] {
+        let policy = shipped(&format!("{name}.yaml"));
+        assert!(policy.gaps.is_empty(), "{:?}", policy.gaps);
+        insta::assert_snapshot!(name, format!("{:#}", policy.document()));
+    }
+}
+
+#[test]
+fn a_split_policy_holds_the_same_in_documents_that_are_short_enough() {
+    let mut policy = shipped("full-deployment.yaml");
+    let many = (0..400).map(|n| format!("ec2:DoSomethingOfItsOwn{n}"));
+    policy.statements[1].actions.extend(many);
+    let documents = policy.documents();
+    assert!(documents.len() > 2 && policy.size() > LARGEST_MANAGED);
+    let actions = |document: &serde_json::Value| -> usize {
+        let statements = document["Statement"].as_array().expect("a list").iter();
+        statements.map(|it| it["Action"].as_array().map_or(1, Vec::len)).sum()
+    };
+    assert!(documents.iter().all(|it| it.to_string().len() <= LARGEST_MANAGED));
+    assert_eq!(documents.iter().map(actions).sum::<usize>(), actions(&policy.document()));
+}
+
+#[test]
+fn a_stack_with_a_role_of_its_own_asks_only_to_hand_it_over() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("t.yaml"), "Resources:\n  Q: { Type: 'AWS::SQS::Queue' }\n").expect("written");
+    let text = |role: &str| {
+        format!(
+            "apiVersion: hprun/v1\nname: x\nsteps:\n  - id: it\n    type: deploy-stack\n    with:\n      name: s\n      \
+             template: t.yaml\n{role}"
+        )
+    };
+    let own = of(&text("      role-arn: arn:aws:iam::111122223333:role/cfn\n"), folder.path());
+    assert!(own.gaps.is_empty());
+    let passing = own.statements.iter().find(|it| it.actions.contains("iam:PassRole")).expect("it is handed over");
+    assert_eq!(passing.conditions[0].values, ["cloudformation.amazonaws.com"]);
+    let callers = of(&text(""), folder.path());
+    assert_eq!(callers.gaps.iter().map(|gap| gap.kind.as_str()).collect::<Vec<_>>(), ["AWS::SQS::Queue"]);
+}

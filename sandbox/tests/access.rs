@@ -1,0 +1,139 @@
+//! A policy of the caller, over the wire: what it does not allow is denied in each service's own form.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod common;
+
+use common::{Ask, ask, open};
+use hprun_sandbox::{CallerPolicy, Sandbox};
+use serde_json::{Value, json};
+
+/// A sandbox whose caller may only list buckets and describe stacks.
+async fn restricted(dir: &std::path::Path) -> Sandbox {
+    let (sandbox, _) = open(dir, None).await;
+    let statement = |action: &str| json!({ "Effect": "Allow", "Action": action, "Resource": "*" });
+    set(&sandbox, json!([statement("s3:ListAllMyBuckets"), statement("cloudformation:DescribeStacks")]));
+    sandbox
+}
+
+fn set(sandbox: &Sandbox, statements: Value) {
+    let policy = CallerPolicy::new(json!({ "Version": "2012-10-17", "Statement": statements })).unwrap();
+    sandbox.world().access().set(policy).unwrap();
+}
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+#[tokio::test]
+async fn each_service_denies_in_its_own_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = restricted(dir.path()).await;
+    let post = |service: &'static str, body: &'static str| Ask {
+        service,
+        method: "POST",
+        headers: std::slice::from_ref(&FORM),
+        body: body.as_bytes(),
+        ..Ask::default()
+    };
+    let json = |service: &'static str, target: &'static [(&'static str, &'static str)], body: &'static str| Ask {
+        service,
+        method: "POST",
+        headers: target,
+        body: body.as_bytes(),
+        ..Ask::default()
+    };
+    let why = |action: &str, resource: &str| {
+        format!(
+            "User: arn:aws:sts::111122223333:assumed-role/HprunSandbox/hprun is not authorized to perform: {action} on \
+             resource: {resource} because no identity-based policy allows the {action} action"
+        )
+    };
+    let stack = "arn:aws:cloudformation:us-west-2:111122223333:stack/new/*";
+    let role = "arn:aws:iam::111122223333:role/HprunSandbox";
+    let logs = "arn:aws:logs:us-west-2:111122223333:log-group:/a:log-stream:";
+    for (request, status, code, action, resource) in [
+        (
+            post("cloudformation", "Action=CreateStack&Version=2010-05-15&StackName=new"),
+            403,
+            "AccessDenied",
+            "cloudformation:CreateStack",
+            stack,
+        ),
+        (
+            post("iam", "Action=GetRole&Version=2010-05-08&RoleName=HprunSandbox"),
+            403,
+            "AccessDenied",
+            "iam:GetRole",
+            role,
+        ),
+        (post("ec2", "Action=DescribeVpcs&Version=2016-11-15"), 403, "UnauthorizedOperation", "ec2:DescribeVpcs", "*"),
+        (
+            Ask { service: "eks", path: "/clusters/mine", ..Ask::default() },
+            403,
+            "AccessDeniedException",
+            "eks:DescribeCluster",
+            "arn:aws:eks:us-west-2:111122223333:cluster/mine",
+        ),
+        (
+            json("sagemaker", &[("x-amz-target", "SageMaker.DescribeCluster")], r#"{"ClusterName":"ml"}"#),
+            400,
+            "AccessDeniedException",
+            "sagemaker:DescribeCluster",
+            "arn:aws:sagemaker:us-west-2:111122223333:cluster/*",
+        ),
+        (
+            json("ssm", &[("x-amz-target", "AmazonSSM.GetParameter")], r#"{"Name":"/a/b"}"#),
+            400,
+            "AccessDeniedException",
+            "ssm:GetParameter",
+            "arn:aws:ssm:us-west-2:111122223333:parameter/a/b",
+        ),
+        (
+            json("logs", &[("x-amz-target", "Logs_20140328.DescribeLogStreams")], r#"{"logGroupName":"/a"}"#),
+            400,
+            "AccessDeniedException",
+            "logs:DescribeLogStreams",
+            logs,
+        ),
+        (Ask { path: "/mine/key", ..Ask::default() }, 403, "AccessDenied", "s3:GetObject", "arn:aws:s3:::mine/key"),
+    ] {
+        let answer = ask(&sandbox, request).await.unwrap();
+        let text = answer.text();
+        assert_eq!(answer.status, status, "{action}: {text}");
+        assert!(text.contains(code) && text.contains(&why(action, resource)), "{action}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_allowed_passes_and_who_is_calling_may_always_be_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = restricted(dir.path()).await;
+    let identity = b"Action=GetCallerIdentity&Version=2011-06-15";
+    let sts = Ask { service: "sts", method: "POST", headers: &[FORM], body: identity, ..Ask::default() };
+    assert_eq!(ask(&sandbox, sts).await.unwrap().status, 200);
+    assert_eq!(ask(&sandbox, Ask::default()).await.unwrap().status, 200, "ListBuckets");
+}
+
+#[tokio::test]
+async fn a_missing_object_is_told_only_to_those_who_may_list_the_bucket() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = restricted(dir.path()).await;
+    let on = |resource: &str, actions: Value| json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
+    let objects = on("arn:aws:s3:::mine/*", json!("s3:GetObject"));
+    set(&sandbox, json!([objects, on("arn:aws:s3:::mine", json!("s3:CreateBucket"))]));
+    let location =
+        b"<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>us-west-2</LocationConstraint></CreateBucketConfiguration>";
+    let made = ask(&sandbox, Ask { method: "PUT", path: "/mine", body: location, ..Ask::default() }).await.unwrap();
+    assert_eq!(made.status, 200, "{}", made.text());
+    let get = || Ask { path: "/mine/nothing", ..Ask::default() };
+    assert_eq!(ask(&sandbox, get()).await.unwrap().status, 403);
+    set(&sandbox, json!([objects, on("arn:aws:s3:::mine", json!(["s3:ListBucket"]))]));
+    assert_eq!(ask(&sandbox, get()).await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn a_world_keeps_its_policy_until_another_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    restricted(dir.path()).await.stop().await;
+    let (sandbox, _) = open(dir.path(), None).await;
+    let answer = ask(&sandbox, Ask { path: "/mine/key", ..Ask::default() }).await.unwrap();
+    assert_eq!(answer.status, 403, "{}", answer.text());
+}

@@ -1,0 +1,209 @@
+//! What deploy-stack needs of IAM: its own calls, and what CloudFormation asks of the caller for each resource of the template.
+//! Knows no policy. With `role-arn` CloudFormation asks that role, and the caller must only be allowed to hand it over.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+
+use super::check::{arguments, template_of};
+use super::patterns::Patterns;
+use crate::partial::{Partial, Text};
+use crate::permissions::types::{self, TypeNeeds};
+use crate::permissions::{Needs, Permission, Surroundings, UnknownType, capitalised, input, text};
+use crate::template::node::{Node, Shape};
+use crate::template::{Argument, Holds, LARGEST_BODY, Resource, Stack};
+use crate::value::Value;
+
+/// The calls that `calls` and `update` make; the tags are those that hprun gives the stack.
+const CALLS: [&str; 11] = [
+    "cloudformation:CreateStack",
+    "cloudformation:DescribeStacks",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:ExecuteChangeSet",
+    "cloudformation:DeleteChangeSet",
+    "cloudformation:DeleteStack",
+    "cloudformation:ContinueUpdateRollback",
+    "cloudformation:TagResource",
+    "cloudformation:UntagResource",
+];
+/// What `Fn::GetAZs` asks.
+const ZONES: [&str; 3] = ["ec2:DescribeAvailabilityZones", "ec2:DescribeAccountAttributes", "ec2:DescribeSubnets"];
+
+/// All that a step with these inputs needs.
+pub fn needs(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
+    let stack = input(inputs, "name").unwrap_or_else(|| "*".to_owned());
+    let arn = around.arn("cloudformation", &format!("stack/{stack}/*"));
+    let mut calls = Permission::new("Stack", CALLS, [arn.clone()]);
+    if inputs.get("termination-protection").is_some_and(|it| !matches!(it, Partial::Known(Value::Null, _))) {
+        calls.actions.insert("cloudformation:UpdateTerminationProtection".to_owned());
+    }
+    let mut needs = Needs { permissions: vec![calls], ..Needs::default() };
+    let outputs = IndexMap::from([("name".to_owned(), text(&stack)), ("id".to_owned(), text(&arn))]);
+    let path = inputs.str_at("template").unwrap_or_default();
+    let size = around.files.get(path).map(|file| file.bytes.len()).unwrap_or_default();
+    if let Some(bucket) = input(inputs, "template-bucket").filter(|_| size > LARGEST_BODY) {
+        let objects = around.s3(&format!("{bucket}/hprun/templates/*"));
+        needs.permissions.push(Permission::new("Template", ["s3:PutObject", "s3:GetObject"], [objects]));
+    }
+    let role = input(inputs, "role-arn");
+    if let Some(role) = &role {
+        needs.permissions.push(Permission::pass_role([role.clone()], &["cloudformation.amazonaws.com"]));
+    }
+    let Some(template) = template_of(inputs, around.files) else { return Needs { outputs, ..needs } };
+    let mut arguments = arguments(inputs, &template);
+    if around.region != "*" {
+        arguments.insert("AWS::Region".to_owned(), Argument::Text(around.region.to_owned()));
+    }
+    let made = Stack::new(&template, arguments);
+    let patterns = Patterns { stack: &made, name: &stack, around };
+    let told = told(&patterns);
+    if role.is_none() {
+        let mut asked = Asked { patterns: &patterns, around, path, groups: BTreeMap::new(), needs: &mut needs };
+        asked.template();
+        let groups = asked.groups;
+        needs.permissions.extend(groups.into_values().filter(|group| !group.actions.is_empty()));
+    }
+    needs.stack = Some((text(&stack), told.clone()));
+    needs.outputs = told.into_iter().chain(outputs).collect();
+    needs
+}
+
+/// The outputs of the stack, as far as they can be told.
+fn told(patterns: &Patterns<'_>) -> IndexMap<String, Text> {
+    let outputs = patterns.stack.template.outputs.iter();
+    let there = outputs.filter(|(_, output)| patterns.stack.has(output.condition.as_ref()) != Holds::No);
+    there.filter_map(|(key, output)| Some((key.clone(), text(&patterns.text(output.value.as_ref()?))))).collect()
+}
+
+/// What the resources of a template ask for: one permission a service, and those that stand for themselves.
+struct Asked<'a, 'n> {
+    patterns: &'a Patterns<'a>,
+    around: &'a Surroundings<'a>,
+    path: &'a str,
+    groups: BTreeMap<String, Permission>,
+    needs: &'n mut Needs,
+}
+
+impl Asked<'_, '_> {
+    fn template(&mut self) {
+        let patterns = self.patterns;
+        for (logical, resource) in patterns.resources() {
+            let (name, place) = &resource.kind;
+            let found = types::find(name);
+            // What a nested stack's own template needs is not looked into: a person has to.
+            if found.is_none() || name == "AWS::CloudFormation::Stack" {
+                let (logical, kind, path) = (logical.to_owned(), name.clone(), self.path.to_owned());
+                self.needs.unknown.push(UnknownType { logical, kind, path, place: *place });
+            }
+            if let Some(of) = found {
+                self.resource(of, resource);
+            }
+        }
+        if patterns.stack.template.parameters.values().any(crate::template::Parameter::is_looked_up) {
+            let all = self.around.arn("ssm", "parameter/*");
+            self.group("Parameters", &["ssm:GetParameters"], [all]);
+        }
+    }
+
+    fn resource(&mut self, of: &'static TypeNeeds, resource: &Resource) {
+        let service = of.name.split("::").nth(1).unwrap_or_default();
+        let purpose = capitalised(&service.to_lowercase());
+        let resources: Vec<String> = of.on.iter().flat_map(|on| self.resources_of(on, resource)).collect();
+        let has = |name: &str| self.patterns.property(resource, name).is_some();
+        let more = of.acts_with.iter().filter(|(property, _)| has(property));
+        let acts: Vec<&'static str> = of.acts.iter().chain(more.flat_map(|(_, acts)| acts.iter())).copied().collect();
+        // An action of another service (kms of an EKS cluster) is on things that this type does not name.
+        let prefix = of.acts.first().map(|act| act.split(':').next().unwrap_or_default()).unwrap_or_default();
+        let (own, other): (Vec<_>, Vec<_>) = acts.into_iter().partition(|act| act.split(':').next() == Some(prefix));
+        self.group(&purpose, &own, resources);
+        self.look(of.looks);
+        self.look(&other);
+        if resource.properties.as_ref().is_some_and(names_zones) {
+            self.look(&ZONES);
+        }
+        for (property, service) in of.passes {
+            let Some(role) = self.patterns.property(resource, property) else { continue };
+            let roles: Vec<String> = self.patterns.list(role).into_iter().map(|role| self.role_arn(role)).collect();
+            if !of.role_looks.is_empty() {
+                self.group("Iam", of.role_looks, roles.clone());
+            }
+            self.add(Permission::pass_role(roles, &[service]));
+        }
+        for (service, role) in of.linked {
+            self.add(Permission::linked_role(self.around, service, role));
+        }
+    }
+
+    /// A role by its ARN, whether the template gives that or the name.
+    fn role_arn(&self, role: String) -> String {
+        if role.starts_with("arn:") { role } else { self.around.iam(&format!("role/{role}")) }
+    }
+
+    fn look(&mut self, actions: &[&str]) {
+        if !actions.is_empty() {
+            self.group("Look", actions, ["*".to_owned()]);
+        }
+    }
+
+    fn group(&mut self, purpose: &str, actions: &[&str], resources: impl IntoIterator<Item = String>) {
+        self.add(Permission::new(purpose, actions.iter().copied(), resources));
+    }
+
+    fn add(&mut self, more: Permission) {
+        match self.groups.get_mut(&more.purpose) {
+            Some(group) => {
+                group.actions.extend(more.actions);
+                group.resources.extend(more.resources);
+            }
+            None => drop(self.groups.insert(more.purpose.clone(), more)),
+        }
+    }
+
+    /// `SERVICE:REST` with properties in braces as ARNs. A property that the template does not give leaves none, but for
+    /// names, which CloudFormation makes up then.
+    fn resources_of(&self, on: &str, resource: &Resource) -> Vec<String> {
+        let (service, rest) = on.split_once(':').unwrap_or((on, "*"));
+        let mut all = vec![String::new()];
+        let mut rest = rest;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (hole, behind) = after.split_once('}').unwrap_or((after, ""));
+            let values = self.values(hole, resource);
+            all = all.iter().flat_map(|it| values.iter().map(move |v| format!("{it}{before}{v}"))).collect();
+            rest = behind;
+        }
+        let arn = |rest: String| match service {
+            _ if rest.starts_with("arn:") => rest,
+            "iam" => self.around.iam(&rest),
+            "s3" => self.around.s3(&rest),
+            service => self.around.arn(service, &rest),
+        };
+        all.iter().map(|it| arn(format!("{it}{rest}"))).collect()
+    }
+
+    fn values(&self, hole: &str, resource: &Resource) -> Vec<String> {
+        match hole.split_once(':') {
+            Some(("name", property)) => {
+                vec![self.patterns.named(resource, property).trim_start_matches('/').to_owned()]
+            }
+            Some(("path", property)) => {
+                let given = self.patterns.property(resource, property);
+                vec![given.map_or_else(|| "/".to_owned(), |path| self.patterns.text(path))]
+            }
+            Some(_) | None if hole == "stack" => vec![self.patterns.name.to_owned()],
+            Some(_) | None => {
+                self.patterns.property(resource, hole).map(|it| self.patterns.list(it)).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// Whether the zones of the region stand somewhere in this.
+fn names_zones(node: &Node) -> bool {
+    match &node.shape {
+        Shape::Null | Shape::Scalar(_) => false,
+        Shape::List(items) => items.iter().any(names_zones),
+        Shape::Map(entries) => entries.iter().any(|(key, _, item)| key == "Fn::GetAZs" || names_zones(item)),
+    }
+}

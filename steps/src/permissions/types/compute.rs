@@ -1,0 +1,81 @@
+//! The resource types of Lambda, CloudWatch Logs and CloudFormation itself.
+//! A nested stack is a stack of this caller too: what its own template needs is not looked into.
+
+use super::TypeNeeds;
+
+pub(super) const TYPES: &[TypeNeeds] = &[
+    TypeNeeds {
+        name: "AWS::Lambda::Function",
+        acts: &[
+            "lambda:CreateFunction",
+            "lambda:GetFunction",
+            "lambda:UpdateFunctionConfiguration",
+            "lambda:UpdateFunctionCode",
+            "lambda:DeleteFunction",
+            "lambda:GetFunctionCodeSigningConfig",
+            "lambda:GetFunctionRecursionConfig",
+            "lambda:GetRuntimeManagementConfig",
+            "lambda:ListTags",
+            "lambda:TagResource",
+            "lambda:UntagResource",
+        ],
+        acts_with: &[
+            ("ReservedConcurrentExecutions", &["lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency"]),
+            ("RuntimeManagementConfig", &["lambda:PutRuntimeManagementConfig"]),
+            ("RecursiveLoop", &["lambda:PutFunctionRecursionConfig"]),
+            ("Layers", &["lambda:GetLayerVersion"]),
+        ],
+        on: &["lambda:function:{name:FunctionName}", "lambda:layer:*"],
+        looks: &[
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcs",
+            "ec2:DescribeNetworkInterfaces",
+        ],
+        passes: &[("Role", "lambda.amazonaws.com")],
+        ..TypeNeeds::NOTHING
+    },
+    TypeNeeds {
+        name: "AWS::Lambda::Permission",
+        acts: &["lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission"],
+        on: &["lambda:function:{FunctionName}"],
+        ..TypeNeeds::NOTHING
+    },
+    TypeNeeds {
+        name: "AWS::Logs::LogGroup",
+        acts: &[
+            "logs:CreateLogGroup",
+            "logs:DeleteLogGroup",
+            "logs:TagResource",
+            "logs:UntagResource",
+            "logs:ListTagsForResource",
+            "logs:GetDataProtectionPolicy",
+            "logs:DescribeIndexPolicies",
+        ],
+        acts_with: &[
+            ("RetentionInDays", &["logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy"]),
+            ("KmsKeyId", &["logs:AssociateKmsKey", "logs:DisassociateKmsKey"]),
+            ("DataProtectionPolicy", &["logs:PutDataProtectionPolicy", "logs:DeleteDataProtectionPolicy"]),
+        ],
+        on: &["logs:log-group:{name:LogGroupName}", "logs:log-group:{name:LogGroupName}:*"],
+        looks: &["logs:DescribeLogGroups", "logs:DescribeResourcePolicies"],
+        ..TypeNeeds::NOTHING
+    },
+    TypeNeeds {
+        name: "AWS::CloudFormation::Stack",
+        acts: &[
+            "cloudformation:CreateStack",
+            "cloudformation:UpdateStack",
+            "cloudformation:DeleteStack",
+            "cloudformation:DescribeStacks",
+            "cloudformation:DescribeStackEvents",
+            "cloudformation:GetTemplate",
+            "cloudformation:TagResource",
+            "cloudformation:UntagResource",
+        ],
+        on: &["cloudformation:stack/{stack}-*/*"],
+        ..TypeNeeds::NOTHING
+    },
+    TypeNeeds { name: "AWS::CloudFormation::WaitConditionHandle", ..TypeNeeds::NOTHING },
+    TypeNeeds { name: "AWS::CloudFormation::WaitCondition", ..TypeNeeds::NOTHING },
+];

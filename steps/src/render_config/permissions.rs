@@ -1,0 +1,12 @@
+//! render-config calls nothing of AWS; what the file holds that it writes is told to the step that reads it.
+
+use crate::partial::Partial;
+use crate::permissions::{Needs, Surroundings, patterns};
+
+/// The rendered text, with `*` for what is not known.
+pub fn needs(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
+    let source = inputs.str_at("template").and_then(|path| around.files.text(path).ok());
+    let values = inputs.get("values").map(patterns).unwrap_or_default();
+    let rendered = source.and_then(|source| super::render::render(source, &values).ok());
+    Needs { writes: rendered.map(|rendered| rendered.text), ..Needs::default() }
+}

@@ -319,6 +319,22 @@ fn what_the_editor_has_open_counts_and_not_the_disk() {
 }
 
 #[test]
+fn a_file_is_the_same_by_whatever_way_it_was_opened() {
+    let desk = Desk::new();
+    let (_, text) = full_deployment(&desk);
+    std::os::unix::fs::symlink(desk.path("pipelines"), desk.path("link")).unwrap();
+    let uri = format!("file://{}", desk.path("link").join("full-deployment.yaml").display());
+    let template = desk.shipped("templates/cluster-config.json.hbs");
+    let on_disk = std::fs::read_to_string(&template).unwrap();
+    let template = format!("file://{template}");
+    let (mut editor, _) = Editor::greeted(&desk, json!({}));
+    editor.open(&template, &on_disk.replacen("cluster_name", "cluster_nam", 1));
+    editor.open(&uri, &text);
+    assert!(editor.findings(&template, 1)[0]["message"].as_str().unwrap().contains("cluster_nam"));
+    assert_eq!(editor.end(), Some(0));
+}
+
+#[test]
 fn a_file_that_changes_on_the_disk_is_looked_at_again() {
     let desk = Desk::new();
     let (uri, text) = full_deployment(&desk);

@@ -20,7 +20,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_'
 pub struct Disk {
     /// Its folder.
     pub base: PathBuf,
-    /// The texts that the editor has open, by path.
+    /// The texts that the editor has open, by their real paths.
     pub open: Arc<HashMap<PathBuf, OpenText>>,
 }
 
@@ -37,13 +37,17 @@ impl Disk {
     /// Reads what inputs name.
     pub fn load(&self, inputs: &[FileInput]) -> Files {
         let mut files = Files::load(&self.base, inputs);
-        files.overlay(&|path| self.open.get(path).map(|open| Arc::clone(&open.text)));
+        files.overlay(&|path| self.opened(path).map(|open| Arc::clone(&open.text)));
         files
     }
 
     /// The address of the file at this path.
     pub fn address(&self, path: &Path) -> String {
-        self.open.get(path).map_or_else(|| address_of(path), |open| open.uri.clone())
+        self.opened(path).map_or_else(|| address_of(path), |open| open.uri.clone())
+    }
+
+    fn opened(&self, path: &Path) -> Option<&OpenText> {
+        self.open.get(&real(path))
     }
 
     fn full(&self, path: &str) -> PathBuf {
@@ -67,7 +71,7 @@ impl Beside for Disk {
 
     fn text(&self, path: &str) -> Option<Arc<str>> {
         let full = self.full(path);
-        if let Some(open) = self.open.get(&full) {
+        if let Some(open) = self.opened(&full) {
             return Some(Arc::clone(&open.text));
         }
         let is_small = std::fs::metadata(&full).is_ok_and(|meta| meta.is_file() && meta.len() <= LARGEST);
@@ -76,17 +80,23 @@ impl Beside for Disk {
 
     fn is_file(&self, path: &str) -> bool {
         let full = self.full(path);
-        self.open.contains_key(&full) || full.is_file()
+        self.opened(&full).is_some() || full.is_file()
     }
 }
 
-/// The path that an address names, if it names a file.
+/// The path without symbolic links, so that two ways to one file are the same; the file itself may not be there yet.
+fn real(path: &Path) -> PathBuf {
+    let of_folder = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(of_folder).unwrap_or_else(|| normalize(path))
+}
+
+/// The real path that an address names, if it names a file: relative paths in a pipeline start at its real folder.
 pub fn path_of(uri: &str) -> Option<PathBuf> {
     let rest = uri.strip_prefix("file://")?;
     // A host other than this one cannot be reached as a path.
     let path = rest.strip_prefix("localhost").unwrap_or(rest);
     let path = percent_decode_str(path).decode_utf8().ok()?;
-    path.starts_with('/').then(|| normalize(Path::new(path.as_ref())))
+    path.starts_with('/').then(|| real(Path::new(path.as_ref())))
 }
 
 /// The address of a path.
@@ -100,10 +110,10 @@ mod tests {
 
     #[test]
     fn an_address_and_its_path_lead_to_each_other() {
-        let path = Path::new("/tmp/a b/ä#1.yaml");
-        assert_eq!(address_of(path), "file:///tmp/a%20b/%C3%A4%231.yaml");
+        let path = Path::new("/nowhere/a b/ä#1.yaml");
+        assert_eq!(address_of(path), "file:///nowhere/a%20b/%C3%A4%231.yaml");
         assert_eq!(path_of(&address_of(path)).as_deref(), Some(path));
-        assert_eq!(path_of("file:///tmp/x/../p%3Aq.yaml").as_deref(), Some(Path::new("/tmp/p:q.yaml")));
+        assert_eq!(path_of("file:///nowhere/x/../p%3Aq.yaml").as_deref(), Some(Path::new("/nowhere/p:q.yaml")));
         assert_eq!(path_of("untitled:Untitled-1"), None);
     }
 }

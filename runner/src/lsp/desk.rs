@@ -305,3 +305,48 @@ impl Text {
         self.text = text.into();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::lsp::position::Span;
+
+    fn piece() -> impl Strategy<Value = String> {
+        let letters = prop_oneof!["[a-c]{1,3}", Just("ä😀".to_owned()), Just("\n".to_owned()), Just("\r\n".to_owned())];
+        proptest::collection::vec(letters, 0..8).prop_map(|letters| letters.concat())
+    }
+
+    /// Places between two characters, but not inside a line end: no editor has a cursor there.
+    fn places(text: &str) -> Vec<usize> {
+        let between = |at: &usize| !(text[..*at].ends_with('\r') && text[*at..].starts_with('\n'));
+        text.char_indices().map(|(at, _)| at).chain([text.len()]).filter(between).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_text_that_is_changed_bit_by_bit_is_what_the_editor_has(
+            start in piece(),
+            edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), piece()), 1..6),
+            bytes in any::<bool>(),
+        ) {
+            let encoding = if bytes { Encoding::Utf8 } else { Encoding::Utf16 };
+            let text = Arc::from(start.as_str());
+            let mut ours = Text { version: 1, text, path: None, known: Known::default(), found: (0, Vec::new()) };
+            let mut theirs = start;
+            for (from, to, insert) in edits {
+                let places = places(&theirs);
+                let (from, to) = (*from.get(&places), *to.get(&places));
+                let (from, to) = (from.min(to), from.max(to));
+                let ruler = Ruler::new(&theirs, encoding);
+                let range = Some(Span { start: ruler.position(from), end: ruler.position(to) });
+                ours.change(&Change { range, text: insert.clone() }, encoding);
+                theirs.replace_range(from..to, &insert);
+                prop_assert_eq!(&*ours.text, theirs.as_str());
+            }
+        }
+    }
+}

@@ -122,7 +122,7 @@ impl<'a> Page<'a> {
 
     /// Where the cursor stands.
     pub fn spot(&self, cursor: usize) -> Spot {
-        Sketch::spot(self.text, cursor)
+        self.sketch.spot(self.text, cursor)
     }
 
     /// The line of the byte `at`, without its line break.

@@ -102,8 +102,8 @@ impl Sketch {
         Self { entries }
     }
 
-    /// Where the byte `cursor` of `text` stands. The numbers of entries are those of the sketch of the whole text.
-    pub fn spot(text: &str, cursor: usize) -> Spot {
+    /// Where the byte `cursor` of `text` stands, of which this is the sketch.
+    pub fn spot(&self, text: &str, cursor: usize) -> Spot {
         let mut scanner = Scanner::new(&text[..cursor]);
         scanner.run();
         let Ending { inside, role, typed, is_flow, needs_space } = scanner.ending();
@@ -111,6 +111,14 @@ impl Sketch {
         let way = inside.map(|entry| before.way(entry)).unwrap_or_default();
         let mut entries: Vec<Option<usize>> = before.ancestry(inside).into_iter().map(Some).collect();
         entries.reverse();
+        // The text before the cursor has the same entries, but for the last word: what goes on behind it may change it.
+        let mut outer = Some(None);
+        for (entry, part) in entries.iter_mut().zip(&way) {
+            let is_own =
+                |at: usize| self.entries.get(at).is_some_and(|own| Some(own.parent) == outer && own.part == *part);
+            *entry = entry.filter(|at| is_own(*at));
+            outer = entry.map(Some);
+        }
         Spot { entries, way, role, typed, is_flow, needs_space }
     }
 
@@ -175,6 +183,7 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use hprun_steps::partial::Place;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::document::yaml::{self, Node, NodeValue};
@@ -226,6 +235,38 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_text_has_a_sketch_and_any_cursor_a_spot(
+            tokens in proptest::collection::vec(
+                prop::sample::select(vec![
+                    "a", "key", ": ", ":", "- ", "-", " ", "    ", "\n", "\r\n", "\t", "{", "}", "[", "]", ",", "\"", "'", "|", ">",
+                    "{{", "}}", "#", " # ", "ä😀", "&x ", "!Ref ", "\\", "---\n", "''",
+                ]),
+                0..40,
+            ),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let text = tokens.concat();
+            let sketch = Sketch::of(&text);
+            for (at, entry) in sketch.entries.iter().enumerate() {
+                prop_assert!(entry.place.end <= entry.end && entry.end <= text.len(), "{text:?}: {entry:?}");
+                prop_assert!(entry.parent.is_none_or(|parent| parent < at), "{text:?}: {entry:?}");
+                prop_assert!(text.get(entry.place.clone()).is_some(), "{text:?}: {entry:?}");
+                let scalar = entry.scalar.as_ref();
+                prop_assert!(scalar.is_none_or(|scalar| text.get(scalar.place.clone()).is_some()), "{text:?}: {entry:?}");
+            }
+            let cursors: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let cursor = *at.get(&cursors);
+            let spot = sketch.spot(&text, cursor);
+            prop_assert!(spot.typed.end <= cursor && text.get(spot.typed.clone()).is_some(), "{text:?} at {cursor}: {spot:?}");
+            let known = spot.entries.iter().flatten().all(|entry| *entry < sketch.entries.len());
+            prop_assert!(known, "{text:?} at {cursor}: {spot:?}");
         }
     }
 }

@@ -164,8 +164,9 @@ fn every_template_of_the_corpus_stands_alike() {
     for kind in ["broken", "valid"] {
         for entry in std::fs::read_dir(repository().join("tests/check").join(kind)).unwrap() {
             let folder = entry.unwrap().path();
-            // To the sandbox `yes` is a text, to CloudFormation (YAML 1.1) it is true: the check takes both.
-            if folder.ends_with("template-plain-words") {
+            // To the sandbox `yes` is a text, to CloudFormation (YAML 1.1) it is true; and it has no custom resources.
+            let apart = ["template-plain-words", "template-written-in-by-cloudformation"];
+            if apart.iter().any(|name| folder.ends_with(name)) {
                 continue;
             }
             let Ok(pipeline) = std::fs::read_to_string(folder.join("pipeline.yaml")) else { continue };

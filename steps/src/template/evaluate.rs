@@ -152,9 +152,12 @@ impl<'a> Stack<'a> {
         let parameter = self.template.parameters.get(name)?;
         match (self.arguments.get(name), &parameter.default) {
             _ if parameter.is_looked_up() => Some(Text::default()),
+            (Some(Argument::Text(text)), _) if text.contains("{{resolve:") => Some(Text::default()),
             (Some(Argument::Text(text)), _) => Some(known(text)),
             (Some(Argument::Unknown(text)), _) => Some(text.clone()),
-            (None, Some(_)) if parameter.default_is_unsure => Some(Text::default()),
+            (None, Some((default, _))) if parameter.default_is_unsure || default.contains("{{resolve:") => {
+                Some(Text::default())
+            }
             (None, Some((default, _))) => Some(known(default)),
             (None, None) => None,
         }
@@ -174,7 +177,8 @@ impl<'a> Stack<'a> {
     fn value(&self, node: &Node, follow: bool) -> Resolved {
         match &node.shape {
             Shape::Null => Resolved::Unknown,
-            Shape::Scalar(_) if node.respelled().is_some() => Resolved::Unknown,
+            // A dynamic reference is put in by CloudFormation.
+            Shape::Scalar(text) if text.contains("{{resolve:") || node.respelled().is_some() => Resolved::Unknown,
             Shape::Scalar(text) => Resolved::Text(known(text)),
             Shape::List(items) => {
                 let items = items.iter().map(|item| self.value(item, follow));

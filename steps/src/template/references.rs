@@ -47,7 +47,7 @@ impl<'a> Walk<'_, 'a> {
             self.problems.push(Problem::error(&codes::UNKNOWN_PSEUDO, place, message).nearest(name, PSEUDO));
             return;
         }
-        if template.open || !self.is_new(here.owner, name) {
+        if template.open || self.is_of_a_module(name) || !self.is_new(here.owner, name) {
             return;
         }
         let what = if attribute.is_some() { "resource" } else { "parameter or resource" };
@@ -148,6 +148,13 @@ impl<'a> Walk<'_, 'a> {
             }
             (Holds::Yes | Holds::No | Holds::Unknown, Holds::Yes | Holds::No | Holds::Unknown) => {}
         }
+    }
+
+    /// Whether a name may be that of a resource within a module: the names of both, one after the other.
+    fn is_of_a_module(&self, name: &str) -> bool {
+        let modules =
+            self.stack.template.resources.iter().filter(|(_, resource)| resource.kind.0.ends_with("::MODULE"));
+        modules.into_iter().any(|(id, _)| name.starts_with(id.as_str()))
     }
 
     pub(super) fn named_condition(&mut self, condition: Option<&(String, Place)>) {

@@ -222,7 +222,8 @@ impl<'a> Walk<'_, 'a> {
 
     /// Whether there is such a function and it is given what it takes. Macros may make of it what they like.
     fn is_sound(&mut self, call: &Call<'a>) -> bool {
-        if !self.stack.template.transforms.is_empty() {
+        let by_a_macro = Call::of(call.argument).is_some_and(|inner| inner.name == "Fn::Transform");
+        if by_a_macro || !self.stack.template.transforms.is_empty() {
             return call.wrong_arguments().is_none();
         }
         let Call { name, place, argument } = *call;

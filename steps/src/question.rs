@@ -200,6 +200,17 @@ pub enum Question {
         /// Whether one that is there is taken over.
         adopt: bool,
     },
+    /// P36: whether the name of the release is free, or ours.
+    Release {
+        /// Name of the EKS cluster; empty for the one that the pipeline connects to.
+        eks: String,
+        /// The namespace.
+        namespace: String,
+        /// Its name.
+        release: String,
+        /// Whether one that is there is taken over.
+        adopt: bool,
+    },
     /// P41: whether a group's nodes with EFA stay in one zone.
     OneZone {
         /// Ids of the group's subnets.
@@ -310,8 +321,23 @@ pub fn settled(all: Vec<Asked>, puts: &[String]) -> Vec<Asked> {
         .collect();
     let is_any = |asked: &Asked| matches!(&asked.question, Some(Question::ClusterName { name, .. }) if name.is_empty());
     let adopts = all.iter().any(is_any);
+    let clusters: Vec<String> = all
+        .iter()
+        .filter_map(|asked| match &asked.question {
+            Some(Question::EksActive { eks }) => Some(eks.clone()),
+            Some(_) | None => None,
+        })
+        .collect();
     let mut kept: Vec<Asked> = Vec::new();
     for mut asked in all {
+        if let Some(Question::Release { eks, .. }) = &mut asked.question
+            && eks.is_empty()
+        {
+            match clusters.as_slice() {
+                [one, others @ ..] if others.iter().all(|other| other == one) => one.clone_into(eks),
+                _ => asked.question = None,
+            }
+        }
         if is_any(&asked) {
             continue;
         }
@@ -391,6 +417,7 @@ impl Question {
             Self::LinkedRole => is(&live::LINKED_ROLE, 25, "whether HyperPod's own role is there or can be made", ""),
             Self::ClusterName { name, .. } => is(&live::CLUSTER_NAME, 25, "whether the cluster's name is free", name),
             Self::StackName { name, .. } => is(&live::STACK_NAME, 1, "whether the stack's name is free", name),
+            Self::Release { release, .. } => is(&live::RELEASE, 20, "whether the release's name is free", release),
             Self::OneZone { subnets } => all(&live::ONE_ZONE, 40, "whether the nodes are in one zone", subnets),
             Self::Clock => is(&live::CLOCK, 1, "whether this machine's clock is right", ""),
             Self::CredentialsLast { .. } => {
@@ -424,6 +451,21 @@ mod tests {
         check(&[types(None), zone("usw2-az1")], &[types(Some("usw2-az1")), zone("usw2-az1")]);
         let two = [types(None), zone("usw2-az1"), zone("usw2-az2")];
         check(&two, &two);
+    }
+
+    #[test]
+    fn a_release_is_asked_about_in_the_only_cluster_and_waits_without_one() {
+        let release = |eks: &str| Question::Release {
+            eks: eks.to_owned(),
+            namespace: "kube-system".to_owned(),
+            release: "r".to_owned(),
+            adopt: false,
+        };
+        let cluster = |eks: &str| Question::EksActive { eks: eks.to_owned() };
+        let check = |all: Vec<Question>| settled(all.into_iter().map(asked).collect(), &[])[0].question.clone();
+        assert_eq!(check(vec![release(""), cluster("one")]), Some(release("one")));
+        assert_eq!(check(vec![release(""), cluster("one"), cluster("two")]), None);
+        assert_eq!(check(vec![release("")]), None);
     }
 
     #[test]

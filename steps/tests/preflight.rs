@@ -1,6 +1,7 @@
 //! Every live question over real HTTP: once where the answer is good, once where it is bad; refused, it is unknown.
 //! Knows the wire of the sandbox only: what is bad is made as it would be made at AWS.
 
+mod cluster;
 mod support;
 
 use std::time::Duration;
@@ -358,6 +359,42 @@ async fn names_are_free_ours_or_taken() {
     bad(&bench, taken, Severity::Error, "of which 1 are used").await;
 }
 
+#[tokio::test]
+async fn a_release_is_absent_or_taken() {
+    let (bench, kubeconfig) = cluster::connected().await;
+    let release = |adopt| Question::Release {
+        eks: cluster::CLUSTER.to_owned(),
+        namespace: "kube-system".to_owned(),
+        release: "charts".to_owned(),
+        adopt,
+    };
+    good(&bench, release(false)).await;
+    let client = client(&kubeconfig).await;
+    for (version, status) in [("9", "superseded"), ("10", "deployed")] {
+        let labels = json!({ "owner": "helm", "name": "charts", "status": status, "version": version });
+        let secret =
+            json!({ "metadata": { "name": format!("sh.helm.release.v1.charts.v{version}"), "labels": labels } });
+        let secret = serde_json::from_value(secret).expect("a secret");
+        secrets(&client).create(&Default::default(), &secret).await.expect("it is made");
+    }
+    bad(&bench, release(false), Severity::Error, "the release kube-system/charts is there already (deployed)").await;
+    good(&bench, release(true)).await;
+    let gone =
+        Question::Release { eks: "gone".to_owned(), namespace: "n".to_owned(), release: "r".to_owned(), adopt: false };
+    good(&bench, gone).await;
+}
+
+fn secrets(client: &kube::Client) -> kube::Api<k8s_openapi::api::core::v1::Secret> {
+    kube::Api::namespaced(client.clone(), "kube-system")
+}
+
+async fn client(kubeconfig: &str) -> kube::Client {
+    let read = kube::config::Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+    let config = kube::Config::from_custom_kubeconfig(read, &Default::default()).await.expect("a config");
+    let made = tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await;
+    made.expect("it ended").expect("a client")
+}
+
 /// One question of every kind.
 fn every_question() -> Vec<Question> {
     let of = |name: &str| name.to_owned();
@@ -392,6 +429,7 @@ fn every_question() -> Vec<Question> {
         Question::RoleReads { role: role(), bucket: bucket(), key: of("k") },
         Question::EndpointPolicy { subnets: subnets(), bucket: bucket() },
         Question::PassRole { role: role() },
+        Question::Release { eks: eks(), namespace: of("n"), release: of("r"), adopt: false },
         Question::LinkedRole,
         Question::ClusterName { name: cluster(), adopt: false },
         Question::StackName { name: stack(), adopt: false },

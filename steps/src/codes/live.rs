@@ -273,6 +273,15 @@ pub static STACK_NAME: Code = Code {
     cure: "Choose another name, resume the run that made it, or say `adopt: true`.",
 };
 
+/// P36: the name of the release is taken, or the release is in the middle of a change.
+pub static RELEASE: Code = Code {
+    number: 1036,
+    title: "the name of the release is taken, or the release is in the middle of a change",
+    cause: "hprun takes over no release that the run did not make, unless the step says so; and helm changes none that is pending.",
+    example: "a release hyperpod-dependencies of somebody else's",
+    cure: "Choose another name, resume the run that made it, or say `adopt: true`.",
+};
+
 /// P41: a group's nodes with EFA are in several zones.
 pub static ONE_ZONE: Code = Code {
     number: 1041,
@@ -332,6 +341,7 @@ pub static ALL: &[&Code] = &[
     &LINKED_ROLE,
     &CLUSTER_NAME,
     &STACK_NAME,
+    &RELEASE,
     &ONE_ZONE,
     &CLOCK,
     &CREDENTIALS_LAST,

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use crate::codes::neighbours;
+use crate::codes::{live, neighbours};
 use crate::files::{FileInput, FileKind, Files};
-use crate::finding::Finding;
+use crate::finding::{At, Finding};
 use crate::partial::Partial;
+use crate::question::{Asked, Question, Wish};
+use crate::value::Value;
 
 /// The kinds of source that a chart can have.
 const SOURCES: &str = "path, archive, repository, oci, git";
@@ -27,6 +29,15 @@ pub fn files(inputs: &Partial) -> Vec<FileInput> {
     .chain(values.into_iter().map(|item| FileInput::of(item, FileKind::File)))
     .flatten()
     .collect()
+}
+
+/// What is asked before the run: whether the name of the release is free in the cluster that the pipeline connects to.
+pub fn questions(inputs: &Partial) -> Vec<Asked> {
+    let adopt = matches!(inputs.get("adopt"), Some(Partial::Known(Value::Bool(true), _)));
+    let at = At::Pipeline(inputs.get("release").unwrap_or(inputs).place());
+    let both = Wish::text(inputs.get("release")).and(Wish::text(inputs.get("namespace")));
+    let question = |(release, namespace)| Question::Release { eks: String::new(), namespace, release, adopt };
+    Asked::of(&live::RELEASE, &at, both, question).into_iter().collect()
 }
 
 /// All that is wrong, in one pass.
@@ -124,7 +135,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::value::Value;
 
     fn messages(inputs: serde_json::Value) -> Vec<String> {
         let inputs = Partial::from_value(&Value::from_json(&inputs));

@@ -23,6 +23,7 @@ use crate::files::{FileInput, Files};
 use crate::finding::Finding;
 use crate::partial::Partial;
 use crate::program::Program;
+use crate::question::Asked;
 use crate::step::{Health, Step};
 use crate::value::Value;
 use chart::Chart;
@@ -212,6 +213,10 @@ impl Step for HelmInstall {
 
     fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
         check::check(inputs, files)
+    }
+
+    fn questions(inputs: &Partial, _: &Files) -> Vec<Asked> {
+        check::questions(inputs)
     }
 
     async fn probe(self, outputs: &Json, cx: &mut StepContext<'_>) -> Result<Health, StepError> {

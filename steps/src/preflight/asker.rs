@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::verdict::Verdict;
-use super::{buckets, caller, clusters, eks, iam, network, quotas, stacks, zones};
+use super::{buckets, caller, clusters, eks, iam, network, quotas, releases, stacks, zones};
 use crate::clients::{Caller, Clients};
 use crate::error::StepError;
 use crate::finding::{Finding, Severity};
@@ -119,6 +119,9 @@ impl<'a> Asker<'a> {
             | Q::Cni { eks }
             | Q::PodIdentity { eks }
             | Q::CallerEntry { eks, .. } => eks::answer(self, eks, question).await,
+            Q::Release { eks, namespace, release, adopt } => {
+                releases::release(self, eks, (namespace, release), *adopt).await
+            }
             Q::RoleTrust { role } => iam::trust(self, role).await,
             Q::RolePolicies { role } => iam::policies(self, role).await,
             Q::RoleReads { role, bucket, key } => iam::reads(self, role, bucket, key).await,

@@ -23,6 +23,9 @@ pub(super) struct Eks {
     pub vpc: String,
     /// The security group of the control plane.
     pub group: String,
+    /// Where its Kubernetes API is, and the certificate of its authority (PEM in base64).
+    pub endpoint: String,
+    pub authority: String,
 }
 
 impl Eks {
@@ -35,6 +38,8 @@ impl Eks {
             version: cluster.version().unwrap_or_default().to_owned(),
             vpc: network.and_then(|network| network.vpc_id()).unwrap_or_default().to_owned(),
             group: network.and_then(|network| network.cluster_security_group_id()).unwrap_or_default().to_owned(),
+            endpoint: cluster.endpoint().unwrap_or_default().to_owned(),
+            authority: cluster.certificate_authority().and_then(|of| of.data()).unwrap_or_default().to_owned(),
         }
     }
 }

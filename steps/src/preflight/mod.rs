@@ -10,6 +10,7 @@ mod iam;
 mod network;
 mod permissions;
 mod quotas;
+mod releases;
 mod stacks;
 mod verdict;
 mod zones;

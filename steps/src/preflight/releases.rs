@@ -1,0 +1,111 @@
+//! The Kubernetes API: how a Helm release stands, and whose it is, by the labels of the secrets that helm keeps (P36).
+//! Knows nothing of charts, and runs no helm.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, ListParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::json;
+
+use super::asker::Asker;
+use super::eks::Eks;
+use super::verdict::Verdict;
+use crate::eks_token;
+use crate::error::StepError;
+
+/// The label by which helm-install marks a release with the run that made it.
+const RUN: &str = "hprun-run-id";
+
+pub(super) async fn release(
+    asker: &Asker<'_>,
+    eks: &str,
+    (namespace, name): (&str, &str),
+    adopt: bool,
+) -> Result<Verdict, StepError> {
+    let found = super::eks::cluster(asker, eks).await?;
+    // Without a cluster there is no release; what is wrong with the cluster is said where it is asked for.
+    let Some(cluster) = found.filter(|cluster| cluster.status == "ACTIVE") else { return Ok(Verdict::Good) };
+    let client = client(asker, eks, &cluster).await?;
+    let ours = ListParams::default().labels(&format!("owner=helm,name={name}"));
+    let secrets =
+        Api::<Secret>::namespaced(client, namespace).list_metadata(&ours).await.map_err(|e| unasked(eks, &e))?;
+    let labels: Vec<BTreeMap<String, String>> =
+        secrets.items.into_iter().map(|secret| secret.metadata.labels.unwrap_or_default()).collect();
+    let newest = labels.iter().max_by_key(|labels| labels.get("version").and_then(|v| v.parse::<u64>().ok()));
+    let run = newest.and_then(|labels| labels.get(RUN)).map(String::as_str);
+    let status = newest.and_then(|labels| labels.get("status")).map(String::as_str);
+    let is_own = run.is_some_and(|run| (asker.ours)(run));
+    Ok(release_verdict((namespace, name), status, (run, is_own), adopt))
+}
+
+/// Of a release of this name, if there is one: its status, and the run that made it.
+fn release_verdict(
+    (namespace, name): (&str, &str),
+    status: Option<&str>,
+    (run, is_own): (Option<&str>, bool),
+    adopt: bool,
+) -> Verdict {
+    let Some(status) = status else { return Verdict::Good };
+    let id = format!("{namespace}/{name}");
+    match run {
+        _ if is_own => Verdict::Good,
+        Some(run) => Verdict::doubt(format!("the release {id} is there already: run {run} of hprun made it"))
+            .help(format!("go on with that run: hprun resume {run}")),
+        None if status.starts_with("pending-") || status.starts_with("uninstall") => {
+            Verdict::bad(format!("the release {id} is {status}, and no run of hprun made it"))
+                .help(format!("if nobody is at it: helm rollback or helm uninstall -n {namespace} {name}"))
+        }
+        None if adopt => Verdict::Good,
+        None => Verdict::bad(format!("the release {id} is there already ({status}), and no run of hprun made it"))
+            .help("choose another `release`, or say `adopt: true`"),
+    }
+}
+
+/// A client with a token of the caller's, without a kubeconfig.
+async fn client(asker: &Asker<'_>, name: &str, cluster: &Eks) -> Result<kube::Client, StepError> {
+    let cannot = |e: &dyn std::fmt::Display| StepError::failed(format!("could not reach the API of {name}: {e}"));
+    let token = eks_token::token(asker.clients, name).await?;
+    let kubeconfig = json!({
+        "clusters": [{ "name": "c", "cluster": {
+            "server": cluster.endpoint, "certificate-authority-data": cluster.authority,
+        } }],
+        "users": [{ "name": "u", "user": { "token": token.token.reveal() } }],
+        "contexts": [{ "name": "c", "context": { "cluster": "c", "user": "u" } }],
+        "current-context": "c",
+    });
+    let kubeconfig: Kubeconfig = serde_json::from_value(kubeconfig).map_err(|e| cannot(&e))?;
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    let mut config = config.map_err(|e| cannot(&e))?;
+    config.connect_timeout = Some(Duration::from_secs(3));
+    config.read_timeout = Some(Duration::from_secs(8));
+    kube::Client::try_from(config).map_err(|e| cannot(&e))
+}
+
+/// Why the API gave no answer; a refusal is one like IAM's.
+fn unasked(name: &str, error: &kube::Error) -> StepError {
+    let failed = StepError::failed(format!("could not ask the API of {name}: {error}"));
+    match error {
+        kube::Error::Api(status) if status.code == 401 || status.code == 403 => {
+            StepError { code: Some("AccessDenied".to_owned()), ..failed }
+        }
+        _ => failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_absent_ours_or_taken() {
+        let check = |status, run, is_own, adopt| release_verdict(("kube-system", "r"), status, (run, is_own), adopt);
+        assert_eq!(check(None, None, false, false), Verdict::Good);
+        assert_eq!(check(Some("deployed"), Some("r1"), true, false), Verdict::Good);
+        assert_eq!(check(Some("deployed"), None, false, true), Verdict::Good);
+        assert!(matches!(check(Some("deployed"), Some("r1"), false, false), Verdict::Doubt(..)));
+        assert!(matches!(check(Some("deployed"), None, false, false), Verdict::Bad(..)));
+        assert!(matches!(check(Some("pending-install"), None, false, true), Verdict::Bad(..)));
+    }
+}

@@ -144,88 +144,8 @@ fn what_a_run_does_on_its_way_is_asked_of_the_policy_but_for_what_the_sandbox_ne
 }
 
 /// Inputs and resource types that the shipped pipelines do not have, in one file.
-const BESIDES: &str = r#"
-apiVersion: hprun/v1
-name: besides
-params:
-  days: { type: integer, ssm: /team/days }
-  bucket: { type: string, default: sagemaker-hyperpod-eks-111122223333-us-west-2 }
-aws: { region: us-west-2 }
-steps:
-  - id: stack
-    type: deploy-stack
-    with:
-      name: besides
-      template: besides-template.yaml
-      template-bucket: "{{ params.bucket }}"
-      termination-protection: true
-      parameters: { Days: "{{ params.days }}", Cluster: hyperpod-eks-cluster }
-  - id: settled
-    type: wait-status
-    with: { stack: "{{ steps.stack.outputs.name }}" }
-  - id: eks
-    type: wait-status
-    with: { eks-cluster: hyperpod-eks-cluster }
-  - id: scripts
-    type: upload-lifecycle
-    with: { from: lifecycle/base-config, bucket: "{{ params.bucket }}", prefix: scripts, delete-extra: true }
-"#;
-
-const BESIDES_TEMPLATE: &str = r#"
-Parameters:
-  Days: { Type: Number }
-  Cluster: { Type: String }
-Resources:
-  Logs: { Type: "AWS::Logs::LogGroup", Properties: { RetentionInDays: !Ref Days } }
-  Role:
-    Type: AWS::IAM::Role
-    Properties:
-      AssumeRolePolicyDocument:
-        Version: "2012-10-17"
-        Statement: [{ Effect: Allow, Principal: { Service: pods.eks.amazonaws.com }, Action: "sts:AssumeRole" }]
-  Inline:
-    Type: AWS::IAM::Policy
-    Properties:
-      PolicyName: own
-      Roles: [!Ref Role]
-      PolicyDocument: { Version: "2012-10-17", Statement: [{ Effect: Allow, Action: "s3:GetObject", Resource: "*" }] }
-  Managed:
-    Type: AWS::IAM::ManagedPolicy
-    Properties:
-      Roles: [!Ref Role]
-      PolicyDocument: { Version: "2012-10-17", Statement: [{ Effect: Allow, Action: "s3:GetObject", Resource: "*" }] }
-  Bucket: { Type: "AWS::S3::Bucket", Properties: { VersioningConfiguration: { Status: Enabled } } }
-  BucketPolicy:
-    Type: AWS::S3::BucketPolicy
-    Properties:
-      Bucket: !Ref Bucket
-      PolicyDocument:
-        Version: "2012-10-17"
-        Statement:
-          - { Effect: Allow, Principal: { AWS: !GetAtt Role.Arn }, Action: "s3:GetObject", Resource: !Sub "${Bucket.Arn}/*" }
-  Vpc: { Type: "AWS::EC2::VPC", Properties: { CidrBlock: 10.9.0.0/16 } }
-  Group:
-    Type: AWS::EC2::SecurityGroup
-    Properties:
-      GroupDescription: of its own
-      VpcId: !Ref Vpc
-      SecurityGroupIngress: [{ IpProtocol: tcp, FromPort: 1, ToPort: 2, CidrIp: 10.0.0.0/8 }]
-      SecurityGroupEgress: [{ IpProtocol: "-1", CidrIp: 0.0.0.0/0 }]
-  Entry:
-    Type: AWS::EKS::AccessEntry
-    Properties:
-      ClusterName: !Ref Cluster
-      PrincipalArn: !GetAtt Role.Arn
-      AccessPolicies:
-        - PolicyArn: arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy
-          AccessScope: { Type: cluster }
-  Identity:
-    Type: AWS::EKS::PodIdentityAssociation
-    DependsOn: [Entry, Group, BucketPolicy, Managed, Inline, Logs]
-    Properties: { ClusterName: !Ref Cluster, Namespace: default, ServiceAccount: it, RoleArn: !GetAtt Role.Arn }
-Outputs:
-  Bucket: { Value: !Ref Bucket }
-"#;
+const BESIDES: &str = include_str!("iam_policy/besides.yaml");
+const BESIDES_TEMPLATE: &str = include_str!("iam_policy/besides-template.yaml");
 
 #[test]
 fn inputs_and_resources_of_other_pipelines_are_in_their_policy_too() {
@@ -248,6 +168,36 @@ fn inputs_and_resources_of_other_pipelines_are_in_their_policy_too() {
     succeed(desk.resume(&[]));
     assert_eq!(denials(&desk), Vec::<String>::new());
     assert_eq!(denied_actions(&std::fs::read_to_string(desk.path("world/journal.ndjson")).unwrap()), [""; 0]);
+}
+
+#[test]
+fn what_a_person_has_to_add_is_said_and_a_long_policy_can_be_split() {
+    let desk = Desk::new();
+    let group =
+        |n: usize| format!("  G{n}: {{ Type: 'AWS::Logs::LogGroup', Properties: {{ LogGroupName: /so/long/{n} }} }}\n");
+    let groups: String = (0..100).map(group).collect();
+    desk.write("t.yaml", &format!("Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n{groups}"));
+    let step = "  - { id: it, type: deploy-stack, with: { name: s, template: t.yaml } }\n";
+    let file = desk.write("p.yaml", &format!("apiVersion: hprun/v1\nname: p\nsteps:\n{step}"));
+    let whole = succeed(desk.command(&["iam-policy", &file]));
+    let said: Vec<&str> = whole.stderr.lines().collect();
+    assert!(
+        said[0].starts_with(
+            "warning: t.yaml:3:11: hprun does not know what Queue needs, a resource of type AWS::SQS::Queue"
+        )
+    );
+    assert!(said[1].contains("and a managed policy takes 6144: print several with --split"), "{said:?}");
+    let split = succeed(desk.command(&["iam-policy", &file, "--split"]));
+    let split: Value = serde_json::from_str(&split.stdout).unwrap();
+    let all = |policies: &[Value]| -> BTreeSet<String> {
+        policies.iter().flat_map(|it| statements(it).iter().flat_map(|it| texts(&it["Action"]))).collect()
+    };
+    let split = split.as_array().unwrap();
+    assert!(split.len() > 1 && split.iter().all(|it| it.to_string().len() <= 6144));
+    assert_eq!(all(split), all(&[serde_json::from_str(&whole.stdout).unwrap()]));
+    let table = succeed(desk.command(&["iam-policy", &file, "--explain"])).stdout;
+    let row = ["it", "cloudformation:CreateStack", "arn:aws:cloudformation:*:*:stack/s/*"];
+    assert!(table.lines().any(|line| line.split_whitespace().eq(row)), "{table}");
 }
 
 /// A pipeline in a world of its own.

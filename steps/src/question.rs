@@ -186,6 +186,19 @@ pub enum Question {
     },
     /// P30: whether HyperPod's own role is there, or the caller may make it.
     LinkedRole,
+    /// P31: whether a training plan has what a group needs.
+    TrainingPlan {
+        /// Its ARN.
+        plan: String,
+        /// The group's type.
+        instance_type: String,
+        /// How many instances.
+        wanted: u64,
+        /// Ids of the group's subnets, as far as they are known.
+        subnets: Vec<String>,
+        /// The cluster that they are for: what it has already is taken out of the plan.
+        cluster: String,
+    },
     /// P32: whether the name of the cluster is free, or ours.
     ClusterName {
         /// The name; empty for whichever cluster the pipeline makes, of which only `adopt` is known here.
@@ -415,6 +428,7 @@ impl Question {
             Self::EndpointPolicy { bucket, .. } => is(&live::ENDPOINT_POLICY, 25, "whether S3 is let through", bucket),
             Self::PassRole { role } => is(&live::PASS_ROLE, 10, "whether the caller may pass the role", role),
             Self::LinkedRole => is(&live::LINKED_ROLE, 25, "whether HyperPod's own role is there or can be made", ""),
+            Self::TrainingPlan { plan, .. } => is(&live::TRAINING_PLAN, 25, "whether the training plan suffices", plan),
             Self::ClusterName { name, .. } => is(&live::CLUSTER_NAME, 25, "whether the cluster's name is free", name),
             Self::StackName { name, .. } => is(&live::STACK_NAME, 1, "whether the stack's name is free", name),
             Self::Release { release, .. } => is(&live::RELEASE, 20, "whether the release's name is free", release),

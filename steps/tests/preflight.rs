@@ -360,6 +360,33 @@ async fn names_are_free_ours_or_taken() {
 }
 
 #[tokio::test]
+async fn a_training_plan_suffices_or_not() {
+    let bench = Bench::new().await;
+    let net = network(&bench).await;
+    let plan = |wanted, subnet: &str| Question::TrainingPlan {
+        plan: format!("arn:aws:sagemaker:us-west-2:{ACCOUNT}:training-plan/reserved"),
+        instance_type: "ml.p5.48xlarge".to_owned(),
+        wanted,
+        subnets: owned(&[subnet]),
+        cluster: "ml".to_owned(),
+    };
+    bad(&bench, plan(1, &net.private), Severity::Error, "there is no training plan reserved").await;
+    let sagemaker = bench.clients.sagemaker();
+    let of_type = aws_sdk_sagemaker::types::ReservedCapacityInstanceType::MlP548Xlarge;
+    let offers = sagemaker.search_training_plan_offerings().instance_type(of_type).instance_count(4).duration_hours(48);
+    let offers = offers.send().await.expect("there are offers");
+    let first = &offers.training_plan_offerings()[0];
+    let id = first.training_plan_offering_id().expect("an offer has an id");
+    let made = sagemaker.create_training_plan().training_plan_name("reserved").training_plan_offering_id(id);
+    made.send().await.expect("a plan is made");
+    good(&bench, plan(4, &net.private)).await;
+    bad(&bench, plan(5, &net.private), Severity::Error, "has 4 free instances, and 5 are wanted").await;
+    bad(&bench, plan(4, &net.public), Severity::Error, "is in usw2-az1, and the subnets are in usw2-az2").await;
+    bench.advance(Duration::from_secs(49 * 3600));
+    bad(&bench, plan(4, &net.private), Severity::Error, "is Expired").await;
+}
+
+#[tokio::test]
 async fn a_release_is_absent_or_taken() {
     let (bench, kubeconfig) = cluster::connected().await;
     let release = |adopt| Question::Release {
@@ -431,6 +458,13 @@ fn every_question() -> Vec<Question> {
         Question::PassRole { role: role() },
         Question::Release { eks: eks(), namespace: of("n"), release: of("r"), adopt: false },
         Question::LinkedRole,
+        Question::TrainingPlan {
+            plan: of("arn/plan"),
+            instance_type: of("ml.p5.48xlarge"),
+            wanted: 1,
+            subnets: Vec::new(),
+            cluster: cluster(),
+        },
         Question::ClusterName { name: cluster(), adopt: false },
         Question::StackName { name: stack(), adopt: false },
         Question::OneZone { subnets: subnets() },

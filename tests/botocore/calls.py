@@ -253,6 +253,17 @@ def hyperpod(call, cluster, role, subnet, security):
     call("sagemaker", "DeleteCluster", **name)
 
 
+def plans(call, caller):
+    """Training plans: offered, made, described."""
+    wanted = {"InstanceType": "ml.p5.48xlarge", "InstanceCount": 4, "DurationHours": 48, "TargetResources": ["hyperpod-cluster"]}
+    offers = call("sagemaker", "SearchTrainingPlanOfferings", **wanted)["TrainingPlanOfferings"]
+    offer = offers[0]["TrainingPlanOfferingId"]
+    call("sagemaker", "CreateTrainingPlan", TrainingPlanName="plan", TrainingPlanOfferingId=offer)
+    plan = call("sagemaker", "DescribeTrainingPlan", TrainingPlanName="plan")
+    assert (plan["Status"], plan["AvailableInstanceCount"]) == ("Active", 4), plan
+    caller.fails("ResourceNotFound", "sagemaker", "DescribeTrainingPlan", TrainingPlanName="none")
+
+
 def continuous(call, common, role):
     name = {"ClusterName": "continuous"}
     call("sagemaker", "CreateCluster", **name, InstanceGroups=[group("a", role)], NodeProvisioningMode="Continuous", ClusterRole=role, **common)
@@ -361,6 +372,7 @@ def main():
     call = caller.call
     parameters(call)
     quotas(call, caller)
+    plans(call, caller)
     eks_role, role = roles(call)
     vpc, subnets, group = network(call)
     gateways(call, vpc, subnets[0])

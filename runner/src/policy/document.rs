@@ -26,8 +26,10 @@ impl Policy {
         let mut parts: Vec<Vec<Statement>> = vec![Vec::new()];
         let mut rest: Vec<Statement> = self.statements.iter().rev().cloned().collect();
         while let Some(statement) = rest.pop() {
-            if size(std::slice::from_ref(&statement)) > LARGEST_MANAGED && statement.actions.len() > 1 {
-                rest.extend(halves(&statement));
+            if size(std::slice::from_ref(&statement)) > LARGEST_MANAGED
+                && let Some(halves) = halves(&statement)
+            {
+                rest.extend(halves);
                 continue;
             }
             let part = parts.last_mut().expect("there is always a part");
@@ -41,16 +43,18 @@ impl Policy {
     }
 }
 
-/// A statement that is too long by itself as two, the second first.
-fn halves(statement: &Statement) -> [Statement; 2] {
-    let half = statement.actions.len() / 2;
-    let part = |actions: BTreeSet<String>, mark: &str| Statement {
-        sid: format!("{}{mark}", statement.sid),
-        actions,
-        ..statement.clone()
+/// A statement that is too long by itself as two, the second first: the longer of its lists is cut.
+fn halves(statement: &Statement) -> Option<[Statement; 2]> {
+    let length = |all: &BTreeSet<String>| all.iter().map(String::len).sum::<usize>();
+    let by_resources = length(&statement.resources) > length(&statement.actions);
+    let list = if by_resources { &statement.resources } else { &statement.actions };
+    let half = list.len() / 2;
+    let part = |list: BTreeSet<String>, mark: &str| {
+        let part = Statement { sid: format!("{}{mark}", statement.sid), ..statement.clone() };
+        if by_resources { Statement { resources: list, ..part } } else { Statement { actions: list, ..part } }
     };
-    let (first, second) = (statement.actions.iter().take(half), statement.actions.iter().skip(half));
-    [part(second.cloned().collect(), "B"), part(first.cloned().collect(), "A")]
+    let (first, second) = (list.iter().take(half), list.iter().skip(half));
+    (half > 0).then(|| [part(second.cloned().collect(), "B"), part(first.cloned().collect(), "A")])
 }
 
 fn size(statements: &[Statement]) -> usize {

@@ -27,6 +27,7 @@ pub use group_resources::*;
 pub use interfaces::NewInterface;
 pub(crate) use listing::matches;
 pub use model::{State, Subnet};
+pub(crate) use offerings::zones_with;
 pub use resources::*;
 pub use security::SelfReference;
 

@@ -28,7 +28,7 @@ const FAMILIES: &[(&str, &[&str])] = &[
 ];
 
 /// The zones of a region (by id) that offer an instance type, without `ml.`; empty when none does.
-pub(super) fn zones_with(region: &str, instance_type: &str) -> Vec<zones::Zone> {
+pub(crate) fn zones_with(region: &str, instance_type: &str) -> Vec<zones::Zone> {
     let Some((family, size)) = instance_type.split_once('.') else {
         return vec![];
     };

@@ -11,6 +11,7 @@ mod model;
 mod neighbours;
 mod node;
 mod patch;
+mod plans;
 mod request;
 mod rules;
 mod script;
@@ -78,6 +79,9 @@ const OPERATIONS: &[(&str, &str, Answer)] = &[
     ("BatchReplaceClusterNodes", "BatchReplaceClusterNodesRequest", batch::replace),
     ("ListClusterEvents", "ListClusterEventsRequest", |state, _, body| events::list(state, body)),
     ("DescribeClusterEvent", "DescribeClusterEventRequest", |state, _, body| events::describe(state, body)),
+    ("SearchTrainingPlanOfferings", "SearchTrainingPlanOfferingsRequest", plans::search),
+    ("CreateTrainingPlan", "CreateTrainingPlanRequest", plans::create),
+    ("DescribeTrainingPlan", "DescribeTrainingPlanRequest", plans::describe),
     ("AddTags", "AddTagsInput", |state, _, body| tags::add(state, body)),
     ("ListTags", "ListTagsInput", |state, _, body| tags::list(state, body)),
     ("DeleteTags", "DeleteTagsInput", |state, _, body| tags::delete(state, body)),

@@ -1,17 +1,21 @@
 //! What SageMaker keeps: clusters with their groups, nodes and events, and the specifications they were asked with.
 //! Data only; how it moves is in `life`.
 
+use super::plans::Reserved;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The HyperPod clusters of one region, by name.
+/// The HyperPod clusters of one region, by name, and its training plans.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct State {
     pub(super) clusters: BTreeMap<String, Cluster>,
+    /// Training plans by name, and what was offered for more, by id.
+    pub(super) plans: BTreeMap<String, Reserved>,
+    pub(super) offers: BTreeMap<String, Reserved>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

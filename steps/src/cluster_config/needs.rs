@@ -42,6 +42,7 @@ pub fn questions(config: &Node, adopt: bool, at: &dyn Fn(&Range<usize>) -> At) -
         adopt,
     }));
     asked.extend(all.capacity());
+    asked.extend(all.plans());
     asked.extend(all.network());
     asked.extend(all.eks());
     asked.extend(all.groups.iter().flat_map(|group| group.questions(&all.subnets)));
@@ -65,6 +66,7 @@ struct Group {
     instance_type: Wish<String>,
     count: Wish<u64>,
     spot: bool,
+    plan: Wish<String>,
     volume: Wish<u64>,
     role: Wish<String>,
     /// Bucket and key.
@@ -89,6 +91,7 @@ impl Group {
             instance_type: text(node.get("InstanceType").or(first)),
             count: whole(node.get("InstanceCount")),
             spot: node.get("CapacityRequirements").is_some_and(|of| of.get("Spot").is_some()),
+            plan: text(node.get("TrainingPlanArn")),
             volume: whole(volume),
             role: text(role),
             script: text(uri).and(text(name)).map(|(uri, name)| object(&uri, &name)),
@@ -188,6 +191,20 @@ impl Cluster {
             Asked::of(&live::TYPES_OFFERED, &group.at, group.instance_type.clone(), question)
         }));
         asked
+    }
+
+    /// Training plans against what their groups need.
+    fn plans(&self) -> Vec<Asked> {
+        let asked =
+            self.groups.iter().filter_map(|group| {
+                let subnets = group.own_or(&self.subnets).clone().known().unwrap_or_default();
+                let cluster = self.name.clone().known().unwrap_or_default();
+                let all = group.plan.clone().and(group.instance_type.clone().and(group.count.clone()));
+                Asked::of(&live::TRAINING_PLAN, &group.at, all, |(plan, (instance_type, wanted))| {
+                    Question::TrainingPlan { plan, instance_type, wanted, subnets, cluster }
+                })
+            });
+        asked.collect()
     }
 
     fn network(&self) -> Vec<Asked> {

@@ -255,6 +255,15 @@ pub static LINKED_ROLE: Code = Code {
     cure: "Let somebody make it: aws iam create-service-linked-role --aws-service-name hyperpod.sagemaker.amazonaws.com.",
 };
 
+/// P31: the training plan does not have what the group needs.
+pub static TRAINING_PLAN: Code = Code {
+    number: 1031,
+    title: "the training plan does not have what the group needs",
+    cause: "A plan reserves instances of one type in one zone for a span of time, for certain uses. Nodes come only out of a plan that is active, in a subnet of its zone.",
+    example: "a plan in usw2-az1 for a subnet in usw2-az2",
+    cure: "Name a plan with that type, enough free instances and hyperpod-cluster among its uses, and a subnet in its zone.",
+};
+
 /// P32: the name of the cluster is taken.
 pub static CLUSTER_NAME: Code = Code {
     number: 1032,
@@ -339,6 +348,7 @@ pub static ALL: &[&Code] = &[
     &ENDPOINT_POLICY,
     &PASS_ROLE,
     &LINKED_ROLE,
+    &TRAINING_PLAN,
     &CLUSTER_NAME,
     &STACK_NAME,
     &RELEASE,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::verdict::Verdict;
-use super::{buckets, caller, clusters, eks, iam, network, quotas, releases, stacks, zones};
+use super::{buckets, caller, clusters, eks, iam, network, plans, quotas, releases, stacks, zones};
 use crate::clients::{Caller, Clients};
 use crate::error::StepError;
 use crate::finding::{Finding, Severity};
@@ -129,6 +129,9 @@ impl<'a> Asker<'a> {
             Q::LinkedRole => iam::linked_role(self).await,
             Q::BucketRegion { bucket } => buckets::region(self, bucket).await,
             Q::ScriptThere { bucket, key } => buckets::script(self, bucket, key).await,
+            Q::TrainingPlan { plan, instance_type, wanted, subnets, cluster } => {
+                plans::plan(self, plan, (instance_type, *wanted), subnets, cluster).await
+            }
             Q::ClusterName { name, adopt } => clusters::name(self, name, *adopt).await,
             Q::StackName { name, adopt } => stacks::name(self, name, *adopt).await,
         }

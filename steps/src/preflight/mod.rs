@@ -9,6 +9,7 @@ mod eks;
 mod iam;
 mod network;
 mod permissions;
+mod plans;
 mod quotas;
 mod releases;
 mod stacks;

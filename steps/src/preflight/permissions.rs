@@ -4,7 +4,7 @@ use crate::partial::Partial;
 use crate::permissions::{Needs, Permission, Surroundings};
 
 /// Everything that any question asks.
-const ASKED: [&str; 24] = [
+const ASKED: [&str; 25] = [
     "cloudformation:DescribeStacks",
     "ec2:DescribeAddresses",
     "ec2:DescribeAvailabilityZones",
@@ -25,6 +25,7 @@ const ASKED: [&str; 24] = [
     "s3:GetObject",
     "s3:ListBucket",
     "sagemaker:DescribeCluster",
+    "sagemaker:DescribeTrainingPlan",
     "sagemaker:ListClusters",
     "sagemaker:ListTags",
     "servicequotas:GetServiceQuota",

@@ -107,6 +107,7 @@ fn cfn_lint_is_run_on_the_templates_and_its_trouble_is_told() {
       |                                             ^^^^^^^^^
       |
     help: see https://example.com/rule
+
     pipeline.yaml: 1 error
     [exit 2]
 

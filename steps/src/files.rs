@@ -68,6 +68,7 @@ pub struct FileContent {
     /// Where a symbolic link led, relative to the folder that was read, if the entry was one and led out of it.
     pub leaves_folder: Option<PathBuf>,
     parsed: OnceLock<Arc<dyn Any + Send + Sync>>,
+    shared: OnceLock<Option<Arc<str>>>,
 }
 
 impl FileContent {
@@ -145,6 +146,7 @@ impl Files {
                 sha256: sha256(bytes),
                 leaves_folder: None,
                 parsed: OnceLock::new(),
+                shared: OnceLock::new(),
             };
             *entry = Ok(Arc::new(content));
         }
@@ -160,7 +162,14 @@ impl Files {
                 Err(_) => (0o644, None),
             };
             let sha256 = sha256(&bytes);
-            *entry = Ok(Arc::new(FileContent { bytes, mode, sha256, leaves_folder, parsed: OnceLock::new() }));
+            *entry = Ok(Arc::new(FileContent {
+                bytes,
+                mode,
+                sha256,
+                leaves_folder,
+                parsed: OnceLock::new(),
+                shared: OnceLock::new(),
+            }));
         }
     }
 
@@ -177,6 +186,12 @@ impl Files {
     pub fn text(&self, path: &str) -> Result<&str, String> {
         std::str::from_utf8(&self.get(path)?.bytes)
             .map_err(|e| format!("{path} is not UTF-8 text (byte {})", e.valid_up_to()))
+    }
+
+    /// The text of the file at `path` for those that keep it: one copy, however many keep it.
+    pub fn shared_text(&self, path: &str) -> Option<Arc<str>> {
+        let file = self.get(path).ok()?;
+        file.shared.get_or_init(|| std::str::from_utf8(&file.bytes).ok().map(Arc::from)).clone()
     }
 
     /// The files in the folder `path`, relative to it, in order; an error if it could not be read.
@@ -228,7 +243,14 @@ fn read(path: &Path, folder: Option<&Path>) -> Result<Arc<FileContent>, String> 
     let bytes = std::fs::read(path).map_err(|e| explain(&e))?;
     let sha256 = sha256(&bytes);
     let leaves_folder = folder.and_then(|f| leaves(path, f));
-    Ok(Arc::new(FileContent { bytes, mode: mode(&meta), sha256, leaves_folder, parsed: OnceLock::new() }))
+    Ok(Arc::new(FileContent {
+        bytes,
+        mode: mode(&meta),
+        sha256,
+        leaves_folder,
+        parsed: OnceLock::new(),
+        shared: OnceLock::new(),
+    }))
 }
 
 #[cfg(unix)]

@@ -131,7 +131,7 @@ fn locate(at: At, files: &Files) -> (File, Place) {
     match at {
         At::Pipeline(place) => (File::Pipeline, place),
         At::File { path, place } => {
-            let text = files.text(&path).ok().map(Arc::from);
+            let text = files.shared_text(&path);
             (File::Other { path, text }, place)
         }
     }

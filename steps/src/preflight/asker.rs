@@ -15,8 +15,9 @@ use crate::error::StepError;
 use crate::finding::{Finding, Severity};
 use crate::question::{Asked, Question};
 
-/// How long one question may take: a service that does not answer keeps nobody waiting longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one question may take: a service that does not answer keeps nobody waiting longer. The list of quotas has some
+/// dozens of pages at AWS.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Who asks, and what was learnt so far.
 pub struct Asker<'a> {
@@ -32,6 +33,7 @@ pub struct Asker<'a> {
 /// What several questions look at.
 #[derive(Default)]
 pub(super) struct Learnt {
+    pub zones: Memo<Vec<(String, String)>>,
     pub subnets: Memo<Vec<network::Subnet>>,
     pub groups: Memo<Vec<network::SecurityGroup>>,
     pub eks: Memo<Option<eks::Eks>>,

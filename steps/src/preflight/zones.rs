@@ -4,16 +4,21 @@
 use super::asker::Asker;
 use super::verdict::Verdict;
 use crate::error::StepError;
+use crate::signed::xml::Xml;
 use crate::signed::{self, Service};
 
+/// The zones of the region: ids and states.
+async fn zones(asker: &Asker<'_>) -> Result<Vec<(String, String)>, StepError> {
+    let ask = async {
+        let answer = signed::query(asker.clients, Service::Ec2, "DescribeAvailabilityZones", &[]).await?;
+        let zone = |item: &Xml| Some((item.text_at("zoneId")?.to_owned(), item.text_at("zoneState")?.to_owned()));
+        Ok(answer.list("availabilityZoneInfo").iter().filter_map(zone).collect())
+    };
+    asker.learnt.zones.get("", ask).await
+}
+
 pub(super) async fn zone(asker: &Asker<'_>, zone: &str) -> Result<Verdict, StepError> {
-    let answer = signed::query(asker.clients, Service::Ec2, "DescribeAvailabilityZones", &[]).await?;
-    let zones: Vec<(String, String)> = answer
-        .list("availabilityZoneInfo")
-        .iter()
-        .filter_map(|item| Some((item.text_at("zoneId")?.to_owned(), item.text_at("zoneState")?.to_owned())))
-        .collect();
-    Ok(zone_verdict(asker.region(), zone, &zones))
+    Ok(zone_verdict(asker.region(), zone, &zones(asker).await?))
 }
 
 /// Of a zone id, among those of the region with their states.
@@ -34,10 +39,17 @@ pub(super) async fn offered(
     zone: Option<&str>,
     subnets: &[String],
 ) -> Result<Verdict, StepError> {
-    let mut zones: Vec<String> = zone.map(str::to_owned).into_iter().collect();
-    if !subnets.is_empty() {
-        zones = super::network::subnets(asker, subnets).await?.into_iter().map(|subnet| subnet.zone).collect();
-    }
+    let there: Vec<String> = if !subnets.is_empty() {
+        super::network::subnets(asker, subnets).await?.into_iter().map(|subnet| subnet.zone).collect()
+    } else if let Some(zone) = zone {
+        if !zones(asker).await?.iter().any(|(id, _)| id == zone) {
+            // That there is no such zone is said where the zone is asked for.
+            return Ok(Verdict::Good);
+        }
+        vec![zone.to_owned()]
+    } else {
+        Vec::new()
+    };
     let mut fields = vec![
         ("LocationType".to_owned(), "availability-zone-id".to_owned()),
         ("Filter.1.Name".to_owned(), "instance-type".to_owned()),
@@ -49,7 +61,7 @@ pub(super) async fn offered(
         .iter()
         .filter_map(|item| Some((item.text_at("instanceType")?, item.text_at("location")?)))
         .collect();
-    Ok(offers_verdict(types, &zones, &offers))
+    Ok(offers_verdict(types, &there, &offers))
 }
 
 /// The type as EC2 knows it.
@@ -66,10 +78,7 @@ fn offers_verdict(types: &[String], zones: &[String], offers: &[(&str, &str)]) -
         if there.is_empty() {
             return Verdict::bad(format!("{instance_type} is not offered in this region"));
         }
-        // A zone of another region is told where the zone is asked for.
-        let region = |zone: &str| zone.split_once("-az").map(|(region, _)| region.to_owned());
-        let is_here = zones.iter().any(|zone| there.iter().any(|other| region(other) == region(zone)));
-        if is_here && !zones.iter().any(|zone| there.contains(&zone.as_str())) {
+        if !zones.is_empty() && !zones.iter().any(|zone| there.contains(&zone.as_str())) {
             return Verdict::bad(format!("{instance_type} is not offered in {}", zones.join(", ")))
                 .help(format!("it is in {}", there.join(", ")));
         }
@@ -104,7 +113,6 @@ mod tests {
         assert_eq!(check("ml.p5.48xlarge", &["usw2-az4", "usw2-az1"]), Verdict::Good);
         let bad = Verdict::bad("ml.p5.48xlarge is not offered in usw2-az4").help("it is in usw2-az1, usw2-az2");
         assert_eq!(check("ml.p5.48xlarge", &["usw2-az4"]), bad);
-        assert_eq!(check("ml.p5.48xlarge", &["use1-az1"]), Verdict::Good, "said elsewhere");
         assert_eq!(check("ml.g5.xlarge", &[]), Verdict::bad("ml.g5.xlarge is not offered in this region"));
     }
 }

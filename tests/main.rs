@@ -12,6 +12,7 @@ mod docs;
 mod endings;
 mod explain;
 mod export;
+mod fuzz;
 mod iam_policy;
 mod killed;
 mod live;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use hprun_sandbox::cloudformation::graph;
@@ -187,69 +186,6 @@ fn every_template_of_the_corpus_stands_alike() {
     }
     assert!(compared > 60, "only {compared} were compared");
     assert!(wrong.is_empty(), "{wrong}");
-}
-
-/// Templates of the corpus with pieces cut out, doubled, moved and overwritten. HPRUN_FUZZ_SECONDS makes it go on for so long.
-#[test]
-fn damaged_templates_end_in_findings_and_never_in_a_panic() {
-    let seed = std::env::var("HPRUN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
-    println!("HPRUN_SEED={seed}");
-    let mut rng = Rng::with_seed(seed);
-    let mut texts: Vec<Vec<u8>> =
-        vec![std::fs::read(repository().join("pipelines/templates/hyperpod-eks.yaml")).unwrap()];
-    for kind in ["broken", "valid"] {
-        for entry in std::fs::read_dir(repository().join("tests/check").join(kind)).unwrap() {
-            let folder = entry.unwrap().path();
-            texts.extend(
-                ["template.yaml", "template.json"].iter().filter_map(|name| std::fs::read(folder.join(name)).ok()),
-            );
-        }
-    }
-    let seconds: u64 = std::env::var("HPRUN_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-    let (begun, folder, mut rounds) = (Instant::now(), tempfile::tempdir().unwrap(), 0_u64);
-    let step_type = hprun_steps::find("deploy-stack").unwrap();
-    while rounds < 300 || begun.elapsed() < Duration::from_secs(seconds) {
-        rounds += 1;
-        let mut text = texts[rng.usize(..texts.len())].clone();
-        for _ in 0..rng.usize(1..8) {
-            damage(&mut rng, &mut text, &texts);
-        }
-        std::fs::write(folder.path().join("t.yaml"), &text).unwrap();
-        let inputs =
-            json!({ "name": "trial", "template": "t.yaml", "parameters": { "Full": true, "CreateSubnet": "x" } });
-        let inputs = Partial::from_value(&Value::from_json(&inputs));
-        let files = Files::load(folder.path(), &(step_type.files)(&inputs));
-        let (one, began) = (text.len(), Instant::now());
-        (step_type.check)(&inputs, &files);
-        (step_type.outputs)(&inputs, &files);
-        (step_type.foreseen)(&inputs, &files);
-        assert!(began.elapsed() < Duration::from_secs(20), "seed {seed}, round {rounds}: {one} bytes take too long");
-    }
-    println!("{rounds} rounds over {} texts", texts.len());
-}
-
-fn damage(rng: &mut Rng, text: &mut Vec<u8>, others: &[Vec<u8>]) {
-    const PIECES: [&str; 12] =
-        ["!Ref ", "!If [", "${", "}", "[", "]", ": ", "\n", "Fn::Sub", "&a ", "*a", "\u{e4}\u{1f600}"];
-    let at = rng.usize(..=text.len());
-    let end = (at + rng.usize(..40)).min(text.len());
-    match rng.u8(..6) {
-        0 => drop(text.drain(at..end)),
-        1 => {
-            let piece = text[at..end].to_vec();
-            let to = rng.usize(..=text.len());
-            drop(text.splice(to..to, piece));
-        }
-        2 => drop(text.splice(at..at, PIECES[rng.usize(..PIECES.len())].bytes())),
-        3 => drop(text.splice(at..end, PIECES[rng.usize(..PIECES.len())].bytes())),
-        4 => text[at..end].iter_mut().for_each(|byte| *byte = rng.u8(..)),
-        _ => {
-            let other = &others[rng.usize(..others.len())];
-            let from = rng.usize(..=other.len());
-            let to = (from + rng.usize(..200)).min(other.len());
-            drop(text.splice(at..at, other[from..to].iter().copied()));
-        }
-    }
 }
 
 /// Small templates of conditions and references, some of them wrong.

@@ -50,6 +50,14 @@ pub fn parse(text: &str) -> (Option<Node>, Vec<Diagnostic>) {
         let message = format!("the file is larger than {} MB", LARGEST_TEXT / 1024 / 1024);
         return (None, vec![Diagnostic::error(&file::TOO_MUCH, Place::default(), message)]);
     }
+    // The parser calls itself for each level; 64 of them are more than what a thread of 2 MB holds in a debug build.
+    stacker::maybe_grow(STACK, STACK, || read(text))
+}
+
+/// What the deepest text takes of the stack, in bytes, with room to spare.
+const STACK: usize = 8 * 1024 * 1024;
+
+fn read(text: &str) -> (Option<Node>, Vec<Diagnostic>) {
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options()) {
         Ok(root) => {
             let mut cleaner = Cleaner { text, diagnostics: Vec::new() };

@@ -83,9 +83,9 @@ impl Across<'_> {
     fn scripts(&self, told: &[Told<'_>], findings: &mut Vec<(usize, Finding)>) {
         let puts: Vec<Put<'_>> = told
             .iter()
-            .filter_map(|(step, fact)| match fact {
-                Fact::Puts { folder, names, place } => Some(Put { step: *step, folder, names, place: *place }),
-                _ => None,
+            .filter_map(|(step, fact)| {
+                let Fact::Puts { folder, names, place } = fact else { return None };
+                Some(Put { step: *step, folder, names, place: *place })
             })
             .collect();
         for (step, fact) in told {

@@ -160,11 +160,7 @@ impl Walk {
         max: usize,
         pattern: Option<&(&'static std::sync::LazyLock<regex::Regex>, &'static str)>,
     ) {
-        let raw = match &node.what {
-            What::Text(raw) => raw,
-            What::Open(_) => return,
-            _ => return self.wrong_kind(path, node, "a string"),
-        };
+        let Some(raw) = self.whole_text(path, node) else { return };
         let length = raw.chars().count();
         let words = pattern.map(|(_, words)| (*words).to_owned());
         if length < min && length == 0 {
@@ -183,13 +179,17 @@ impl Walk {
         }
     }
 
+    /// The text, if all of it is known; a value that is none is told.
+    fn whole_text<'n>(&mut self, path: &str, node: &'n Node) -> Option<&'n str> {
+        if node.text().is_none() && !matches!(node.what, What::Open(_)) {
+            self.wrong_kind(path, node, "a string");
+        }
+        node.text()
+    }
+
     fn choice(&mut self, path: &str, node: &Node, words: &[&'static str]) {
-        let raw = match &node.what {
-            What::Text(raw) => raw,
-            What::Open(_) => return,
-            _ => return self.wrong_kind(path, node, "a string"),
-        };
-        if words.contains(&raw.as_str()) {
+        let Some(raw) = self.whole_text(path, node) else { return };
+        if words.contains(&raw) {
             return;
         }
         let meant = words.iter().find(|w| w.eq_ignore_ascii_case(raw)).copied();
@@ -207,12 +207,8 @@ impl Walk {
     }
 
     fn instance_type(&mut self, path: &str, node: &Node) {
-        let raw = match &node.what {
-            What::Text(raw) => raw,
-            What::Open(_) => return,
-            _ => return self.wrong_kind(path, node, "a string"),
-        };
-        if INSTANCE_TYPES.contains(&raw.as_str()) {
+        let Some(raw) = self.whole_text(path, node) else { return };
+        if INSTANCE_TYPES.contains(&raw) {
             return;
         }
         let bare = raw.trim();

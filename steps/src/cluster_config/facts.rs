@@ -49,7 +49,14 @@ fn together(network: Option<&Node>, known: Known<'_>, at: &dyn Fn(&Range<usize>)
     let ids = lists.flat_map(|list| match list.items() {
         [] => match &list.what {
             What::Unknown(hole) if !hole.text.is_unknown() => vec![(hole.text.clone(), at(&list.span))],
-            _ => Vec::new(),
+            What::Unknown(_)
+            | What::Null
+            | What::Flag(_)
+            | What::Number(_)
+            | What::Text(_)
+            | What::Open(_)
+            | What::List(_)
+            | What::Map(_) => Vec::new(),
         },
         items => items.iter().filter_map(|item| known(Some(item))).collect(),
     });

@@ -9,7 +9,7 @@ use crate::support::{Desk, End, finish, start, succeed, text, wire};
 fn killed_in_the_cluster_wait() -> Desk {
     let desk = Desk::with_sandbox();
     let mut running = start(desk.sandboxed(&desk.without_helm(), &[]));
-    running.until_event("nodes are counted", |e| text(&e["progress"]).contains("running, 2 pending"));
+    running.until_event("nodes are counted", |e| text(&e["progress"]).contains("Creating, nodes"));
     running.kill();
     desk
 }

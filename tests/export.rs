@@ -47,7 +47,7 @@ fn forge(desk: &Desk, name: &str, change: impl Fn(&str) -> String) {
 fn a_run_that_was_killed_in_the_cluster_wait_goes_on_on_another_machine_and_comes_back() {
     let desk = Desk::with_sandbox();
     let mut running = start(desk.sandboxed(&desk.without_helm(), &[]));
-    let waiting = |event: &Value| text(&event["progress"]).contains("running, 2 pending");
+    let waiting = |event: &Value| text(&event["progress"]).contains("Creating, nodes");
     let run = text(&running.until_event("nodes are counted", waiting)["run"]).to_owned();
     running.kill();
     succeed(desk.command(&["export", &run]));

@@ -163,7 +163,7 @@ fn create_cluster_is_done_and_the_step_is_not() {
 
 #[test]
 fn in_the_cluster_wait() {
-    check(&Moment::Event { what: "nodes are counted", fits: |e| text(&e["progress"]).contains("running, 2 pending") });
+    check(&Moment::Event { what: "nodes are counted", fits: |e| text(&e["progress"]).contains("Creating, nodes") });
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn killed_again_and_again() {
         |e| text(&e["progress"]).contains(" resources, now "),
         |e| is_event(e, "attempt-started", "scripts"),
         |e| is_event(e, "attempt-started", "cluster"),
-        |e| text(&e["progress"]).contains("running, 2 pending"),
+        |e| text(&e["progress"]).contains("Creating, nodes"),
     ];
     for (pass, fits) in moments.into_iter().enumerate() {
         let command = if pass == 0 { desk.sandboxed(&file, &[]) } else { desk.resume(&[]) };

@@ -119,7 +119,7 @@ fn a_rerun_knows_the_call_whose_answer_a_killed_run_never_got() {
 #[test]
 fn a_rerun_takes_over_the_cluster_that_a_killed_run_waited_for() {
     rerun_after_a_kill(&json!({}), |_, running| {
-        running.until_event("nodes are counted", |e| text(&e["progress"]).contains("running, 2 pending"));
+        running.until_event("nodes are counted", |e| text(&e["progress"]).contains("Creating, nodes"));
     });
 }
 

@@ -40,7 +40,7 @@ def large_template(folder):
     for number in range(480):
         statements = "".join(
             f"            - {{ Effect: Allow, Action: 's3:GetObject', Resource: !Sub 'arn:aws:s3:::${{B{number // 2}}}/p{line}/*' }}\n"
-            for line in range(16)
+            for line in range(34)
         )
         bucket = f"  B{number}: {{ Type: AWS::S3::Bucket, Condition: Full }}\n" if number < 240 else ""
         role = (
@@ -51,8 +51,6 @@ def large_template(folder):
             break
         parts.append(role)
         size += len(role)
-    filler = "# " + "x" * 117 + "\n"
-    parts.append(filler * ((LARGEST - size) // len(filler)) if size < LARGEST // 2 else "")
     template = folder / "large-template.yaml"
     template.write_text("".join(parts))
     path = folder / "large-template-pipeline.yaml"

@@ -136,6 +136,9 @@ impl Step for RenderConfig {
             None => (Text::default(), inputs.place()),
         };
         let writes = Fact::Writes { path: written.0, output: "path", kind: FileUse::Plain, place: written.1 };
+        if inputs.str_at("schema") != Some("create-cluster") {
+            return vec![writes];
+        }
         let Some((path, Examined { request: Some((request, rendered)), .. })) = examine_inputs(inputs, files) else {
             return vec![writes];
         };
@@ -144,6 +147,9 @@ impl Step for RenderConfig {
     }
 
     fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {
+        if inputs.str_at("schema") != Some("create-cluster") {
+            return Vec::new();
+        }
         let Some((path, Examined { request: Some((request, rendered)), .. })) = examine_inputs(inputs, files) else {
             return Vec::new();
         };

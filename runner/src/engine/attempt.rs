@@ -1,10 +1,12 @@
-//! One attempt of one step, run beside the engine: its context, its time limit, its panic. It talks to the engine by messages only.
+//! One attempt of one step, beside the engine: its context, its time limit, its panic. It talks to the engine by messages only.
 //! Decides nothing: what an end means is the engine's.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use hprun_steps::clock::Clock;
 use hprun_steps::context::{Parts, Record, RecordRequest, StepContext};
 use hprun_steps::files::FileDigest;
@@ -94,24 +96,37 @@ impl Attempt {
         Self { world: Arc::clone(world), outbox, step, attempt, history, cancel }
     }
 
+    /// Begins. What needs no waiting is done here and now, by the engine's own thread: to wake another one would cost a
+    /// step that does little more than all else. As soon as the step waits for something, it goes on beside the engine.
+    pub fn begin(self, prepared: Prepared) {
+        let mut attempt = Box::pin(self.run(prepared));
+        if attempt.as_mut().now_or_never().is_none() {
+            tokio::spawn(attempt);
+        }
+    }
+
     /// Runs the step, passes on what it records and shows, and tells the engine how it ended, even if it panics.
-    pub async fn run(self, prepared: Prepared) {
+    async fn run(self, prepared: Prepared) {
         let (step, outbox, world) = (self.step, self.outbox.clone(), Arc::clone(&self.world));
         let (records, mut recorded) = mpsc::channel::<RecordRequest>(1);
         let (progress, mut shown) = watch::channel(String::new());
-        let mut work = tokio::spawn(IN_STEP.scope((), self.work(prepared, records, progress)));
-        let ended = loop {
-            tokio::select! {
-                biased;
-                Some(request) = recorded.recv() => drop(outbox.send(Message::Record { step, request }).await),
-                Ok(()) = shown.changed() => {
-                    let text = shown.borrow_and_update().clone();
-                    drop(outbox.send(Message::Progress { step, text }).await);
+        let ended = {
+            let work = IN_STEP.scope((), self.work(prepared, records, progress));
+            let work = AssertUnwindSafe(work).catch_unwind();
+            tokio::pin!(work);
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(request) = recorded.recv() => drop(outbox.send(Message::Record { step, request }).await),
+                    Ok(()) = shown.changed() => {
+                        let text = shown.borrow_and_update().clone();
+                        drop(outbox.send(Message::Progress { step, text }).await);
+                    }
+                    ended = &mut work => break ended,
                 }
-                ended = &mut work => break ended,
             }
         };
-        let mut end = ended.unwrap_or_else(|e| AttemptEnd { result: Err(bug(e)), written: Vec::new() });
+        let mut end = ended.unwrap_or_else(|p| AttemptEnd { result: Err(panicked(p)), written: Vec::new() });
         let secrets = world.secrets();
         end.result = match end.result {
             Ok(outputs) => Ok(redacted(outputs, &secrets)),

@@ -149,16 +149,8 @@ impl Engine {
         }
     }
 
-    /// Runs to the end of this pass. On a thread of the runtime: what a step says then mostly reaches the engine without
-    /// one thread waking another, which for a step that does little is most of what it costs.
-    pub async fn run(self) -> Result<(Outcome, RunState), EngineError> {
-        match tokio::spawn(self.run_here()).await {
-            Ok(ended) => ended,
-            Err(e) => std::panic::resume_unwind(e.into_panic()),
-        }
-    }
-
-    async fn run_here(mut self) -> Result<(Outcome, RunState), EngineError> {
+    /// Runs to the end of this pass.
+    pub async fn run(mut self) -> Result<(Outcome, RunState), EngineError> {
         let result = self.pass().await;
         for cancel in self.running.values() {
             cancel.cancel();
@@ -402,7 +394,7 @@ impl Engine {
         self.running.insert(step, cancel);
         self.record.when_durable(move |written| {
             if written.is_ok() {
-                tokio::spawn(attempt.run(prepared));
+                attempt.begin(prepared);
             }
         });
         Ok(())

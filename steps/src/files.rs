@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +14,12 @@ use crate::partial::{Partial, Place};
 
 /// Most a single file may hold, in bytes: everything a step reads is kept in memory.
 pub const LARGEST_FILE: u64 = 256 * 1024 * 1024;
+/// Most that all files below a folder may hold, in bytes.
+pub const LARGEST_FOLDER: u64 = 512 * 1024 * 1024;
+/// Most files and folders below a folder: `from: /`, as it stands for a moment while a person types, is not read.
+pub const MOST_ENTRIES: usize = 10_000;
+
+const MEGABYTE: u64 = 1024 * 1024;
 
 /// A file or folder that a step will read, as its inputs name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,16 +126,13 @@ impl Files {
     }
 
     fn add_folder(&mut self, spelled: &Path, full: &Path) {
-        let mut inside = Vec::new();
-        for entry in walkdir::WalkDir::new(full).sort_by_file_name().follow_links(true) {
-            let (path, content) = match entry {
-                Ok(entry) if entry.file_type().is_dir() => continue,
-                Ok(entry) => (entry.path().to_owned(), read(entry.path(), Some(full))),
-                Err(e) => {
-                    let message = e.io_error().map_or_else(|| "is a loop of symbolic links".to_owned(), explain);
-                    (e.path().unwrap_or(full).to_owned(), Err(message))
-                }
-            };
+        let listed = match list(full) {
+            Ok(listed) => listed,
+            Err(message) => return drop(self.entries.insert(spelled.to_owned(), Err(message))),
+        };
+        let mut inside = Vec::with_capacity(listed.len());
+        for (path, reason) in listed {
+            let content = reason.map_or_else(|| read(&path, Some(full)), Err);
             let relative = path.strip_prefix(full).unwrap_or(&path).to_owned();
             self.entries.insert(spelled.join(&relative), content);
             inside.push(relative);
@@ -235,12 +239,50 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// The files below `folder` in order of path, each with the reason why it cannot be read, if one is known already. The
+/// error says why the folder is not read: it is looked over before anything in it is.
+fn list(folder: &Path) -> Result<Vec<(PathBuf, Option<String>)>, String> {
+    let (mut listed, mut size) = (Vec::new(), 0);
+    for (count, entry) in walkdir::WalkDir::new(folder).sort_by_file_name().follow_links(true).into_iter().enumerate() {
+        // The first is the folder itself.
+        if count > MOST_ENTRIES {
+            return Err(format!("holds more than {MOST_ENTRIES} files and folders"));
+        }
+        match entry {
+            Ok(entry) if entry.file_type().is_dir() => continue,
+            Ok(entry) => {
+                size += entry.metadata().map_or(0, |meta| meta.len());
+                listed.push((entry.into_path(), None));
+            }
+            Err(e) => {
+                let message = e.io_error().map_or_else(|| "is a loop of symbolic links".to_owned(), explain);
+                listed.push((e.path().unwrap_or(folder).to_owned(), Some(message)));
+            }
+        }
+        if size > LARGEST_FOLDER {
+            return Err(format!("holds more than {} MB", LARGEST_FOLDER / MEGABYTE));
+        }
+    }
+    Ok(listed)
+}
+
 fn read(path: &Path, folder: Option<&Path>) -> Result<Arc<FileContent>, String> {
     let meta = std::fs::metadata(path).map_err(|e| explain(&e))?;
-    if meta.len() > LARGEST_FILE {
-        return Err(format!("is larger than {} MB", LARGEST_FILE / 1024 / 1024));
+    // A pipe would be waited for, and a device has no end.
+    if !meta.is_file() {
+        return Err("is no ordinary file".to_owned());
     }
-    let bytes = std::fs::read(path).map_err(|e| explain(&e))?;
+    let too_large = || format!("is larger than {} MB", LARGEST_FILE / MEGABYTE);
+    if meta.len() > LARGEST_FILE {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|e| explain(&e))?;
+    // What a file says of its size may not be so: those of `/proc` say 0.
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(|e| explain(&e))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST_FILE) {
+        return Err(too_large());
+    }
     let sha256 = sha256(&bytes);
     let leaves_folder = folder.and_then(|f| leaves(path, f));
     Ok(Arc::new(FileContent {
@@ -288,4 +330,53 @@ pub fn normalize(path: &Path) -> PathBuf {
         }
     }
     out
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// Why what `make` put into a folder cannot be read: the file `a`, and the folder itself.
+    fn refused(make: impl FnOnce(&Path)) -> (String, String) {
+        let folder = tempfile::tempdir().expect("the disk has room");
+        make(folder.path());
+        let named = |path: &str, kind| FileInput { path: path.to_owned(), kind, place: Place::default() };
+        let files = Files::load(folder.path(), &[named("a", FileKind::File), named(".", FileKind::Folder)]);
+        let of_folder = files.folder(".").map(Iterator::count).map_or_else(|e| e, |count| format!("{count} files"));
+        (files.get("a").map_or_else(|e| e, |file| format!("{} bytes", file.bytes.len())), of_folder)
+    }
+
+    fn sparse(path: &Path, length: u64) {
+        std::fs::File::create(path).and_then(|file| file.set_len(length)).expect("nothing is written");
+    }
+
+    #[test]
+    fn what_has_no_end_or_is_too_much_is_not_read() {
+        let link =
+            |to: &'static str| move |folder: &Path| std::os::unix::fs::symlink(to, folder.join("a")).expect("a link");
+        let pipe = |folder: &Path| {
+            let made = std::process::Command::new("mkfifo").arg(folder.join("a")).status();
+            assert!(made.is_ok_and(|status| status.success()));
+        };
+        let told = |file: &str, folder: &str| (file.to_owned(), folder.to_owned());
+        assert_eq!(refused(pipe), told("cannot read a: it is no ordinary file", "1 files"));
+        assert_eq!(refused(link("/dev/zero")), told("cannot read a: it is no ordinary file", "1 files"));
+        let large = |folder: &Path| sparse(&folder.join("a"), LARGEST_FILE + 1);
+        assert_eq!(refused(large), told("cannot read a: it is larger than 256 MB", "1 files"));
+        let together = |folder: &Path| {
+            ["a/1", "a/2", "a/3"].iter().for_each(|name| {
+                std::fs::create_dir_all(folder.join("a")).expect("the disk has room");
+                sparse(&folder.join(name), LARGEST_FOLDER / 3 + 1);
+            })
+        };
+        assert_eq!(
+            refused(together),
+            told("cannot read a: it is a folder, a file is needed", "cannot read .: it holds more than 512 MB")
+        );
+        let many = |folder: &Path| (0..=MOST_ENTRIES).for_each(|n| sparse(&folder.join(n.to_string()), 0));
+        assert_eq!(
+            refused(many),
+            told("cannot read a: it does not exist", "cannot read .: it holds more than 10000 files and folders")
+        );
+    }
 }

@@ -18,6 +18,9 @@ use crate::document::fields::list;
 /// A fact, and the step that told it.
 type Told<'a> = (usize, &'a Fact);
 
+/// A step that makes a stack, the outputs of it, and where its template is named.
+type Made<'a> = (usize, &'a [String], Place);
+
 /// What facts are held against.
 pub struct Across<'a> {
     pub steps: &'a [AuthoredStep],
@@ -116,6 +119,10 @@ impl Across<'_> {
             };
             let message = format!("`{name}` is looked for in {folder}, where no step puts it");
             let finding = Finding::new(&across::SCRIPT_NOT_UPLOADED, at.clone(), message);
+            // A bucket that is known by name was there before, and may hold what no step has anything to do with.
+            let is_touched = puts.iter().any(|put| has(&put) || beneath(folder, put.folder).is_some());
+            let may_hold = bucket.as_known().is_some() && !is_touched;
+            let finding = if may_hold { finding.as_warning() } else { finding };
             return Some(finding.help(missing).related(place(put), "uploaded here"));
         }
         let (put, (other, _)) = candidates().find(|(put, _)| has(put))?;
@@ -134,17 +141,18 @@ impl Across<'_> {
 
     /// What is fetched from a stack of this pipeline will be there.
     fn outputs(&self, told: &[Told<'_>], findings: &mut Vec<(usize, Finding)>) {
-        let mut stacks: HashMap<&Text, (usize, &[String], Place)> = HashMap::new();
+        let mut stacks: HashMap<&Text, Vec<Made<'_>>> = HashMap::new();
         for (step, fact) in told {
             if let Fact::Makes { stack, outputs, place } = fact
                 && !stack.is_unknown()
             {
-                stacks.insert(stack, (*step, outputs, *place));
+                stacks.entry(stack).or_default().push((*step, outputs, *place));
             }
         }
         for (step, fact) in told {
             let Fact::NeedsOutputs { stack, keys, place } = fact else { continue };
-            let Some((maker, outputs, made)) = stacks.get(stack) else { continue };
+            // Of several, such as one for each mode, the one that will run is not known.
+            let Some([(maker, outputs, made)]) = stacks.get(stack).map(Vec::as_slice) else { continue };
             let missing: Vec<&(String, Vec<String>)> =
                 keys.iter().filter(|(_, any)| !any.iter().any(|key| outputs.contains(key))).collect();
             let [(first, any), ..] = missing.as_slice() else { continue };
@@ -183,7 +191,10 @@ impl Across<'_> {
                 kubeconfigs.push((*step, output, *place));
             }
             let Some(path) = path.as_known().map(spelled) else { continue };
-            if let Some((first, _, _, at)) = written.iter().find(|(_, other, ..)| *other == path) {
+            // Two of which one may be skipped may be meant to stand in for each other.
+            let surely = |step: usize| self.steps[step].when.is_none();
+            let same = written.iter().find(|(first, other, ..)| *other == path && surely(*first) && surely(*step));
+            if let Some((first, _, _, at)) = same {
                 let message = format!("`{}` writes {path} too", self.id(*first));
                 let finding =
                     Finding::error(&across::WRITTEN_TWICE, *place, message).help("give one of them another path");
@@ -194,18 +205,18 @@ impl Across<'_> {
         for (step, fact) in told {
             let Fact::Reads { path, kind, place } = fact else { continue };
             let Some(path) = path.as_known().map(spelled) else { continue };
-            if written.iter().any(|(_, other, ..)| *other == path) {
-                // It need not be there yet.
-                self.forgive(*place, problems);
-            }
-            match written.iter().find(|(_, other, ..)| *other == path) {
-                Some((writer, _, _, at)) if self.graph.runs_before(*writer, *step) == Some(false) => {
+            let mut writers = written.iter().filter(|(_, other, ..)| *other == path);
+            let is_late = |writer: usize| self.graph.runs_before(writer, *step) == Some(false);
+            match writers.clone().next() {
+                Some((writer, _, _, at)) if writers.all(|(writer, ..)| is_late(*writer)) => {
+                    self.forgive(*place, problems);
                     let message = format!("{path} is written by `{}`, which has not surely run", self.id(*writer));
                     let finding = Finding::error(&across::FILE_NOT_YET_WRITTEN, *place, message);
                     let help = format!("add `{}` to `needs`", self.id(*writer));
                     findings.push((*step, finding.help(help).related(At::Pipeline(*at), "written here")));
                 }
-                Some(_) => {}
+                // It need not be there yet.
+                Some(_) => self.forgive(*place, problems),
                 None if *kind == FileUse::Kubeconfig => {
                     let Some((writer, output, at)) = kubeconfigs.first() else { continue };
                     let id = self.id(*writer);
@@ -343,7 +354,9 @@ fn partition_of(region: &str) -> &'static str {
         _ if region.starts_with("cn-") => "aws-cn",
         _ if region.starts_with("us-gov-") => "aws-us-gov",
         _ if region.starts_with("us-isob-") => "aws-iso-b",
+        _ if region.starts_with("us-isof-") => "aws-iso-f",
         _ if region.starts_with("us-iso-") => "aws-iso",
+        _ if region.starts_with("eu-isoe-") => "aws-iso-e",
         _ if region.starts_with("eusc-") => "aws-eusc",
         _ => "aws",
     }

@@ -11,8 +11,8 @@ pub enum Fact {
     Puts {
         /// `s3://bucket/prefix`, without a slash at the end.
         folder: Text,
-        /// Paths below it.
-        names: Vec<String>,
+        /// Paths below it; none where they are not known.
+        names: Option<Vec<String>>,
         /// Where the inputs say so.
         place: Place,
     },
@@ -69,6 +69,8 @@ pub enum Fact {
         id: Text,
         /// Where it stands.
         at: At,
+        /// How firmly it belongs to the pipeline's own.
+        tie: Tie,
     },
     /// Networks that must go together: subnets and security groups of one set of nodes.
     Together {
@@ -84,6 +86,16 @@ pub enum Fact {
         /// Where the folder is spelled.
         at: At,
     },
+}
+
+/// How firmly an id or ARN is tied to the region and the account of the pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tie {
+    /// The service takes no other.
+    Firm,
+    /// A template may mean another on purpose: CloudFront's certificates are of us-east-1, principals and repositories of
+    /// other accounts.
+    Loose,
 }
 
 /// What a file that steps share is for.

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::partial::{Partial, Place};
+use crate::partial::{Partial, Place, nearest};
 
 /// Most a single file may hold, in bytes: everything a step reads is kept in memory.
 pub const LARGEST_FILE: u64 = 256 * 1024 * 1024;
@@ -60,6 +60,8 @@ pub enum FileKind {
 pub struct Files {
     base: PathBuf,
     entries: BTreeMap<PathBuf, Result<Arc<FileContent>, String>>,
+    /// Of paths that lead nowhere: what may be meant.
+    meant: BTreeMap<PathBuf, PathBuf>,
     folders: BTreeMap<PathBuf, Vec<PathBuf>>,
 }
 
@@ -113,7 +115,10 @@ impl Files {
         let spelled = PathBuf::from(&input.path);
         let full = self.base.join(&spelled);
         match (std::fs::metadata(&full), input.kind) {
-            (Err(e), _) => drop(self.entries.insert(spelled, Err(explain(&e)))),
+            (Err(e), _) => {
+                self.meant.extend(meant(&self.base, &spelled).map(|meant| (spelled.clone(), meant)));
+                self.entries.insert(spelled, Err(explain(&e)));
+            }
             (Ok(meta), FileKind::File) if meta.is_dir() => {
                 self.entries.insert(spelled, Err("is a folder, a file is needed".to_owned()));
             }
@@ -228,6 +233,11 @@ impl Files {
             .collect()
     }
 
+    /// What is there and may be meant by `path`, which leads nowhere.
+    pub fn meant_by(&self, path: &Path) -> Option<&Path> {
+        self.meant.get(path).map(PathBuf::as_path)
+    }
+
     /// Files that could not be read, with the reason.
     pub fn errors(&self) -> impl Iterator<Item = (&Path, &str)> {
         self.entries.iter().filter_map(|(path, entry)| Some((path.as_path(), entry.as_ref().err()?.as_str())))
@@ -305,10 +315,34 @@ fn mode(_: &std::fs::Metadata) -> u32 {
     0o644
 }
 
-/// Where `path` really is, when that is outside `folder`.
+/// Where `path` really is, when that is outside `folder`, seen from there.
 fn leaves(path: &Path, folder: &Path) -> Option<PathBuf> {
     let (real, root) = (path.canonicalize().ok()?, folder.canonicalize().ok()?);
-    (!real.starts_with(&root)).then_some(real)
+    if real.starts_with(&root) {
+        return None;
+    }
+    let shared = real.components().zip(root.components()).take_while(|(own, other)| own == other).count();
+    let up = root.components().skip(shared).map(|_| Component::ParentDir);
+    Some(up.chain(real.components().skip(shared)).collect())
+}
+
+/// The path with the name in it that is nearest to the first one that leads nowhere.
+fn meant(base: &Path, spelled: &Path) -> Option<PathBuf> {
+    let mut there = PathBuf::new();
+    let mut parts = spelled.components();
+    let wrong = loop {
+        let part = parts.next()?;
+        if std::fs::metadata(base.join(&there).join(part)).is_err() {
+            break part;
+        }
+        there.push(part);
+    };
+    let inside = std::fs::read_dir(base.join(&there)).ok()?.take(MOST_ENTRIES);
+    let mut names: Vec<String> = inside.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    let right = nearest(wrong.as_os_str().to_str()?, names.iter().map(String::as_str))?;
+    let whole: PathBuf = there.join(right).components().chain(parts).collect();
+    base.join(&whole).exists().then_some(whole)
 }
 
 fn explain(error: &std::io::Error) -> String {

@@ -86,7 +86,7 @@ fn questions(source: &Source, pipeline: &Pipeline, params: &Params) -> (Vec<Aske
 fn brought(partial: &Partial, step_type: &hprun_steps::StepType, files: &Files) -> Vec<String> {
     let facts = (step_type.facts)(partial, files);
     let objects = facts.iter().filter_map(|fact| match fact {
-        Fact::Puts { folder, names, .. } => Some((folder.as_known()?, names)),
+        Fact::Puts { folder, names, .. } => Some((folder.as_known()?, names.as_ref()?)),
         Fact::NeedsObject { .. }
         | Fact::Makes { .. }
         | Fact::NeedsOutputs { .. }

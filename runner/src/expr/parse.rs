@@ -329,6 +329,29 @@ fn syntax_error(error: &handlebars::TemplateError, value: &str, file: &str, plac
         let word = value[offset..].split_whitespace().next().unwrap_or_default();
         if word.is_empty() { place } else { Locator::new(value, file, place).in_file(offset, word) }
     });
-    ExprError::new(&expressions::WRONG_EXPRESSION, at, message)
-        .help("write {{ params.NAME }}, {{ steps.ID.outputs.NAME }} or {{ helper argument … }}")
+    let help = operator(value).unwrap_or_else(|| {
+        "write {{ params.NAME }}, {{ steps.ID.outputs.NAME }} or {{ helper argument … }}".to_owned()
+    });
+    ExprError::new(&expressions::WRONG_EXPRESSION, at, message).help(help)
+}
+
+/// How to write what `value` says with an operator, as other languages do: `{{ params.n > 0 }}`.
+fn operator(value: &str) -> Option<String> {
+    const OPERATORS: [(&str, &str); 8] = [
+        (" == ", "eq"),
+        (" != ", "ne"),
+        (" >= ", "gte"),
+        (" <= ", "lte"),
+        (" > ", "gt"),
+        (" < ", "lt"),
+        (" && ", "and"),
+        (" || ", "or"),
+    ];
+    let inside = value.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let (left, right, helper) = OPERATORS
+        .iter()
+        .find_map(|(sign, helper)| inside.split_once(sign).map(|(left, right)| (left.trim(), right.trim(), helper)))?;
+    let is_one = |side: &str| !side.is_empty() && !side.contains(char::is_whitespace);
+    let said = (is_one(left) && is_one(right)).then(|| format!("{{{{ {helper} {left} {right} }}}}"));
+    Some(format!("there are no operators: write {}", said.unwrap_or_else(|| format!("{{{{ {helper} a b }}}}"))))
 }

@@ -89,19 +89,21 @@ fn is_name(text: &str) -> bool {
 }
 
 fn read_type(text: &str, place: Place, diagnostics: &mut Vec<Diagnostic>) -> Option<ParamType> {
-    let found = TYPES.iter().find(|(name, _)| *name == text).map(|(_, of)| *of);
-    if found.is_none() {
-        let names = TYPES.map(|(name, _)| name);
-        let help = match nearest(text, names) {
-            Some(right) => format!("did you mean `{right}`?"),
-            None => format!("there are {}", list(&names)),
-        };
-        diagnostics.push(
-            Diagnostic::error(&params::UNKNOWN_PARAM_TYPE, place, format!("there is no param type `{text}`"))
-                .help(help),
-        );
+    let named = |text: &str| TYPES.iter().find(|(name, _)| *name == text).map(|(_, of)| *of);
+    if let Some(of) = named(text) {
+        return Some(of);
     }
-    found
+    let names = TYPES.map(|(name, _)| name);
+    let begins = || names.into_iter().find(|name| text.len() > 1 && name.starts_with(text));
+    let meant = nearest(text, names).or_else(begins);
+    let help = match meant {
+        Some(right) => format!("did you mean `{right}`?"),
+        None => format!("there are {}", list(&names)),
+    };
+    let message = format!("there is no param type `{text}`");
+    diagnostics.push(Diagnostic::error(&params::UNKNOWN_PARAM_TYPE, place, message).help(help));
+    // Taken as what is meant, so that those who use the param are not told that there is none.
+    named(meant?)
 }
 
 fn read_names(node: Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<String> {

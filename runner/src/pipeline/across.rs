@@ -1,17 +1,19 @@
 //! Whether what one step brings is what another looks for: scripts, outputs, files, regions, networks.
 //! Knows facts only, not the step types that told them.
 
-use std::collections::HashMap;
-use std::path::Path;
+mod files;
+mod home;
 
-use hprun_steps::fact::{Fact, FileUse};
-use hprun_steps::files::{Files, normalize};
+use std::collections::HashMap;
+
+use hprun_steps::fact::Fact;
+use hprun_steps::files::Files;
 use hprun_steps::finding::{At, Finding};
 use hprun_steps::partial::{Piece, Place, Text, nearest};
 
 use super::authored::AuthoredStep;
 use super::graph::Graph;
-use crate::codes::{across, inputs};
+use crate::codes::across;
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::list;
 
@@ -45,7 +47,7 @@ pub fn check(across: &Across<'_>, problems: &mut Vec<Diagnostic>) {
     across.shared_files(&told, problems, &mut findings);
     for (step, fact) in &told {
         match fact {
-            Fact::Names { id, at } => findings.extend(across.home(id, at).map(|finding| (*step, finding))),
+            Fact::Names { id, at, tie } => findings.extend(across.home(id, at, *tie).map(|finding| (*step, finding))),
             Fact::Together { ids } => findings.extend(mixed(ids).map(|finding| (*step, finding))),
             Fact::RoleReads { role, folder, at } => {
                 findings.extend(unreadable(role, folder, at).map(|finding| (*step, finding)));
@@ -73,7 +75,8 @@ pub fn check(across: &Across<'_>, problems: &mut Vec<Diagnostic>) {
 struct Put<'a> {
     step: usize,
     folder: &'a Text,
-    names: &'a [String],
+    /// None where they are not known.
+    names: Option<&'a [String]>,
     place: Place,
 }
 
@@ -88,7 +91,7 @@ impl Across<'_> {
             .iter()
             .filter_map(|(step, fact)| {
                 let Fact::Puts { folder, names, place } = fact else { return None };
-                Some(Put { step: *step, folder, names, place: *place })
+                Some(Put { step: *step, folder, names: names.as_deref(), place: *place })
             })
             .collect();
         for (step, fact) in told {
@@ -101,21 +104,23 @@ impl Across<'_> {
     fn script(&self, puts: &[Put<'_>], folder: &Text, name: &str, at: &At) -> Option<Finding> {
         let there = |put: &Put<'_>| match beneath(folder, put.folder) {
             // The cluster may look into a folder within the one that was uploaded.
-            Some(inner) => put.names.iter().any(|own| *own == join(inner, name)),
+            Some(inner) => put.names.is_none_or(|names| names.iter().any(|own| *own == join(inner, name))),
             None => false,
         };
+        // What lies in a folder that cannot be read is not known.
         if puts.is_empty() || puts.iter().any(there) {
             return None;
         }
         let (bucket, prefix) = split(folder)?;
         let place = |put: &Put<'_>| At::Pipeline(put.place);
-        let has = |put: &&Put<'_>| put.names.iter().any(|own| own == name || own.ends_with(&format!("/{name}")));
+        let is_it = |own: &String| own == name || own.ends_with(&format!("/{name}"));
+        let has = |put: &&Put<'_>| put.names.is_some_and(|names| names.iter().any(is_it));
         let candidates = || puts.iter().filter_map(|put| Some((put, split(put.folder)?)));
         // The same bucket, surely: nobody puts it there.
         if let Some((put, _)) = candidates().find(|(_, (other, _))| *other == bucket) {
             let missing = match puts.iter().find(has) {
                 Some(put) => format!("`{}` puts it into {}: use its output `s3_uri`", self.id(put.step), put.folder),
-                None => format!("`{}` uploads {}", self.id(put.step), list(put.names)),
+                None => format!("`{}` uploads {}", self.id(put.step), list(put.names.unwrap_or_default())),
             };
             let message = format!("`{name}` is looked for in {folder}, where no step puts it");
             let finding = Finding::new(&across::SCRIPT_NOT_UPLOADED, at.clone(), message);
@@ -173,102 +178,6 @@ impl Across<'_> {
             let finding = finding.related(At::Pipeline(*made), "its template, with these parameters");
             findings.push((*step, finding));
         }
-    }
-
-    /// A file that a step of the pipeline writes need not be readable before it has run.
-    fn forgive(&self, place: Place, problems: &mut Vec<Diagnostic>) {
-        let unreadable = inputs::UNREADABLE_FILE.number;
-        problems.retain(|problem| problem.code.number != unreadable || problem.place != place);
-    }
-
-    /// Files that one step writes and another reads.
-    fn shared_files(&self, told: &[Told<'_>], problems: &mut Vec<Diagnostic>, findings: &mut Vec<(usize, Finding)>) {
-        let mut written: Vec<(usize, String, FileUse, Place)> = Vec::new();
-        let mut kubeconfigs: Vec<(usize, &'static str, Place)> = Vec::new();
-        for (step, fact) in told {
-            let Fact::Writes { path, output, kind, place } = fact else { continue };
-            if *kind == FileUse::Kubeconfig {
-                kubeconfigs.push((*step, output, *place));
-            }
-            let Some(path) = path.as_known().map(spelled) else { continue };
-            // Two of which one may be skipped may be meant to stand in for each other.
-            let surely = |step: usize| self.steps[step].when.is_none();
-            let same = written.iter().find(|(first, other, ..)| *other == path && surely(*first) && surely(*step));
-            if let Some((first, _, _, at)) = same {
-                let message = format!("`{}` writes {path} too", self.id(*first));
-                let finding =
-                    Finding::error(&across::WRITTEN_TWICE, *place, message).help("give one of them another path");
-                findings.push((*step, finding.related(At::Pipeline(*at), "written here")));
-            }
-            written.push((*step, path, *kind, *place));
-        }
-        for (step, fact) in told {
-            let Fact::Reads { path, kind, place } = fact else { continue };
-            let Some(path) = path.as_known().map(spelled) else { continue };
-            let mut writers = written.iter().filter(|(_, other, ..)| *other == path);
-            let is_late = |writer: usize| self.graph.runs_before(writer, *step) == Some(false);
-            match writers.clone().next() {
-                Some((writer, _, _, at)) if writers.all(|(writer, ..)| is_late(*writer)) => {
-                    self.forgive(*place, problems);
-                    let message = format!("{path} is written by `{}`, which has not surely run", self.id(*writer));
-                    let finding = Finding::error(&across::FILE_NOT_YET_WRITTEN, *place, message);
-                    let help = format!("add `{}` to `needs`", self.id(*writer));
-                    findings.push((*step, finding.help(help).related(At::Pipeline(*at), "written here")));
-                }
-                // It need not be there yet.
-                Some(_) => self.forgive(*place, problems),
-                None if *kind == FileUse::Kubeconfig => {
-                    let Some((writer, output, at)) = kubeconfigs.first() else { continue };
-                    let id = self.id(*writer);
-                    let message = format!("this is not the kubeconfig that `{id}` writes");
-                    let finding = Finding::warning(&across::OTHER_KUBECONFIG, *place, message);
-                    let help =
-                        format!("write \"{{{{ steps.{id}.outputs.{output} }}}}\", unless another cluster is meant");
-                    findings.push((*step, finding.help(help).related(At::Pipeline(*at), "written here")));
-                }
-                None => {}
-            }
-        }
-    }
-
-    /// Whether an ARN or a zone belongs to the region and the account of `aws:`.
-    fn home(&self, id: &Text, at: &At) -> Option<Finding> {
-        let known = id.beginning();
-        if let (Some(zone), Some(region)) = (id.as_known().and_then(region_of_zone), self.region) {
-            return (zone != region).then(|| {
-                let message = format!("{known} is a zone of {zone}, the pipeline is for {region}");
-                let help = format!("list the zones: aws ec2 describe-availability-zones --region {region}");
-                Finding::new(&across::OTHER_REGION, at.clone(), message).help(help)
-            });
-        }
-        let mut parts = known.split(':');
-        if parts.next() != Some("arn") {
-            return None;
-        }
-        let rest: Vec<&str> = parts.collect();
-        // The last part that is known may go on in one that is not.
-        let part = |index: usize| rest.get(index).filter(|part| index + 1 < rest.len() && !part.is_empty());
-        if let (Some(partition), Some(region)) = (part(0), self.region)
-            && *partition != partition_of(region)
-        {
-            let message =
-                format!("the ARN is of the partition `{partition}`, {region} is in `{}`", partition_of(region));
-            return Some(Finding::new(&across::OTHER_PARTITION, at.clone(), message));
-        }
-        if let (Some(of), Some(region)) = (part(2), self.region)
-            && *of != region
-        {
-            let message = format!("the ARN is of {of}, the pipeline is for {region}");
-            return Some(Finding::new(&across::OTHER_REGION, at.clone(), message));
-        }
-        if let (Some(of), Some(account)) = (part(3), self.account)
-            && *of != account
-            && *of != "aws"
-        {
-            let message = format!("the ARN is of the account {of}, the pipeline is for {account}");
-            return Some(Finding::new(&across::OTHER_ACCOUNT, at.clone(), message));
-        }
-        None
     }
 }
 
@@ -343,66 +252,3 @@ fn split(folder: &Text) -> Option<(Text, Option<Text>)> {
         None => Some((rest, None)),
     }
 }
-
-fn spelled(path: &str) -> String {
-    normalize(Path::new(path)).to_string_lossy().into_owned()
-}
-
-/// The partition that a region is in (AWS: "AWS Regions and partitions").
-fn partition_of(region: &str) -> &'static str {
-    match region {
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ if region.starts_with("us-isob-") => "aws-iso-b",
-        _ if region.starts_with("us-isof-") => "aws-iso-f",
-        _ if region.starts_with("us-iso-") => "aws-iso",
-        _ if region.starts_with("eu-isoe-") => "aws-iso-e",
-        _ if region.starts_with("eusc-") => "aws-eusc",
-        _ => "aws",
-    }
-}
-
-/// The region of a zone id such as `usw2-az2` (EC2 user guide, "Availability Zone IDs"); none for one that is not known.
-fn region_of_zone(id: &str) -> Option<&'static str> {
-    let (short, zone) = id.split_once("-az")?;
-    let is_zone = !zone.is_empty() && zone.bytes().all(|byte| byte.is_ascii_digit());
-    ZONES.iter().find(|(known, _)| is_zone && *known == short).map(|(_, region)| *region)
-}
-
-/// What zone ids begin with, and the region.
-const ZONES: [(&str, &str); 34] = [
-    ("use1", "us-east-1"),
-    ("use2", "us-east-2"),
-    ("usw1", "us-west-1"),
-    ("usw2", "us-west-2"),
-    ("afs1", "af-south-1"),
-    ("ape1", "ap-east-1"),
-    ("ape2", "ap-east-2"),
-    ("aps1", "ap-south-1"),
-    ("aps2", "ap-south-2"),
-    ("apne1", "ap-northeast-1"),
-    ("apne2", "ap-northeast-2"),
-    ("apne3", "ap-northeast-3"),
-    ("apse1", "ap-southeast-1"),
-    ("apse2", "ap-southeast-2"),
-    ("apse3", "ap-southeast-3"),
-    ("apse4", "ap-southeast-4"),
-    ("apse5", "ap-southeast-5"),
-    ("apse7", "ap-southeast-7"),
-    ("cac1", "ca-central-1"),
-    ("caw1", "ca-west-1"),
-    ("cnn1", "cn-north-1"),
-    ("cnw1", "cn-northwest-1"),
-    ("euc1", "eu-central-1"),
-    ("euc2", "eu-central-2"),
-    ("eun1", "eu-north-1"),
-    ("eus1", "eu-south-1"),
-    ("eus2", "eu-south-2"),
-    ("euw1", "eu-west-1"),
-    ("euw2", "eu-west-2"),
-    ("euw3", "eu-west-3"),
-    ("ilc1", "il-central-1"),
-    ("mec1", "me-central-1"),
-    ("mes1", "me-south-1"),
-    ("sae1", "sa-east-1"),
-];

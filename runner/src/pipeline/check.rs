@@ -2,6 +2,7 @@
 //! Knows nothing of runs; reads no file: the loader is handed in.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::time::Duration;
 
 use hprun_steps::StepType;
@@ -358,6 +359,11 @@ fn step_types(
     steps.iter().map(&mut find).collect()
 }
 
+/// What is said of a file that cannot be read.
+pub(super) fn unreadable(path: &Path, why: &str) -> String {
+    format!("cannot read {}: it {why}", path.display())
+}
+
 /// The files that the step names, read; those that cannot be read are reported where they are named.
 fn load(
     partial: &Partial,
@@ -375,10 +381,11 @@ fn load(
         let input = inputs.iter().find(|input| path.starts_with(&input.path));
         let place = input.map_or_else(|| partial.place(), |input| input.place);
         if told.insert((place.start, path.to_owned())) {
-            problems.push(
-                Diagnostic::error(&inputs::UNREADABLE_FILE, place, format!("cannot read {}: it {why}", path.display()))
-                    .help("paths are relative to the pipeline file"),
-            );
+            let help = match files.meant_by(path) {
+                Some(meant) => format!("did you mean `{}`?", meant.display()),
+                None => "paths are relative to the pipeline file".to_owned(),
+            };
+            problems.push(Diagnostic::error(&inputs::UNREADABLE_FILE, place, unreadable(path, why)).help(help));
         }
     }
     files

@@ -19,6 +19,8 @@ pub struct Graph {
     /// The steps, each after those that it needs; as in the file where there is a cycle.
     pub order: Vec<usize>,
     ancestors: Vec<Bits>,
+    /// By step: whether a need of it, or of one it needs, leads nowhere.
+    is_lost: Vec<bool>,
 }
 
 /// The graph of these steps. Ids that lead nowhere are reported and left out; after a cycle no step has ancestors.
@@ -50,13 +52,19 @@ pub fn build(steps: &[AuthoredStep], index: &HashMap<&str, usize>, problems: &mu
         false => (0..steps.len()).collect(),
     };
     let ancestors = if is_sound { ancestors(order.iter().copied(), &needs) } else { Vec::new() };
-    Graph { needs, order, ancestors }
+    let mut is_lost: Vec<bool> = steps.iter().map(|step| leads_nowhere(step, index)).collect();
+    for &step in &order {
+        is_lost[step] |= needs[step].iter().any(|need| is_lost[*need]);
+    }
+    Graph { needs, order, ancestors, is_lost }
 }
 
 impl Graph {
-    /// Whether `before` has surely ended when `step` starts; none if the graph has a cycle and nobody can tell.
+    /// Whether `before` has surely ended when `step` starts; none if nobody can tell, because the graph has a cycle or what
+    /// the step needs is misspelt.
     pub fn runs_before(&self, before: usize, step: usize) -> Option<bool> {
-        self.ancestors.get(step).map(|bits| bits.has(before))
+        let runs = self.ancestors.get(step).map(|bits| bits.has(before))?;
+        (runs || !self.is_lost[step]).then_some(runs)
     }
 }
 
@@ -97,9 +105,17 @@ fn needs_of(
     found
 }
 
+/// Whether it needs a step that is not there.
+fn leads_nowhere(step: &AuthoredStep, index: &HashMap<&str, usize>) -> bool {
+    step.needs.iter().flatten().any(|(id, _)| !index.contains_key(id.as_str()))
+}
+
 /// The diagnostic for an id that no step has.
 pub fn no_step(code: &'static Code, id: &str, place: Place, index: &HashMap<&str, usize>) -> Diagnostic {
-    let help = nearest(id, index.keys().copied()).map(|right| format!("did you mean `{right}`?"));
+    let help = match nearest(id, index.keys().copied()) {
+        Some(right) => Some(format!("did you mean `{right}`?")),
+        None => id.contains(',').then(|| format!("a list has brackets: write `[{id}]`")),
+    };
     Diagnostic::error(code, place, format!("there is no step `{id}`")).maybe_help(help)
 }
 

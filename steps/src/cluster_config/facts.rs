@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::json::{Node, What};
-use crate::fact::Fact;
+use crate::fact::{Fact, Tie};
 use crate::finding::At;
 use crate::partial::Text;
 
@@ -16,7 +16,7 @@ pub fn facts(request: &Node, at: &dyn Fn(&Range<usize>) -> At) -> Vec<Fact> {
         Some((node.open_text().filter(|text| !text.is_unknown())?, at(&node.span)))
     };
     let name = |facts: &mut Vec<Fact>, node: Option<&Node>| {
-        facts.extend(known(node).map(|(id, at)| Fact::Names { id, at }));
+        facts.extend(known(node).map(|(id, at)| Fact::Names { id, at, tie: Tie::Firm }));
     };
     name(&mut facts, request.get("Orchestrator").and_then(|o| o.get("Eks")).and_then(|eks| eks.get("ClusterArn")));
     name(&mut facts, request.get("ClusterRole"));

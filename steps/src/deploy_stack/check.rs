@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::request::text_of;
 use super::{Capability, StackOutputs, default_capabilities};
 use crate::codes::template as codes;
-use crate::fact::Fact;
+use crate::fact::{Fact, Tie};
 use crate::files::Files;
 use crate::finding::{At, Finding};
 use crate::partial::{Hole, Partial, Place, Text, ValueType, nearest};
@@ -118,7 +118,11 @@ pub fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
     if let Some(Partial::Map(given, _)) = inputs.get("parameters") {
         let named = given.values().filter_map(|(_, value)| Some((value.as_str()?, value.place())));
         let named = named.filter(|(text, _)| belongs_somewhere(text));
-        facts.extend(named.map(|(text, place)| Fact::Names { id: Text::known(text), at: At::Pipeline(place) }));
+        facts.extend(named.map(|(text, place)| Fact::Names {
+            id: Text::known(text),
+            at: At::Pipeline(place),
+            tie: Tie::Loose,
+        }));
     }
     let defaults = template.parameters.iter().filter_map(|(name, parameter)| {
         let (text, place) = parameter.default.as_ref().filter(|(text, _)| belongs_somewhere(text))?;
@@ -134,7 +138,7 @@ pub fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
         facts.extend(
             defaults
                 .filter(|(name, _, _)| used.contains(name) && !stack.is_given(name))
-                .map(|(_, text, place)| Fact::Names { id: Text::known(text.clone()), at: at(place) }),
+                .map(|(_, text, place)| Fact::Names { id: Text::known(text.clone()), at: at(place), tie: Tie::Loose }),
         );
     }
     facts

@@ -4,7 +4,7 @@
 use indexmap::IndexMap;
 
 use super::{Logical, every_logical};
-use crate::fact::Fact;
+use crate::fact::{Fact, Tie};
 use crate::finding::At;
 use crate::partial::Partial;
 use crate::value::Value;
@@ -62,6 +62,6 @@ fn named(inputs: &Partial) -> Vec<Fact> {
     let value = |logical: Logical| values.get(logical.name()).filter(|value| is_given(value));
     arns.into_iter()
         .filter_map(value)
-        .filter_map(|value| Some(Fact::Names { id: value.text()?, at: At::Pipeline(value.place()) }))
+        .filter_map(|value| Some(Fact::Names { id: value.text()?, at: At::Pipeline(value.place()), tie: Tie::Firm }))
         .collect()
 }

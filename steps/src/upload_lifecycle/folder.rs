@@ -2,10 +2,8 @@
 //! Knows nothing of S3 clients; files come as they were loaded.
 
 use std::path::Path;
-use std::sync::LazyLock;
 
-use regex::Regex;
-
+use super::siblings;
 use crate::codes::neighbours;
 use crate::files::{FileContent, Files, sha256};
 use crate::finding::{At, Code, Finding, Severity};
@@ -68,10 +66,10 @@ pub fn target(inputs: &Partial) -> Option<Text> {
     Some(if prefix.as_known() == Some("") { whole } else { whole.then(Text::known("/")).then(prefix) })
 }
 
-/// The names of the objects, relative to the prefix.
-pub fn names(files: &Files, from: &str) -> Vec<String> {
-    let inside = files.folder(from).map(|inside| inside.filter(|path| is_wanted(path)).collect::<Vec<_>>());
-    inside.unwrap_or_default().into_iter().filter_map(|path| name_of(path).ok()).collect()
+/// The names of the objects, relative to the prefix; none where the folder cannot be read.
+pub fn names(files: &Files, from: &str) -> Option<Vec<String>> {
+    let inside = files.folder(from).ok()?.filter(|path| is_wanted(path));
+    Some(inside.filter_map(|path| name_of(path).ok()).collect())
 }
 
 /// Everything that can be said offline.
@@ -162,15 +160,12 @@ pub fn faults(files: &Files, from: &str, allow_crlf: &[String], allow_no_shebang
             Ok((name, content)) => {
                 let may = |list: &[String]| list.contains(&name);
                 faults.extend(faults_of(from, &name, content, may(allow_crlf), may(allow_no_shebang)));
-                faults.extend(missing_siblings(from, &name, content, &inside));
+                if let Ok(text) = std::str::from_utf8(&content.bytes) {
+                    faults.extend(siblings::missing(from, &name, text, &inside));
+                }
             }
             Err(message) => faults.push(fault(message, None)),
         }
-    }
-    if !inside.contains(&Path::new("on_create.sh")) {
-        let message = format!("{from} holds no on_create.sh");
-        let help = Some("the cluster's `OnCreate` must name a script that is there".to_owned());
-        faults.push(Fault { severity: Severity::Warning, help, ..fault(message, None) });
     }
     faults
 }
@@ -225,48 +220,6 @@ fn line_place(bytes: &[u8], line: usize) -> Place {
     let length = bytes[start..].iter().position(|b| matches!(b, b'\r' | b'\n')).unwrap_or(bytes.len() - start);
     let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Place { start: small(start), end: small(start + length) }
-}
-
-/// Scripts that this one starts from beside itself (`./x.sh`, `$(dirname "$0")/x.sh`) and that are not in the folder, nor made
-/// by it.
-fn missing_siblings(from: &str, name: &str, content: &FileContent, inside: &[&Path]) -> Vec<Fault> {
-    static CALL: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(?m)(?:^|[\s;&|(])(?:(?:bash|sh|source|\.|exec|sudo|python3?)\s+)*"?(?:\./|\$\(dirname "?\$(?:0|\{BASH_SOURCE\[0\]\})"?\)/|\$\{?SCRIPT_DIR\}?/)([A-Za-z0-9_][A-Za-z0-9_./-]*\.(?:sh|py))"#)
-            .expect("the pattern is sound")
-    });
-    let Ok(text) = std::str::from_utf8(&content.bytes) else { return Vec::new() };
-    let path = format!("{from}/{name}");
-    let folder = Path::new(name).parent().unwrap_or(Path::new(""));
-    let mut faults: Vec<Fault> = Vec::new();
-    for found in CALL.captures_iter(text).filter_map(|captures| captures.get(1)) {
-        let line = text[..found.start()].matches('\n').count() + 1;
-        let start_of_line = text[..found.start()].rfind('\n').map_or(0, |at| at + 1);
-        let called = found.as_str();
-        let is_there = inside.iter().any(|own| *own == folder.join(called));
-        let is_made = ["> ", "-o ", "-O ", "tee ", "cp ", "chmod "].iter().any(|word| {
-            let made = |dot: &str| text[..found.end()].contains(&format!("{word}{dot}{called}"));
-            made("") || made("./")
-        });
-        let is_comment = text[start_of_line..found.start()].trim_start().starts_with('#');
-        if is_there
-            || is_made
-            || is_comment
-            || faults.iter().any(|fault| fault.message.contains(&format!("`{called}`")))
-        {
-            continue;
-        }
-        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let place = Place { start: small(found.start()), end: small(found.end()) };
-        let message = format!("{path}:{line} starts `{called}`, which the folder does not hold");
-        faults.push(Fault {
-            severity: Severity::Warning,
-            message,
-            help: Some("add it to the folder: all of it is uploaded".to_owned()),
-            code: &neighbours::SIBLING_MISSING,
-            at: Some((path.clone(), place)),
-        });
-    }
-    faults
 }
 
 /// The first line, from 1, that ends with CRLF.

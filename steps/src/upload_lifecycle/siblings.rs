@@ -1,0 +1,128 @@
+//! Whether the scripts that a script starts from beside itself are in the folder too.
+//! Reads shell as a person skims it: what may have been brought or made on the way, and what is only said, is not told.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::folder::Fault;
+use crate::codes::neighbours;
+use crate::finding::Severity;
+use crate::partial::Place;
+
+/// A start of a script beside this one: `./x.sh`, `$(dirname "$0")/x.sh`. Group 1 is how it is named, group 2 the script.
+static CALL: LazyLock<Regex> = LazyLock::new(|| {
+    let words = r"(?:^|[\s;&|(])(?:(?:bash|sh|source|\.|exec|sudo|python3?)\s+)*";
+    let beside = r#""?(\./|\$\(dirname "?\$(?:0|\{BASH_SOURCE\[0\]\})"?\)/|\$\{?SCRIPT_DIR\}?/)"#;
+    let script = r"([A-Za-z0-9_][A-Za-z0-9_./-]*\.(?:sh|py))";
+    Regex::new(&format!("{words}{beside}{script}")).expect("the pattern is sound")
+});
+
+/// After this, `./x.sh` may be there though it is not in the folder: another folder, or files from somewhere else.
+static MOVES: LazyLock<Regex> = LazyLock::new(|| {
+    let brings = r"cd|pushd|git\s+clone|tar|unzip|curl|wget|aws\s+s3|aws\s+s3api";
+    Regex::new(&format!(r"(?:^|[\s;&|(])(?:(?:{brings})\s|(?:cp|mv|ln|rsync)\s[^;&|]*\s\.(?:[/\s;]|$))"))
+        .expect("the pattern is sound")
+});
+
+/// The begin of a here-document; group 1 is the word that ends it.
+static HERE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"(?:^|[^<])<<-?\s*['"\\]?(\w+)"#).expect("the pattern is sound"));
+
+/// Scripts that `name` (within the folder `from`) starts from beside itself and that are not `inside`, nor made by it.
+pub fn missing(from: &str, name: &str, text: &str, inside: &[&Path]) -> Vec<Fault> {
+    let path = format!("{from}/{name}");
+    let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+    let (mut faults, mut told, mut start) = (Vec::new(), Vec::new(), 0);
+    let (mut is_home, mut until): (bool, Option<&str>) = (true, None);
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let (of_line, words) = (start, line.trim());
+        start += line.len();
+        if let Some(end) = until {
+            until = Some(end).filter(|end| *end != words);
+            continue;
+        }
+        if words.starts_with('#') {
+            continue;
+        }
+        let is_said = ["echo ", "printf "].iter().any(|say| words.starts_with(say));
+        for captures in CALL.captures_iter(line).filter(|_| !is_said) {
+            let (Some(how), Some(script)) = (captures.get(1), captures.get(2)) else { continue };
+            let (called, end) = (script.as_str(), of_line + script.end());
+            let may_be_there = how.as_str() == "./" && !(is_home && stays(&line[..how.start()]));
+            let is_there = inside.iter().any(|own| *own == folder.join(called));
+            if may_be_there || is_there || told.contains(&called) || is_made(&text[..end], called) {
+                continue;
+            }
+            told.push(called);
+            let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            let place = Place { start: small(of_line + script.start()), end: small(end) };
+            let message = format!("{path}:{} starts `{called}`, which the folder does not hold", number + 1);
+            faults.push(Fault {
+                severity: Severity::Warning,
+                message,
+                help: Some("add it to the folder: all of it is uploaded".to_owned()),
+                code: &neighbours::SIBLING_MISSING,
+                at: Some((path.clone(), place)),
+            });
+        }
+        is_home &= stays(line);
+        until = HERE.captures(line).and_then(|captures| captures.get(1)).map(|end| end.as_str());
+    }
+    faults
+}
+
+/// Whether nothing in `code` leads to another folder or brings files. `cd "$(dirname "$0")"` leads home.
+fn stays(code: &str) -> bool {
+    let leads_home = ["dirname", "SCRIPT_DIR", "BASH_SOURCE"].iter().any(|word| code.contains(word));
+    leads_home || !MOVES.is_match(code)
+}
+
+/// Whether the script itself makes what it calls.
+fn is_made(before: &str, called: &str) -> bool {
+    ["> ", "-o ", "-O ", "tee ", "cp ", "chmod "].iter().any(|word| {
+        let made = |dot: &str| before.contains(&format!("{word}{dot}{called}"));
+        made("") || made("./")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> String {
+        let faults = missing("f", "on_create.sh", text, &[Path::new("on_create.sh"), Path::new("here.sh")]);
+        faults.iter().map(|fault| fault.message.split(", ").next().unwrap_or_default().to_owned() + "\n").collect()
+    }
+
+    #[test]
+    fn a_script_that_is_started_and_is_not_there_is_told_once() {
+        let text = "./here.sh\n./a.sh\n  bash ./b.sh || ./a.sh\nif [ -f ./c.sh ]; then ./c.sh; fi\ncd \"$(dirname \"$0\")\"; ./d.py\n";
+        insta::assert_snapshot!(told(text), @"
+        f/on_create.sh:2 starts `a.sh`
+        f/on_create.sh:3 starts `b.sh`
+        f/on_create.sh:4 starts `c.sh`
+        f/on_create.sh:5 starts `d.py`
+        ");
+        assert_eq!(told("curl -sO x\n. \"$(dirname \"$0\")/e.sh\"\n"), "f/on_create.sh:2 starts `e.sh`\n");
+    }
+
+    #[test]
+    fn of_what_may_be_there_and_of_what_is_only_said_nothing_is_told() {
+        let texts = [
+            "# ./a.sh\necho \"run ./a.sh\"\n  printf './a.sh %s' x\n",
+            "cat > a.sh <<'EOF'\n./inner.sh\nEOF\nchmod +x a.sh && ./a.sh\n",
+            "cat <<-X | bash\n\t./y.sh\n\tX\n./here.sh\n",
+            "aws s3 cp s3://b/x.sh ./x.sh\nbash ./x.sh\n",
+            "cp /opt/a.sh . ; ./a.sh\n",
+            "tar xzf t.tgz; ./t/setup.sh\n",
+            "cd /tmp\n./other.sh\n",
+            "pushd sub; ./here2.sh; popd\n",
+            "git clone https://x/y.git && ./y/run.sh\n",
+            "curl -o ./fetched.sh https://a/b && bash ./fetched.sh\n",
+        ];
+        let loud: Vec<_> = texts.iter().filter(|text| !told(text).is_empty()).collect();
+        assert!(loud.is_empty(), "{loud:?}");
+    }
+}

@@ -273,11 +273,19 @@ impl Partial {
     }
 }
 
+/// Longer names, in bytes, have no nearest.
+const LONGEST_NAME: usize = 255;
+
 /// Of `names`, the one a person most likely meant by `wrong`; none when all are far off.
 pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The comparison takes time and memory by the product of the lengths, and nobody means a name that long.
+    if wrong.len() > LONGEST_NAME {
+        return None;
+    }
     let lower = wrong.to_lowercase();
     names
         .into_iter()
+        .filter(|name| name.len().abs_diff(wrong.len()) <= 1 + wrong.len() / 4)
         .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= 1 + name.len().min(wrong.len()) / 4)
         .min_by_key(|(distance, _)| *distance)

@@ -58,6 +58,11 @@ pub trait Step: DeserializeOwned + JsonSchema + Send + Sync + Sized + 'static {
         IndexMap::new()
     }
 
+    /// Whether the step may hand on outputs that nobody can name before the run.
+    fn may_hand_on_more(_inputs: &Partial, _files: &Files) -> bool {
+        false
+    }
+
     /// The outputs of a step with these inputs, as far as they are known before the run. What is left out is unknown.
     fn foreseen(_inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {
         IndexMap::new()
@@ -160,6 +165,8 @@ pub struct StepType {
     pub check: fn(&Partial, &Files) -> Vec<Finding>,
     /// [`Step::absent_outputs`]
     pub absent_outputs: fn(&Partial, &Files) -> IndexMap<String, String>,
+    /// [`Step::may_hand_on_more`]
+    pub may_hand_on_more: fn(&Partial, &Files) -> bool,
     /// [`Step::foreseen`]
     pub foreseen: fn(&Partial, &Files) -> IndexMap<String, Partial>,
     /// [`Step::facts`]
@@ -195,6 +202,7 @@ impl StepType {
             files: T::files,
             check: T::check,
             absent_outputs: T::absent_outputs,
+            may_hand_on_more: T::may_hand_on_more,
             foreseen: T::foreseen,
             facts: T::facts,
             permissions: T::permissions,

@@ -134,13 +134,14 @@ impl<'a> Fields<'a> {
             }
         };
         match humantime::parse_duration(&text) {
-            Ok(duration) if !duration.is_zero() || key == "delay" => Some(duration),
-            Ok(_) => {
+            Ok(duration) if is_duration(&text) && (!duration.is_zero() || key == "delay") => Some(duration),
+            Ok(_) if is_duration(&text) => {
                 self.wrong(place, format!("`{key}` must be longer than nothing"));
                 None
             }
-            Err(e) => {
-                let message = format!("`{text}` is not a duration: {}", e.to_string().to_lowercase());
+            // The library takes more: `5M` is five months to it, and to us a slip in five minutes.
+            Ok(_) | Err(_) => {
+                let message = format!("`{text}` is not a duration");
                 self.push(
                     Diagnostic::error(&file::WRONG_DURATION, place, message).help("write it as 45m, 1h30m or 90s"),
                 );
@@ -166,6 +167,12 @@ impl<'a> Fields<'a> {
             self.diagnostics.push(diagnostic);
         }
     }
+}
+
+/// Whether a text is a duration as the documents have it: numbers with units from `ms` to `d`.
+fn is_duration(text: &str) -> bool {
+    let letters = text.split(|c: char| c.is_ascii_digit() || c.is_whitespace()).filter(|unit| !unit.is_empty());
+    letters.into_iter().all(|unit| ["ms", "s", "m", "h", "d"].contains(&unit))
 }
 
 /// The diagnostic for a key that `what` does not have.

@@ -10,6 +10,7 @@ use super::eval::{RunFacts, Scope, StepView};
 use super::parse::{Body, Expr, Part, Template};
 use super::target::{Reference, RunFact, Target};
 use super::{ExprError, Kind, Tree};
+use crate::codes::expressions;
 
 /// What the names in expressions mean before the run.
 #[derive(Clone, Copy)]
@@ -174,6 +175,13 @@ impl Part {
                 expr.place().map(|place| super::helpers::not_in_text(kind, place)).into_iter().collect()
             }
             Self::If { test, .. } if !test.looks_at_secret(scope).is_empty() => test.looks_at_secret(scope),
+            Self::If { test, .. } if test.value_type(scope) == ValueType::Secret => {
+                let message = "`if` cannot look at a secret";
+                test.place()
+                    .map(|place| ExprError::new(&expressions::SECRET_COMPARED, place, message))
+                    .into_iter()
+                    .collect()
+            }
             Self::If { then, otherwise, .. } => {
                 then.iter().chain(otherwise).flat_map(|part| part.misplaced(scope)).collect()
             }

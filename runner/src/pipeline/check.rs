@@ -218,7 +218,7 @@ impl Checker<'_> {
             return Outputs { open: true, ..Outputs::default() };
         };
         let undecided = DECIDES_OUTPUTS.iter().filter_map(|key| partial.get(key)).any(|input| input.known().is_none());
-        let open = undecided || files.errors().next().is_some();
+        let open = undecided || files.errors().next().is_some() || (step_type.may_hand_on_more)(partial, files);
         let absent = (step_type.absent_outputs)(partial, files);
         Outputs { declared: (step_type.outputs)(partial, files), absent, open }
     }

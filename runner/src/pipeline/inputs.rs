@@ -2,6 +2,7 @@
 //! Knows the keywords that schemas of Rust types use, no step type, and no value that an expression will have.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use hprun_steps::StepType;
 use hprun_steps::partial::{Partial, Place, ValueType, nearest};
@@ -61,7 +62,7 @@ impl Walk<'_> {
             Partial::Unknown(..) => {}
             Partial::List(items, place) => {
                 check_count(schema, items.len(), *place, &self.what, problems);
-                if let Some(of) = schema.get("items") {
+                if let Some(of) = schema.get("items").or_else(|| ruled(schema)) {
                     items.iter().for_each(|item| self.check(of, item, problems));
                 }
             }
@@ -81,6 +82,7 @@ impl Walk<'_> {
         let mut unknown: Vec<&str> = Vec::new();
         for (key, (key_place, value)) in entries {
             let rule = properties.and_then(|p| p.get(key)).or_else(|| schema.get("additionalProperties"));
+            let rule = rule.or_else(|| ruled(schema));
             match rule {
                 Some(Json::Bool(false)) => {
                     unknown.push(key);
@@ -298,6 +300,13 @@ fn is_meant(branch: &Json, partial: &Partial) -> bool {
             !types.contains(&"array") && !types.contains(&"object") && !types.contains(&"null")
         }
     }
+}
+
+/// The rule for what a schema says nothing of: anything but a secret, unless it takes secrets. Branches speak for themselves.
+fn ruled(schema: &Json) -> Option<&'static Json> {
+    static NO_SECRET: LazyLock<Json> = LazyLock::new(|| Json::Object(serde_json::Map::new()));
+    let is_open = ["x-secret", "anyOf", "oneOf", "allOf"].iter().any(|key| schema.get(key).is_some());
+    (!is_open).then_some(&*NO_SECRET)
 }
 
 fn types_of(schema: &Json) -> Vec<&str> {

@@ -50,6 +50,8 @@ pub struct CreateCluster {
     /// Path of a JSON file that holds a CreateCluster request. Give this or `cluster`.
     pub config: Option<String>,
     /// The CreateCluster request itself, with the field names of the API. Give this or `config`.
+    #[serde(default)]
+    #[schemars(schema_with = "crate::value::without_secrets")]
     pub cluster: Option<Value>,
     /// The output `digest` of upload-lifecycle: with a mended script the step runs again, and a failed cluster of this
     /// run is made again.

@@ -182,6 +182,11 @@ impl Step for DeployStack {
         check::absent(inputs, files)
     }
 
+    fn may_hand_on_more(inputs: &Partial, files: &Files) -> bool {
+        // What a macro will make of the template is CloudFormation's to say.
+        check::template_of(inputs, files).is_some_and(|template| template.open)
+    }
+
     fn foreseen(inputs: &Partial, files: &Files) -> IndexMap<String, Partial> {
         check::foreseen(inputs, files)
     }

@@ -52,6 +52,8 @@ pub struct Preflight {
     pub bucket: Option<String>,
     /// The cluster that the run will make: as much of a CreateCluster request as is known, such as instance types and counts,
     /// subnets, security groups, the role.
+    #[serde(default)]
+    #[schemars(schema_with = "crate::value::without_secrets")]
     pub cluster: Option<Value>,
     /// Path of a JSON file that holds the request. Give this or `cluster`.
     pub config: Option<String>,

@@ -159,6 +159,8 @@ fn every_shell_gets_completions_and_every_step_type_a_page() {
     let listed = succeed(desk.command(&["steps"])).stdout;
     let types: Vec<&str> = listed.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
     assert_eq!(types.len(), 9, "{listed}");
+    let json: Value = serde_json::from_str(&succeed(desk.command(&["steps", "--output", "json"])).stdout).unwrap();
+    assert_eq!(json.as_array().unwrap().iter().map(|of| of["type"].as_str().unwrap()).collect::<Vec<_>>(), types);
     for name in types {
         let page = succeed(desk.command(&["steps", name])).stdout;
         assert!(page.contains(name) && page.contains(&format!("type: {name}")), "{page}");

@@ -12,6 +12,9 @@ pub fn run(global: &Global, args: &StepsArgs) -> Result<(), CliError> {
     let Some(name) = &args.step_type else {
         if args.markdown {
             print::data(index(types))?;
+        } else if global.output == Output::Json {
+            let all = types.iter().map(|of| serde_json::json!({ "type": of.name, "summary": of.summary }));
+            print::data(format!("{:#}", serde_json::Value::from_iter(all)))?;
         } else {
             for step_type in types {
                 print::data(format!("{:<20} {}", step_type.name, step_type.summary))?;

@@ -142,10 +142,7 @@ fn outputs_that_a_file_decides_are_known_and_unreadable_files_are_named() {
     };
     assert_eq!(messages(&steps("words", "bucket")), Vec::<String>::new());
     assert_eq!(messages(&steps("words", "buckte")), ["the step `a` has no output `buckte` | did you mean `bucket`?"]);
-    assert_eq!(
-        messages(&steps("wrods", "bucket")),
-        ["cannot read wrods: it does not exist | did you mean `words`?"]
-    );
+    assert_eq!(messages(&steps("wrods", "bucket")), ["cannot read wrods: it does not exist | did you mean `words`?"]);
     let forbidden = messages(&steps("{{ run.id }}", "bucket"));
     assert_eq!(forbidden, ["`template` may use params only: it decides which outputs the step has | "]);
 }

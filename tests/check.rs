@@ -2,7 +2,9 @@
 //! Must know nothing of hprun's insides.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
 
 /// What the schema of no step type asks for yet; tests of the runner show them with step types of their own.
 const IN_NO_STEP_TYPE_YET: [&str; 4] = ["HP0405", "HP0406", "HP0407", "HP0408"];
@@ -98,4 +100,66 @@ fn every_code_has_a_case() {
         |code: &str| all.contains(&format!("[{code}]")) || IN_NO_STEP_TYPE_YET.contains(&code) || code == OF_CFN_LINT;
     let without: Vec<&str> = offline.filter(|code| !shown(code)).collect();
     assert!(without.is_empty(), "no case shows {without:?}");
+}
+
+/// A folder with `p/full.yaml`, whose two steps use templates with the same mistake at the same place, and a link to it.
+fn two_templates() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir_all(folder.path().join("p/templates")).unwrap();
+    let template = "Resources:\n  A: { Type: AWS::S3::Bucket, Properties: { BucketName: !Ref Nowhere } }\n";
+    write("p/templates/one.yaml", template);
+    write("p/templates/two & #2.yaml", template);
+    let step = |id: &str, file: &str| {
+        format!("  - {{ id: {id}, type: deploy-stack, with: {{ name: {id}, template: \"./templates/{file}\" }} }}\n")
+    };
+    let steps = step("a", "one.yaml") + &step("b", "two & #2.yaml");
+    write("p/full.yaml", &format!("apiVersion: hprun/v1\nname: trial\nsteps:\n{steps}"));
+    std::os::unix::fs::symlink("p/full.yaml", folder.path().join("link.yaml")).unwrap();
+    folder
+}
+
+fn check_in(folder: &Path, args: &[&str]) -> Output {
+    let mut hprun = Command::new(env!("CARGO_BIN_EXE_hprun"));
+    hprun.arg("check").args(args).env_clear().current_dir(folder).output().unwrap()
+}
+
+/// The files of all findings, as `--output json` and `--sarif` name them.
+fn files_of(folder: &Path, pipeline: &str) -> (Vec<Value>, Vec<Value>) {
+    let listed: Value =
+        serde_json::from_slice(&check_in(folder, &[pipeline, "--output", "json"]).stdout).expect("a JSON list");
+    check_in(folder, &[pipeline, "--sarif", "log.json"]);
+    let log: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("log.json")).unwrap()).unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let uris = results.iter().map(|it| it["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].clone());
+    (listed.as_array().unwrap().iter().map(|it| it["file"].clone()).collect(), uris.collect())
+}
+
+#[test]
+fn files_are_named_as_they_can_be_opened_from_where_one_is() {
+    let folder = two_templates();
+    let said = String::from_utf8(check_in(folder.path(), &["p/full.yaml"]).stderr).unwrap();
+    assert!(
+        said.contains("--> p/templates/one.yaml:2:") && said.contains("--> p/templates/two & #2.yaml:2:"),
+        "{said}"
+    );
+    let (files, uris) = files_of(folder.path(), "p/full.yaml");
+    assert_eq!(files, [json!("p/templates/one.yaml"), json!("p/templates/two & #2.yaml")]);
+    assert_eq!(uris, [json!("p/templates/one.yaml"), json!("p/templates/two%20%26%20%232.yaml")]);
+    // Beside the pipeline they are what the pipeline says.
+    let (files, _) = files_of(&folder.path().join("p"), "full.yaml");
+    assert_eq!(files, [json!("./templates/one.yaml"), json!("./templates/two & #2.yaml")]);
+    // Behind a link the pipeline's folder is not the link's.
+    let real = folder.path().canonicalize().unwrap();
+    let (files, uris) = files_of(folder.path(), "link.yaml");
+    assert_eq!(files[0], json!(real.join("p/templates/one.yaml")));
+    assert_eq!(uris[0], json!(format!("file://{}/p/templates/one.yaml", real.display())));
+}
+
+#[test]
+fn stdout_holds_one_document() {
+    let folder = two_templates();
+    let output = check_in(folder.path(), &["p/full.yaml", "--output", "json", "--sarif", "-"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.stdout.is_empty() && said.contains("both as JSON and as SARIF"), "{said}");
 }

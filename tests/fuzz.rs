@@ -214,9 +214,9 @@ fn pipelines() {
             let params = KnownParams { values: defaults.collect() };
             let found = pipeline::check(authored, STEP_TYPES, &load, &params);
             let problems = found.map_or_else(|problems| problems, |(_, warnings)| warnings);
-            let shown = hprun::diagnostic::render(&problems, ("p.yaml", &text), false, 100);
-            let json = hprun::diagnostic::to_json(&problems, ("p.yaml", &text));
-            let sarif = hprun::diagnostic::to_sarif(&problems, ("p.yaml", &text));
+            let shown = hprun::diagnostic::render(&problems, ("p.yaml", &*text), false, 100);
+            let json = hprun::diagnostic::to_json(&problems, ("p.yaml", &*text));
+            let sarif = hprun::diagnostic::to_sarif(&problems, ("p.yaml", &*text));
             assert!(problems.is_empty() == shown.is_empty() && json.is_array() && sarif.is_object());
             told(problems.iter().map(|problem| problem.code.number))
         },

@@ -1,6 +1,7 @@
 //! hprun: a YAML pipeline of typed steps, run, recorded and resumed.
 //! The library never prints and never exits: that is the command line's.
 
+mod address;
 pub mod cli;
 pub mod codes;
 pub mod decide;

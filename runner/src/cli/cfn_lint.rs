@@ -93,7 +93,7 @@ fn read(json: &str, texts: &BTreeMap<String, Arc<str>>) -> Result<Vec<Diagnostic
         let severity = if found.level == "Error" { Severity::Error } else { Severity::Warning };
         let message = format!("{PROGRAM} {id}: {}", found.message);
         let diagnostic = Diagnostic::error(&codes::CFN_LINT, place.unwrap_or_default(), message);
-        let diagnostic = Diagnostic { severity, file: File::Other { path, text }, ..diagnostic };
+        let diagnostic = Diagnostic { severity, file: File::Beside { path, text }, ..diagnostic };
         Ok(if source.is_empty() { diagnostic } else { diagnostic.help(format!("see {source}")) })
     };
     matches.into_iter().map(diagnostic).collect()

@@ -1,5 +1,7 @@
 //! `hprun check FILE`: everything that is wrong, as far as it can be known offline; with `--live`, as far as AWS can tell now.
 
+use std::path::Path;
+
 use hprun_steps::value::Value;
 use indexmap::IndexMap;
 
@@ -14,6 +16,7 @@ use crate::pipeline::Pipeline;
 
 /// Checks it. Params without a value are no error here: their types are enough.
 pub fn run(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
+    one_list(global, args)?;
     let source = Source::read(&args.pipeline.file)?;
     let givers = Givers::read(&args.pipeline.params)?;
     let (known, wrong) = match givers.resolve(&source) {
@@ -27,6 +30,7 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
 
 /// The same, and asks AWS if the file is sound.
 pub async fn run_live(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
+    one_list(global, args)?;
     let source = Source::read(&args.pipeline.file)?;
     let mut givers = Givers::read(&args.pipeline.params)?;
     let (known, wrong) = match givers.resolve(&source) {
@@ -36,7 +40,10 @@ pub async fn run_live(global: &Global, args: &CheckArgs) -> Result<(), CliError>
     let (pipeline, mut found) = source.examine(&known.values, wrong);
     let sound = pipeline.as_ref().filter(|_| !found.iter().any(Diagnostic::is_error));
     match sound {
-        Some(pipeline) => found.extend(live::ask(args, &source, &mut givers, (pipeline, &known)).await?),
+        Some(pipeline) => {
+            let told = live::ask(args, &source, &mut givers, (pipeline, &known)).await;
+            found.extend(told.inspect_err(|_| show(&source, &found))?);
+        }
         None => print::note("AWS was not asked: the file is not sound yet"),
     }
     lint(args, &source, &known.values, &mut found)?;
@@ -53,17 +60,27 @@ fn lint(
     if !args.cfn_lint {
         return Ok(());
     }
-    match cfn_lint::run(&source.base, &source.templates(known)) {
-        Ok(more) => found.extend(more),
-        // What hprun itself found is no less true.
-        Err(e) => {
-            if !found.is_empty() {
-                print::note(source.render(found));
-            }
-            return Err(e);
-        }
-    }
+    let told = cfn_lint::run(&source.base, &source.templates(known));
+    found.extend(told.inspect_err(|_| show(source, found))?);
     Ok(())
+}
+
+/// What hprun itself found: no less true where others cannot be asked.
+fn show(source: &Source, found: &[Diagnostic]) {
+    if !found.is_empty() {
+        print::note(format!("{}\n\n", source.render(found)));
+    }
+}
+
+/// Stdout holds one list: nobody can read two of them, one after the other.
+fn one_list(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
+    match (global.output, args.sarif.as_deref()) {
+        (Output::Json, Some(path)) if path == Path::new("-") => Err(CliError::Usage {
+            message: "the findings cannot go to stdout both as JSON and as SARIF".to_owned(),
+            help: Some("name a file for --sarif, or leave --output json out".to_owned()),
+        }),
+        (Output::Json | Output::Auto | Output::Plain, _) => Ok(()),
+    }
 }
 
 /// Shows what was found, in every form that was asked for.
@@ -73,14 +90,13 @@ fn conclude(
     source: &Source,
     (pipeline, found): (Option<&Pipeline>, &[Diagnostic]),
 ) -> Result<(), CliError> {
-    let pipeline_file = (source.shown.as_str(), source.text.as_str());
     match global.output {
-        Output::Json => print::data(format!("{:#}", to_json(found, pipeline_file)))?,
+        Output::Json => print::data(format!("{:#}", to_json(found, source.subject())))?,
         Output::Auto | Output::Plain if found.is_empty() => {}
         Output::Auto | Output::Plain => print::note(format!("{}\n\n", source.render(found))),
     }
     if let Some(path) = &args.sarif {
-        let text = format!("{:#}\n", to_sarif(found, pipeline_file));
+        let text = format!("{:#}\n", to_sarif(found, source.subject()));
         match path.as_os_str() == "-" {
             true => print::data(text)?,
             false => std::fs::write(path, text).map_err(CliError::io(format!("write {}", path.display())))?,

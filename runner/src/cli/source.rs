@@ -1,6 +1,7 @@
 //! From a file name to a checked pipeline: the one place where pipeline files and their neighbours are read.
 //! Knows nothing of runs.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use indexmap::IndexMap;
 use super::args::Global;
 use super::{CliError, print};
 use crate::codes::file as codes;
-use crate::diagnostic::{self, Diagnostic, File};
+use crate::diagnostic::{self, Diagnostic, File, Subject};
 use crate::params::ParamSpecs;
 use crate::pipeline::{self, Authored, KnownParams, Pipeline};
 use crate::store::{StateFolder, Store};
@@ -28,6 +29,8 @@ pub struct Source {
     pub base: PathBuf,
     /// Its text.
     pub text: String,
+    /// Its folder, as it was named.
+    folder: PathBuf,
     authored: Result<Authored, Vec<Diagnostic>>,
 }
 
@@ -45,7 +48,11 @@ impl Source {
             }
             Err(e) => (String::from_utf8_lossy(e.as_bytes()).into_owned(), Err(vec![not_text(&e)])),
         };
-        Ok(Self { shown, path: full, base, text, authored })
+        // Behind a symbolic link the folder is another one.
+        let named = path.parent().unwrap_or(Path::new(""));
+        let is_here = Path::new(".").join(named).canonicalize().is_ok_and(|folder| folder == base);
+        let folder = if is_here { named.to_owned() } else { base.clone() };
+        Ok(Self { shown, path: full, base, text, folder, authored })
     }
 
     /// The pipeline's name, if the file could be read.
@@ -110,11 +117,16 @@ impl Source {
         }
     }
 
+    /// What findings are shown for.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject { path: &self.shown, text: &self.text, folder: Cow::Borrowed(&self.folder) }
+    }
+
     /// All findings in rustc's form.
     pub fn render(&self, found: &[Diagnostic]) -> String {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let width = if std::io::stderr().is_terminal() { usize::from(console::Term::stderr().size().1) } else { 100 };
-        diagnostic::render(found, (&self.shown, &self.text), colour, width)
+        diagnostic::render(found, self.subject(), colour, width)
     }
 }
 

@@ -6,12 +6,13 @@ use hprun_steps::partial::Place;
 use serde_json::{Value, json};
 
 use super::sources::Source;
-use super::{Diagnostic, File, Lines, Sources};
+use super::{Diagnostic, File, Lines, Sources, Subject};
 
 /// The diagnostics as a JSON list: code, severity, message, help, file, line, column, end, related. Lines and columns count
 /// from 1, columns in characters.
-pub fn to_json(diagnostics: &[Diagnostic], pipeline: (&str, &str)) -> Value {
-    let sources = Sources::new(pipeline);
+pub fn to_json<'a>(diagnostics: &[Diagnostic], pipeline: impl Into<Subject<'a>>) -> Value {
+    let pipeline = pipeline.into();
+    let sources = Sources::new(&pipeline);
     let one = |diagnostic: &Diagnostic| {
         let (path, at) = place(&sources, &diagnostic.file, diagnostic.place);
         let related: Vec<Value> = diagnostic
@@ -45,7 +46,7 @@ fn word(severity: Severity) -> &'static str {
 
 fn place(sources: &Sources<'_>, file: &File, place: Place) -> (Option<String>, Option<Value>) {
     match sources.of(file) {
-        Some(Source { path, text }) => (Some(path.to_owned()), text.map(|(_, lines)| range(&lines, place))),
+        Some(Source { path, text }) => (Some(path.into_owned()), text.map(|(_, lines)| range(&lines, place))),
         None => (None, None),
     }
 }

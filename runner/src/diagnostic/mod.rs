@@ -18,6 +18,7 @@ pub use lines::{Lines, Position};
 pub use render::render;
 pub use sarif::to_sarif;
 pub(crate) use sources::Sources;
+pub use sources::Subject;
 
 /// One thing that is wrong, or that a person should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,15 +55,32 @@ pub struct Related {
 pub enum File {
     /// The pipeline file, whose text the caller holds.
     Pipeline,
-    /// Another file, with its text; none where it could not be read as text.
-    Other {
-        /// As a person spelled it.
+    /// A file that the pipeline names, with its text; none where it could not be read as text.
+    Beside {
+        /// As the pipeline spells it: relative to the pipeline's folder.
+        path: String,
+        /// The text that `place` counts in.
+        text: Option<Arc<str>>,
+    },
+    /// A file that the command line names, with its text; none where no line of it may be shown.
+    Named {
+        /// As the command line spells it: relative to the folder that a person is in.
         path: String,
         /// The text that `place` counts in.
         text: Option<Arc<str>>,
     },
     /// No file: the command line or the environment.
     Nowhere,
+}
+
+impl File {
+    /// The path of another file than the pipeline's own.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Beside { path, .. } | Self::Named { path, .. } => Some(path),
+            Self::Pipeline | Self::Nowhere => None,
+        }
+    }
 }
 
 impl Diagnostic {
@@ -121,6 +139,11 @@ impl Diagnostic {
         Self { code, severity, file, place, message, help, related: related.collect() }
     }
 
+    /// Whether it is about the same bytes of the same file.
+    pub fn is_at_the_place_of(&self, other: &Self) -> bool {
+        self.place == other.place && self.file.path() == other.file.path()
+    }
+
     /// Whether it keeps the pipeline from running.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
@@ -132,7 +155,7 @@ fn locate(at: At, files: &Files) -> (File, Place) {
         At::Pipeline(place) => (File::Pipeline, place),
         At::File { path, place } => {
             let text = files.shared_text(&path);
-            (File::Other { path, text }, place)
+            (File::Beside { path, text }, place)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Diagnostics as a person sees them: the look of rustc.
 //! Knows nothing of terminals: colour and width are handed in.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
@@ -9,16 +10,17 @@ use hprun_steps::partial::Place;
 
 use super::lines::{Lines, floor_char_boundary};
 use super::sources::{Source, Sources};
-use super::{Diagnostic, Related};
+use super::{Diagnostic, Related, Subject};
 
 /// Lines that one excerpt may span: places farther apart are shown as excerpts of their own.
 const LONGEST_EXCERPT: usize = 60;
 
 /// The diagnostics as text, one after the other with an empty line between; `pipeline` is the name and the text of
 /// the pipeline file, `width` the columns of the terminal.
-pub fn render(diagnostics: &[Diagnostic], pipeline: (&str, &str), colour: bool, width: usize) -> String {
+pub fn render<'a>(diagnostics: &[Diagnostic], pipeline: impl Into<Subject<'a>>, colour: bool, width: usize) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.term_width(width);
-    let sources = Sources::new(pipeline);
+    let pipeline = pipeline.into();
+    let sources = Sources::new(&pipeline);
     let rendered: Vec<String> = diagnostics.iter().map(|one| render_one(one, &sources, &renderer)).collect();
     rendered.join("\n\n")
 }
@@ -87,7 +89,7 @@ fn excerpt_lines(lines: &Lines<'_>, diagnostic: &Diagnostic) -> Range<usize> {
     range
 }
 
-fn excerpt<'a, T: Clone>(path: &'a str, text: &'a str, lines: &Lines<'_>, range: &Range<usize>) -> Snippet<'a, T> {
+fn excerpt<'a, T: Clone>(path: Cow<'a, str>, text: &'a str, lines: &Lines<'_>, range: &Range<usize>) -> Snippet<'a, T> {
     Snippet::source(&text[lines.start(range.start)..lines.end(range.end - 1)]).line_start(range.start + 1).path(path)
 }
 

@@ -7,11 +7,13 @@ use hprun_steps::finding::{Code, Severity};
 use hprun_steps::partial::Place;
 use serde_json::{Value, json};
 
-use super::{Diagnostic, File, Sources};
+use super::{Diagnostic, File, Sources, Subject};
+use crate::address;
 
 /// The diagnostics as one SARIF log with one run. Columns count UTF-16 units, as the format has it by default.
-pub fn to_sarif(diagnostics: &[Diagnostic], pipeline: (&str, &str)) -> Value {
-    let sources = Sources::new(pipeline);
+pub fn to_sarif<'a>(diagnostics: &[Diagnostic], pipeline: impl Into<Subject<'a>>) -> Value {
+    let pipeline = pipeline.into();
+    let sources = Sources::new(&pipeline);
     let codes: BTreeMap<u16, &Code> = diagnostics.iter().map(|d| (d.code.number, d.code)).collect();
     let numbers: Vec<u16> = codes.keys().copied().collect();
     let results: Vec<Value> = diagnostics
@@ -74,7 +76,7 @@ fn level(severity: Severity) -> &'static str {
 /// A location; none where there is no file.
 fn location(sources: &Sources<'_>, file: &File, place: Place) -> Option<Value> {
     let source = sources.of(file)?;
-    let mut physical = json!({ "artifactLocation": { "uri": source.path.replace('\\', "/") } });
+    let mut physical = json!({ "artifactLocation": { "uri": address::reference(&source.path) } });
     if let Some((text, lines)) = source.text {
         let column = |offset: u32| {
             let at = lines.position(offset as usize);

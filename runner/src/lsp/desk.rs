@@ -222,10 +222,10 @@ impl Desk {
         for pipeline in self.texts.values() {
             let disk = self.disk(pipeline);
             let is_here = |file: &File| match file {
-                File::Other { path, text: Some(read) } => {
+                File::Beside { path, text: Some(read) } => {
                     **read == *text.text && disk.address(&normalize(&disk.base.join(path))) == uri
                 }
-                File::Other { .. } | File::Pipeline | File::Nowhere => false,
+                File::Beside { .. } | File::Named { .. } | File::Pipeline | File::Nowhere => false,
             };
             let here = pipeline.found.1.iter().filter(|finding| is_here(&finding.file));
             found.extend(here.map(|finding| Diagnostic {

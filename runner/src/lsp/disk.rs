@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hprun_steps::files::{FileInput, Files, normalize};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 
 use super::page::{Beside, Listed};
+use crate::address;
 
 /// Largest file that is shown or looked into, in bytes.
 const LARGEST: u64 = 4 * 1024 * 1024;
-/// What stands in an address as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The files beside one pipeline file.
 #[derive(Clone)]
@@ -43,7 +42,7 @@ impl Disk {
 
     /// The address of the file at this path.
     pub fn address(&self, path: &Path) -> String {
-        self.opened(path).map_or_else(|| address_of(path), |open| open.uri.clone())
+        self.opened(path).map_or_else(|| address::of(path), |open| open.uri.clone())
     }
 
     fn opened(&self, path: &Path) -> Option<&OpenText> {
@@ -99,11 +98,6 @@ pub fn path_of(uri: &str) -> Option<PathBuf> {
     path.starts_with('/').then(|| real(Path::new(path.as_ref())))
 }
 
-/// The address of a path.
-fn address_of(path: &Path) -> String {
-    format!("file://{}", utf8_percent_encode(&path.to_string_lossy(), PLAIN))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,8 +105,8 @@ mod tests {
     #[test]
     fn an_address_and_its_path_lead_to_each_other() {
         let path = Path::new("/nowhere/a b/ä#1.yaml");
-        assert_eq!(address_of(path), "file:///nowhere/a%20b/%C3%A4%231.yaml");
-        assert_eq!(path_of(&address_of(path)).as_deref(), Some(path));
+        assert_eq!(address::of(path), "file:///nowhere/a%20b/%C3%A4%231.yaml");
+        assert_eq!(path_of(&address::of(path)).as_deref(), Some(path));
         assert_eq!(path_of("file:///nowhere/x/../p%3Aq.yaml").as_deref(), Some(Path::new("/nowhere/p:q.yaml")));
         assert_eq!(path_of("untitled:Untitled-1"), None);
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use hprun_steps::files::normalize;
 use hprun_steps::finding::{Code, Severity};
+use hprun_steps::partial::Place;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -238,17 +239,22 @@ impl Places<'_> {
         (uri, told)
     }
 
-    fn at(&self, file: &File, place: hprun_steps::partial::Place) -> (String, Span) {
+    fn at(&self, file: &File, place: Place) -> (String, Span) {
         match file {
             File::Pipeline => (self.uri.to_owned(), self.ruler.span_of(place)),
-            File::Other { path, text } => {
-                let span = text.as_ref().map(|text| Ruler::new(text, self.encoding).span_of(place));
-                let full = normalize(&self.disk.base.join(Path::new(path)));
-                (self.disk.address(&full), span.unwrap_or_else(nowhere))
+            File::Beside { path, text } => self.elsewhere(&self.disk.base.join(path), text.as_deref(), place),
+            File::Named { path, text } => {
+                let full = std::path::absolute(path).unwrap_or_else(|_| Path::new(path).to_owned());
+                self.elsewhere(&full, text.as_deref(), place)
             }
             // The environment and the like: told at the head of the pipeline that takes it.
             File::Nowhere => (self.uri.to_owned(), nowhere()),
         }
+    }
+
+    fn elsewhere(&self, path: &Path, text: Option<&str>, place: Place) -> (String, Span) {
+        let span = text.map(|text| Ruler::new(text, self.encoding).span_of(place));
+        (self.disk.address(&normalize(path)), span.unwrap_or_else(nowhere))
     }
 }
 

@@ -242,11 +242,11 @@ impl<'a> Resolver<'a> {
     fn in_file(&self, index: usize, diagnostic: Diagnostic) -> Diagnostic {
         let (path, text) = (self.given.files[index].0.clone(), self.texts[index].clone());
         if !self.specs.values().any(|spec| spec.secret) {
-            return Diagnostic { file: File::Other { path, text: Some(text) }, ..diagnostic };
+            return Diagnostic { file: File::Named { path, text: Some(text) }, ..diagnostic };
         }
         let at = Lines::of(&text).position(diagnostic.place.start as usize);
         let message = format!("{} (line {}, column {})", diagnostic.message, at.line, at.column);
-        Diagnostic { file: File::Other { path, text: None }, message, related: Vec::new(), ..diagnostic }
+        Diagnostic { file: File::Named { path, text: None }, message, related: Vec::new(), ..diagnostic }
     }
 }
 

@@ -97,7 +97,11 @@ fn examine(
 
     problems.sort_by_key(|problem| (problem.place.start, problem.place.end));
     // A file that cannot be read is found by whoever wants to read it: said once.
-    problems.dedup_by(|later, first| later.place == first.place && later.message == first.message);
+    let mut said = HashSet::new();
+    problems.retain(|problem| {
+        let (path, place) = (problem.file.path().map(str::to_owned), problem.place);
+        said.insert((path, place.start, place.end, problem.message.clone()))
+    });
     let steps = outline.is_some().then(|| outlined(&authored.steps, &step_types, &looked));
     let checked = match problems.iter().any(Diagnostic::is_error) {
         true => Err(problems),
@@ -272,7 +276,7 @@ impl Checker<'_> {
         across::check(&Across { steps, graph, facts: &facts, files, region, account }, problems);
         let better = |told: &Diagnostic, all: &[Diagnostic]| {
             SAID_BETTER.iter().any(|(one, other)| {
-                told.code.number == *one && all.iter().any(|p| p.code.number == *other && p.place == told.place)
+                told.code.number == *one && all.iter().any(|p| p.code.number == *other && p.is_at_the_place_of(told))
             })
         };
         let all = problems.clone();
@@ -292,7 +296,7 @@ impl Checker<'_> {
             let findings = (step_type.check)(partial, files).into_iter();
             let findings = findings.map(|finding| Diagnostic::from_finding(finding, files));
             // What the schema said of a place, the step type need not say again.
-            let is_new = |finding: &Diagnostic| fits || !problems.iter().any(|p| p.place == finding.place);
+            let is_new = |finding: &Diagnostic| fits || !problems.iter().any(|p| p.is_at_the_place_of(finding));
             let findings: Vec<_> = findings.filter(is_new).collect();
             problems.extend(findings);
         }

@@ -163,7 +163,7 @@ fn what_a_step_type_finds_is_shown_at_its_place() {
 fn findings_have_a_json_form() {
     let text = with_head("  - { id: a, type: use-thing, with: { txt: x } }\n");
     let problems = load(&text).expect_err("there is a mistake");
-    insta::assert_json_snapshot!(crate::diagnostic::to_json(&problems, ("p.yaml", &text)));
+    insta::assert_json_snapshot!(crate::diagnostic::to_json(&problems, ("p.yaml", &*text)));
 }
 
 #[test]

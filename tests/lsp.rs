@@ -383,10 +383,16 @@ fn files_that_are_no_pipelines_are_left_alone() {
     let other = format!("file://{}", desk.shipped("pod.yaml"));
     editor.open(&other, "apiVersion: v1\nkind: Pod\nsteps: [\n");
     editor.open(&uri, &text);
-    editor.findings(&uri, 1);
-    assert!(editor.told.iter().all(|message| message["params"]["uri"] != other), "{:?}", editor.told);
+    loop {
+        let message = editor.next();
+        assert!(message["params"]["uri"] != other, "{message}");
+        if message["params"]["uri"] == uri {
+            break;
+        }
+    }
     let nothing = editor.ask_at("completion", &other, &json!({ "line": 1, "character": 0 }));
     assert_eq!(labels(&nothing), [""; 0]);
+    assert!(editor.told.iter().all(|message| message["params"]["uri"] != other), "{:?}", editor.told);
 }
 
 #[test]
@@ -412,7 +418,11 @@ fn what_breaks_the_protocol_breaks_nothing_else() {
     assert_eq!(editor.ask("textDocument/hover", json!({}))["error"]["code"], -32002);
     editor.ask("initialize", json!({ "capabilities": {} }));
     editor.write("{ this is no JSON");
+    assert_eq!(editor.next()["error"]["code"], -32700);
     editor.write("\"nor a message\"");
+    assert_eq!(editor.next()["error"]["code"], -32600);
+    write!(editor.stdin.as_mut().unwrap(), "Content-Length: many\n\n").unwrap();
+    assert_eq!(editor.next()["error"]["code"], -32700);
     editor.tell("textDocument/didChange", json!({ "textDocument": 1 }));
     editor.tell("$/setTrace", json!({ "value": "off" }));
     assert_eq!(editor.ask("textDocument/rename", json!({}))["error"]["code"], -32601);
@@ -429,4 +439,26 @@ fn what_breaks_the_protocol_breaks_nothing_else() {
     let (mut editor, _) = Editor::greeted(&desk, json!({}));
     drop(editor.stdin.take());
     assert_eq!(editor.child.wait().unwrap().code(), Some(1), "the editor is gone");
+}
+
+#[test]
+fn of_files_beside_a_text_that_is_no_file_nothing_is_said() {
+    let desk = Desk::new();
+    let (_, text) = full_deployment(&desk);
+    let (mut editor, _) = Editor::greeted(&desk, json!({}));
+    for uri in ["untitled:Untitled-1", "git:/full-deployment.yaml?ref", "file://elsewhere/full-deployment.yaml"] {
+        editor.open(uri, &text);
+        assert_eq!(editor.findings(uri, 1), [json!(null); 0], "{uri}");
+        editor.change(uri, 2, json!({ "text": text.replacen("timeout: 60m", "timeout: 60", 1) }));
+        assert_eq!(editor.findings(uri, 2).len(), 1, "what is in the text itself is told: {uri}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_hides_nothing() {
+    let desk = Desk::new();
+    let (uri, text) = full_deployment(&desk);
+    let (mut editor, _) = Editor::greeted(&desk, json!({}));
+    editor.open(&uri, &format!("\u{feff}{}", text.replacen("timeout: 60m", "timeout: 60", 1)));
+    assert_eq!(editor.findings(&uri, 1).len(), 1);
 }

@@ -1,16 +1,17 @@
 //! What can be written at a cursor.
 //! Knows no key and no step type by name but the frame of a pipeline: the schema and the text say what there is.
 
+mod paths;
+mod spelling;
+
 use std::ops::Range;
 
-use hprun_steps::files::{FileInput, FileKind};
 use hprun_steps::partial::{Partial, Place};
-use hprun_steps::value::Value;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::expression::{Name, name_at, takes_helper};
-use super::grammar::{Grammar, KeyRule, is_container, words};
+use super::grammar::{Choice, Grammar, KeyRule, is_container, words};
 use super::page::{Page, may_become_pipeline};
 use super::sketch::{Part, Role, Spot};
 use super::template::{Parameter, Template, is_parameters, templates};
@@ -84,13 +85,14 @@ pub fn complete(page: &Page<'_>, schema: &Json, cursor: usize) -> Vec<Item> {
         let replace = spot.typed.start..token_end(page.text, &spot, cursor);
         let put = |text: &str| if spot.needs_space { format!(" {text}") } else { text.to_owned() };
         items.extend(ids(page, &spot, &replace, &put));
-        items.extend(files(page, &spot, &put));
-        items.extend(rules.values().into_iter().map(|(value, about)| Item {
-            insert: put(&value),
-            label: value,
+        items.extend(paths::files(page, &spot, &put));
+        let choices = rules.values().into_iter().chain(allowed(page, &spot));
+        items.extend(choices.map(|choice| Item {
+            insert: put(&spelling::spelled(page.text, &spot, &choice.text, choice.is_text)),
+            label: choice.text,
             kind: Kind::Choice,
             detail: String::new(),
-            about: about.unwrap_or_default().to_owned(),
+            about: choice.about.unwrap_or_default().to_owned(),
             replace: replace.clone(),
             rank: 1,
         }));
@@ -139,7 +141,7 @@ impl Candidate {
     }
 
     fn of_parameter(parameter: Parameter) -> Self {
-        let Parameter { name, of, about, required } = parameter;
+        let Parameter { name, of, about, required, allowed: _ } = parameter;
         Self { name, of, about, required, opens: false }
     }
 }
@@ -149,6 +151,18 @@ fn parameters(page: &Page<'_>, spot: &Spot) -> Vec<Candidate> {
     let step = if is_parameters(&spot.way) { page.step_around(&spot.entries) } else { None };
     let templates = step.map(|step| templates(page, &step)).unwrap_or_default();
     templates.iter().flat_map(Template::parameters).map(Candidate::of_parameter).collect()
+}
+
+/// The values that the template allows for the parameter that the value at the spot is given to.
+fn allowed<'s>(page: &Page<'_>, spot: &Spot) -> Vec<Choice<'s>> {
+    let Some((Part::Key(name), outer)) = spot.way.split_last().filter(|(_, outer)| is_parameters(outer)) else {
+        return Vec::new();
+    };
+    let step = page.step_around(&spot.entries[..outer.len()]);
+    let templates = step.map(|step| templates(page, &step)).unwrap_or_default();
+    let parameter = templates.iter().flat_map(Template::parameters).find(|parameter| parameter.name == *name);
+    let choice = |text| Choice { text, is_text: false, about: None, is_example: false };
+    parameter.into_iter().flat_map(|parameter| parameter.allowed).map(choice).collect()
 }
 
 /// The keys that the mapping does not have yet.
@@ -328,81 +342,4 @@ fn outputs(page: &Page<'_>, name: &Name<'_>, id: &str) -> Vec<Item> {
         ..word(name, output, Kind::Output, Some(&declared.description))
     };
     outputs.iter().map(item).collect()
-}
-
-/// Paths of files and folders, where the step type says that the input names one.
-fn files(page: &Page<'_>, spot: &Spot, put: &dyn Fn(&str) -> String) -> Vec<Item> {
-    let Some(kind) = file_kind(page, spot) else { return Vec::new() };
-    let typed = &page.text[spot.typed.clone()];
-    let (folder, start) = typed.rfind('/').map_or(("", 0), |slash| (&typed[..=slash], slash + 1));
-    let wanted = |is_folder: bool| is_folder || kind != FileKind::Folder;
-    let listed = page.beside.list(folder).into_iter().filter(|one| wanted(one.is_folder) && !one.name.starts_with('.'));
-    let start = spot.typed.start + start;
-    let end = start + page.text[start..].find(['/', '\n', '\r', '"', '\'', ',', '}', ']', ' ']).unwrap_or(0);
-    listed
-        .map(|one| {
-            let slash = if one.is_folder { "/" } else { "" };
-            Item {
-                label: format!("{}{slash}", one.name),
-                kind: if one.is_folder { Kind::Folder } else { Kind::File },
-                detail: String::new(),
-                about: String::new(),
-                replace: start..end.max(start),
-                insert: if folder.is_empty() { put(&one.name) } else { one.name },
-                rank: 0,
-            }
-        })
-        .collect()
-}
-
-/// What kind of file the value at the spot names, if the step type reads it as a file: it is asked with a text in its place.
-fn file_kind(page: &Page<'_>, spot: &Spot) -> Option<FileKind> {
-    let step = page.step_around(&spot.entries)?;
-    let of = step.step_type?;
-    let [_, _, with, rest @ ..] = spot.way.as_slice() else { return None };
-    if !with.is("with") || rest.is_empty() {
-        return None;
-    }
-    let marked = Place { start: u32::MAX, end: u32::MAX };
-    let with = page.sketch.child(Some(step.entry), "with");
-    let inputs = Guess { page, marked }.tree(with, rest);
-    let named: Vec<FileInput> = (of.files)(&inputs);
-    named.into_iter().find(|input| input.place == marked).map(|input| input.kind)
-}
-
-/// Inputs as far as the text spells them, with a marked text at one way.
-struct Guess<'a> {
-    page: &'a Page<'a>,
-    marked: Place,
-}
-
-impl Guess<'_> {
-    fn tree(&self, entry: Option<usize>, rest: &[Part]) -> Partial {
-        let nowhere = Place::default();
-        let [next, after @ ..] = rest else {
-            return Partial::Known(Value::from("x"), self.marked);
-        };
-        match next {
-            Part::Key(key) => {
-                let mut entries = self.map(entry);
-                let child = entry.and_then(|entry| self.page.sketch.child(Some(entry), key));
-                entries.insert(key.clone(), (nowhere, self.tree(child, after)));
-                Partial::Map(entries, nowhere)
-            }
-            // The other items of a list say nothing of this one.
-            Part::Item(_) => Partial::List(vec![self.tree(None, after)], nowhere),
-        }
-    }
-
-    /// The scalars of a mapping; the rest of it says nothing of where files are.
-    fn map(&self, entry: Option<usize>) -> IndexMap<String, (Place, Partial)> {
-        let Some(entry) = entry else { return IndexMap::new() };
-        let sketch = &self.page.sketch;
-        let scalars = sketch.children(Some(entry)).filter_map(|at| {
-            let Part::Key(key) = &sketch.entries[at].part else { return None };
-            let text = sketch.entries[at].scalar.as_ref()?.text.as_str();
-            Some((key.clone(), (Place::default(), Partial::Known(Value::from(text), Place::default()))))
-        });
-        scalars.collect()
-    }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hprun_steps::StepType;
-use hprun_steps::files::normalize;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::{Error, Value as Json, json};
 
@@ -21,6 +20,7 @@ use super::position::{Encoding, Ruler};
 use super::protocol::{self, Asked, Change, Changed, Opened, Places, nowhere};
 use super::sketch::Sketch;
 use super::symbols::symbols;
+use crate::codes::inputs;
 use crate::diagnostic::{Diagnostic, File};
 use crate::pipeline::schema::schema;
 
@@ -43,16 +43,15 @@ struct Text {
     text: Arc<str>,
     path: Option<PathBuf>,
     known: Known,
-    /// What was found, and in which version.
-    found: (i64, Vec<Diagnostic>),
+    is_pipeline: bool,
+    /// What was found, and in which text.
+    found: Option<(Arc<str>, Vec<Diagnostic>)>,
 }
 
 /// A text to check.
 pub struct ToCheck {
     /// Its address.
     pub uri: String,
-    /// The version that it is.
-    pub version: i64,
     /// The text.
     pub text: Arc<str>,
     /// What stands beside it.
@@ -81,17 +80,20 @@ impl Desk {
     pub fn next_stale(&mut self) -> Option<ToCheck> {
         let uri = self.stale.pop()?;
         let text = self.texts.get(&uri)?;
-        Some(ToCheck { disk: self.disk(text), version: text.version, text: Arc::clone(&text.text), uri })
+        Some(ToCheck { disk: self.disk(text), text: Arc::clone(&text.text), uri })
     }
 
     /// Takes what was found in a text; what to tell of it. What was found in an older version is not told.
     pub fn take_analysis(&mut self, checked: &ToCheck, analysis: Analysis) -> Vec<Json> {
-        let Analysis { found, known } = analysis;
+        let Analysis { mut found, known } = analysis;
+        // What lies beside a text that is no file, nobody knows: it is not wrong.
+        found.retain(|finding| checked.disk.base.is_some() || *finding.code != inputs::UNREADABLE_FILE);
         let Some(text) = self.texts.get_mut(&checked.uri) else { return Vec::new() };
         if let Some(known) = known {
             text.known = known;
         }
-        if text.version != checked.version {
+        // Versions begin anew when a text is closed and opened again.
+        if !Arc::ptr_eq(&text.text, &checked.text) {
             return Vec::new();
         }
         let ruler = Ruler::new(&checked.text, self.encoding);
@@ -101,8 +103,26 @@ impl Desk {
         for (uri, finding) in found.iter().map(|finding| places.finding(finding)) {
             by_file.entry(uri).or_default().push(finding);
         }
-        text.found = (checked.version, found);
+        text.found = Some((Arc::clone(&checked.text), found));
+        self.keep_what_moved_on(checked, &mut by_file);
         self.replace(&checked.uri, by_file)
+    }
+
+    /// Of other files that changed while they were read, what was told before stays: their places are others now, and the
+    /// next check is on its way.
+    fn keep_what_moved_on(&self, checked: &ToCheck, by_file: &mut BTreeMap<String, Vec<Json>>) {
+        let mut old = self.told.get(&checked.uri).cloned().unwrap_or_default();
+        let files: Vec<String> = by_file.keys().chain(old.keys()).cloned().collect();
+        for file in files {
+            let Some(now) = self.texts.get(&file) else { continue };
+            let read = now.path.as_ref().and_then(|path| checked.disk.open.get(path));
+            if file != checked.uri && read.is_none_or(|read| !Arc::ptr_eq(&read.text, &now.text)) {
+                match old.remove(&file) {
+                    Some(told) => by_file.insert(file, told),
+                    None => by_file.remove(&file),
+                };
+            }
+        }
     }
 
     /// Replaces what a pipeline has to tell; what is to be told of every file that it told or tells of.
@@ -134,7 +154,8 @@ impl Desk {
                     text: opened.text.into(),
                     path: path_of(&opened.uri),
                     known: Known::default(),
-                    found: (i64::MIN, Vec::new()),
+                    is_pipeline: false,
+                    found: None,
                 };
                 self.texts.insert(opened.uri.clone(), text);
                 return Ok(self.changed(&opened.uri));
@@ -165,8 +186,9 @@ impl Desk {
 
     /// A text changed: it is to be checked if it is a pipeline, and any other may have it for a neighbour.
     fn changed(&mut self, uri: &str) -> Vec<Json> {
-        let text = &self.texts[uri];
-        if is_pipeline(&Sketch::of(&text.text)) {
+        let text = self.texts.get_mut(uri).expect("only texts that are open change");
+        text.is_pipeline = is_pipeline(&Sketch::of(&text.text));
+        if text.is_pipeline {
             self.stale.shift_remove(uri);
             self.stale.insert(uri.to_owned());
             return Vec::new();
@@ -178,14 +200,14 @@ impl Desk {
     }
 
     fn all_stale(&mut self) {
-        let pipelines = self.texts.iter().filter(|(_, text)| is_pipeline(&Sketch::of(&text.text)));
+        let pipelines = self.texts.iter().filter(|(_, text)| text.is_pipeline);
         let pipelines: Vec<String> =
             pipelines.map(|(uri, _)| uri.clone()).filter(|uri| !self.stale.contains(uri)).collect();
         self.stale.extend(pipelines);
     }
 
     fn disk(&self, text: &Text) -> Disk {
-        let base = text.path.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
+        let base = text.path.as_deref().and_then(Path::parent).map(Path::to_owned);
         let open = self.texts.iter().filter_map(|(uri, text)| {
             Some((text.path.clone()?, OpenText { uri: uri.clone(), text: Arc::clone(&text.text) }))
         });
@@ -214,8 +236,7 @@ impl Desk {
 
     /// What was found in this very version of a text: of a pipeline itself, of another file by the pipelines that read it.
     fn found_in(&self, uri: &str, text: &Text) -> Vec<Diagnostic> {
-        let (version, own) = &text.found;
-        if *version == text.version {
+        if let Some((_, own)) = text.found.as_ref().filter(|(read, _)| Arc::ptr_eq(read, &text.text)) {
             return own.clone();
         }
         let mut found = Vec::new();
@@ -223,11 +244,11 @@ impl Desk {
             let disk = self.disk(pipeline);
             let is_here = |file: &File| match file {
                 File::Beside { path, text: Some(read) } => {
-                    **read == *text.text && disk.address(&normalize(&disk.base.join(path))) == uri
+                    **read == *text.text && disk.full(path).is_some_and(|full| disk.address(&full) == uri)
                 }
                 File::Beside { .. } | File::Named { .. } | File::Pipeline | File::Nowhere => false,
             };
-            let here = pipeline.found.1.iter().filter(|finding| is_here(&finding.file));
+            let here = pipeline.found.iter().flat_map(|(_, found)| found).filter(|finding| is_here(&finding.file));
             found.extend(here.map(|finding| Diagnostic {
                 file: File::Pipeline,
                 related: Vec::new(),
@@ -252,7 +273,7 @@ impl Desk {
         let (uri, span) = match file {
             None => (question.asked.text_document.uri.clone(), question.ruler.span(place)),
             Some((path, text)) => {
-                let full = normalize(&question.disk.base.join(path));
+                let Some(full) = question.disk.full(&path) else { return Json::Null };
                 let span = text.map_or_else(nowhere, |text| Ruler::new(&text, self.encoding).span(place));
                 (question.disk.address(&full), span)
             }
@@ -335,7 +356,7 @@ mod tests {
         ) {
             let encoding = if bytes { Encoding::Utf8 } else { Encoding::Utf16 };
             let text = Arc::from(start.as_str());
-            let mut ours = Text { version: 1, text, path: None, known: Known::default(), found: (0, Vec::new()) };
+            let mut ours = Text { version: 1, text, path: None, known: Known::default(), is_pipeline: false, found: None };
             let mut theirs = start;
             for (from, to, insert) in edits {
                 let places = places(&theirs);

@@ -11,14 +11,16 @@ use percent_encoding::percent_decode_str;
 use super::page::{Beside, Listed};
 use crate::address;
 
+/// A folder with nothing in it: what lies beside a text that is no file, nobody knows.
+const NOWHERE: &str = "/dev/null";
 /// Largest file that is shown or looked into, in bytes.
 const LARGEST: u64 = 4 * 1024 * 1024;
 
 /// The files beside one pipeline file.
 #[derive(Clone)]
 pub struct Disk {
-    /// Its folder.
-    pub base: PathBuf,
+    /// Its folder; none of a text that is no file, such as a new one or an old version.
+    pub base: Option<PathBuf>,
     /// The texts that the editor has open, by their real paths.
     pub open: Arc<HashMap<PathBuf, OpenText>>,
 }
@@ -35,7 +37,8 @@ pub struct OpenText {
 impl Disk {
     /// Reads what inputs name.
     pub fn load(&self, inputs: &[FileInput]) -> Files {
-        let mut files = Files::load(&self.base, inputs);
+        let Some(base) = &self.base else { return Files::load(Path::new(NOWHERE), inputs) };
+        let mut files = Files::load(base, inputs);
         files.overlay(&|path| self.opened(path).map(|open| Arc::clone(&open.text)));
         files
     }
@@ -49,14 +52,16 @@ impl Disk {
         self.open.get(&real(path))
     }
 
-    fn full(&self, path: &str) -> PathBuf {
-        normalize(&self.base.join(path))
+    /// Where a path of the pipeline leads; none where nobody knows its folder.
+    pub fn full(&self, path: &str) -> Option<PathBuf> {
+        Some(normalize(&self.base.as_ref()?.join(path)))
     }
 }
 
 impl Beside for Disk {
     fn list(&self, folder: &str) -> Vec<Listed> {
-        let Ok(entries) = std::fs::read_dir(self.full(folder)) else { return Vec::new() };
+        let Some(full) = self.full(folder) else { return Vec::new() };
+        let Ok(entries) = std::fs::read_dir(full) else { return Vec::new() };
         let mut listed: Vec<Listed> = entries
             .filter_map(|entry| {
                 let entry = entry.ok()?;
@@ -69,7 +74,7 @@ impl Beside for Disk {
     }
 
     fn text(&self, path: &str) -> Option<Arc<str>> {
-        let full = self.full(path);
+        let full = self.full(path)?;
         if let Some(open) = self.opened(&full) {
             return Some(Arc::clone(&open.text));
         }
@@ -78,8 +83,7 @@ impl Beside for Disk {
     }
 
     fn is_file(&self, path: &str) -> bool {
-        let full = self.full(path);
-        self.opened(&full).is_some() || full.is_file()
+        self.full(path).is_some_and(|full| self.opened(&full).is_some() || full.is_file())
     }
 }
 

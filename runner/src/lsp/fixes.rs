@@ -86,15 +86,14 @@ fn needed(page: &Page<'_>, id: &str, user: &str) -> Option<(Range<usize>, String
         let ids: Vec<&str> = above.map(|above| above.text.as_str()).into_iter().chain([id]).collect();
         let of = step.type_name?;
         let line = page.line(of.place.start);
-        let column = page.line(step.id?.place.start);
-        let key = sketch.entries[sketch.child(Some(step.entry), "type")?].place.start;
-        let is_own_line = page.text[line.start..key].trim().is_empty();
-        let indent = " ".repeat(key - line.start);
+        let key = &sketch.entries[sketch.child(Some(step.entry), "type")?];
         let written = format!("needs: [{}]", ids.join(", "));
-        let in_line = !is_own_line || column.contains(&key);
-        return Some(match in_line {
+        return Some(match key.is_flow {
             true => (of.place.end..of.place.end, format!(", {written}")),
-            false => (line.end..line.end, format!("\n{indent}{written}")),
+            false => {
+                let indent = " ".repeat(key.place.start - page.line(key.place.start).start);
+                (line.end..line.end, format!("\n{indent}{written}"))
+            }
         });
     };
     if let Some(one) = &sketch.entries[needs].scalar {

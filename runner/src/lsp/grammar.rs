@@ -19,6 +19,18 @@ pub struct Grammar<'s> {
     pub sketch: &'s Sketch,
 }
 
+/// A value that is named for a place.
+pub struct Choice<'s> {
+    /// The value, as a text.
+    pub text: String,
+    /// Whether it must stay a text where it looks like something else.
+    pub is_text: bool,
+    /// What is said of it.
+    pub about: Option<&'s str>,
+    /// Whether others may stand there, and this one only shows how they look.
+    pub is_example: bool,
+}
+
 /// A key that a mapping may have.
 pub struct KeyRule<'s> {
     /// The key.
@@ -96,15 +108,16 @@ impl<'s> Rules<'s> {
         keys
     }
 
-    /// The values that are named for this place, each with what is said of it.
-    pub fn values(&self) -> Vec<(String, Option<&'s str>)> {
-        let mut values: Vec<(String, Option<&str>)> = Vec::new();
-        let mut add = |value: &Json, about: Option<&'s str>| {
+    /// The values that are named for this place.
+    pub fn values(&self) -> Vec<Choice<'s>> {
+        let mut values: Vec<Choice<'s>> = Vec::new();
+        let mut put = |value: &Json, about: Option<&'s str>, is_example: bool| {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            if !value.is_null() && !values.iter().any(|(known, _)| *known == text) {
-                values.push((text, about));
+            if !value.is_null() && !values.iter().any(|known| known.text == text) {
+                values.push(Choice { text, is_text: value.is_string(), about, is_example });
             }
         };
+        let mut add = |value: &Json, about: Option<&'s str>| put(value, about, false);
         for rule in self.with_items() {
             let about = rule.get("description").and_then(Json::as_str);
             rule.get("const").into_iter().for_each(|value| add(value, about));
@@ -116,9 +129,9 @@ impl<'s> Rules<'s> {
         }
         for rule in &self.rules {
             let scalar = |value: &&Json| value.is_string() || value.is_number();
-            rule.get("default").filter(scalar).into_iter().for_each(|value| add(value, Some("The default.")));
+            rule.get("default").filter(scalar).into_iter().for_each(|value| put(value, Some("The default."), true));
             let examples = rule.get("examples").and_then(Json::as_array).into_iter().flatten();
-            examples.filter(scalar).for_each(|value| add(value, Some("An example.")));
+            examples.filter(scalar).for_each(|value| put(value, Some("An example."), true));
         }
         values
     }

@@ -165,8 +165,8 @@ fn rule_text(page: &Page<'_>, schema: &Json, entry: usize, way: &[Part], on: &On
     if let On::Scalar(_) = on {
         let value = &page.sketch.entries[entry].scalar.as_ref()?.text;
         let rules = grammar.at(way, &entries);
-        let (value, about) = rules.values().into_iter().find(|(known, about)| known == value && about.is_some())?;
-        return Some(format!("**{value}**\n\n{}", about.unwrap_or_default()));
+        let choice = rules.values().into_iter().find(|choice| choice.text == *value && !choice.is_example)?;
+        return Some(format!("**{value}**\n\n{}", choice.about?));
     }
     let (Part::Key(name), outer) = way.split_last()? else { return None };
     let keys = grammar.at(outer, &entries[..outer.len()]).keys();
@@ -181,8 +181,9 @@ fn rule_text(page: &Page<'_>, schema: &Json, entry: usize, way: &[Part], on: &On
         write!(text, "\n\n{about}").expect("a text takes all");
     }
     let choices = grammar.at(way, &entries).values();
-    for (value, about) in choices.iter().filter(|(_, about)| !matches!(*about, Some("The default." | "An example."))) {
-        let about = about.map(|about| format!(": {about}")).unwrap_or_default();
+    for choice in choices.iter().filter(|choice| !choice.is_example) {
+        let value = &choice.text;
+        let about = choice.about.map(|about| format!(": {about}")).unwrap_or_default();
         let gap = if text.contains("\n- ") { "\n" } else { "\n\n" };
         write!(text, "{gap}- `{value}`{about}").expect("a text takes all");
     }

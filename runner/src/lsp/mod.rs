@@ -20,6 +20,7 @@ mod protocol;
 mod scan;
 mod template;
 mod vocabulary;
+mod wire;
 
 #[cfg(test)]
 mod tests;

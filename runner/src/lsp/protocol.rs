@@ -137,7 +137,8 @@ pub fn completion(items: Vec<Item>, ruler: &Ruler<'_>) -> Json {
             "label": label,
             "kind": kind_number(kind),
             "sortText": format!("{at:04}"),
-            "filterText": insert.trim(),
+            // What is typed begins with no quote.
+            "filterText": insert.trim().trim_matches('"'),
             "textEdit": { "range": ruler.span(replace), "newText": insert },
         });
         if !detail.is_empty() {
@@ -242,7 +243,10 @@ impl Places<'_> {
     fn at(&self, file: &File, place: Place) -> (String, Span) {
         match file {
             File::Pipeline => (self.uri.to_owned(), self.ruler.span_of(place)),
-            File::Beside { path, text } => self.elsewhere(&self.disk.base.join(path), text.as_deref(), place),
+            File::Beside { path, text } => match self.disk.full(path) {
+                Some(full) => self.elsewhere(&full, text.as_deref(), place),
+                None => (self.uri.to_owned(), nowhere()),
+            },
             File::Named { path, text } => {
                 let full = std::path::absolute(path).unwrap_or_else(|_| Path::new(path).to_owned());
                 self.elsewhere(&full, text.as_deref(), place)

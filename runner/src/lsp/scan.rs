@@ -61,7 +61,9 @@ enum End {
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, frames: Vec::new(), entries: Vec::new(), ending: End::Line(0) }
+        // A byte order mark is no part of the first key.
+        let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        Self { text, at, frames: Vec::new(), entries: Vec::new(), ending: End::Line(at) }
     }
 
     pub(super) fn run(&mut self) {

@@ -1,7 +1,7 @@
 //! The loop of the language server: messages in, answers out, and a check whenever texts have been quiet for a moment.
 //! Knows nothing of pipelines: what to answer, the other modules of this folder say.
 
-use std::io::{self, BufRead, ErrorKind, Write};
+use std::io::{self, BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use super::analysis::{Analysis, analyse};
 use super::desk::{Desk, ToCheck};
 use super::protocol;
+use super::wire::{self, Came};
 use crate::params::{ParamProblems, ParamSpecs, Params};
 
 /// How long after a change a check begins: what is typed meanwhile goes into it.
@@ -43,6 +44,8 @@ pub enum End {
 /// What the loop waits for.
 enum Incoming {
     Message(Message),
+    /// What is no message, with the answer to it.
+    Broken(Json),
     /// What was found in a text; none where the check itself broke.
     Checked(Box<(ToCheck, Option<Analysis>)>),
     Closed,
@@ -70,12 +73,12 @@ pub fn serve(input: impl BufRead + Send + 'static, output: impl Write, neighbour
 
 fn read_messages(mut input: impl BufRead, messages: &Sender<Incoming>) {
     loop {
-        let next = match Message::read(&mut input) {
-            Ok(Some(message)) => Incoming::Message(message),
+        let next = match wire::read(&mut input) {
+            Ok(Some(Came::Message(message))) => Incoming::Message(message),
             // The broken message is behind us; the next one may be whole.
-            Err(e) if e.kind() == ErrorKind::InvalidData => {
-                tracing::warn!("a message could not be read: {e}");
-                continue;
+            Ok(Some(Came::Broken(answer))) => {
+                tracing::warn!("a message could not be read: {}", answer["error"]["message"]);
+                Incoming::Broken(answer)
             }
             Ok(None) | Err(_) => Incoming::Closed,
         };
@@ -122,7 +125,7 @@ struct Server<W> {
 impl<W: Write> Server<W> {
     fn run(mut self, incoming: &Receiver<Incoming>) -> io::Result<End> {
         loop {
-            let is_waiting = self.desk.has_stale() && !self.is_checking;
+            let is_waiting = self.phase == Phase::Open && self.desk.has_stale() && !self.is_checking;
             let wait = if is_waiting { self.due.saturating_duration_since(Instant::now()) } else { LONG };
             match incoming.recv_timeout(wait) {
                 Ok(Incoming::Message(Message::Notification(told))) if told.method == "exit" => {
@@ -135,11 +138,19 @@ impl<W: Write> Server<W> {
                 Ok(Incoming::Message(Message::Notification(told))) => self.take(told)?,
                 // To what we ask there is no answer but yes; without it files are looked at when texts change.
                 Ok(Incoming::Message(Message::Response(_))) => {}
+                Ok(Incoming::Broken(answer)) => {
+                    let answer = answer.to_string();
+                    write!(self.output, "Content-Length: {}\r\n\r\n{answer}", answer.len())?;
+                    self.output.flush()?;
+                }
                 Ok(Incoming::Checked(checked)) => {
                     let (text, analysis) = *checked;
                     self.is_checking = false;
                     let told = analysis.map(|analysis| self.desk.take_analysis(&text, analysis));
-                    self.tell(told.unwrap_or_default())?;
+                    // After `shutdown` only answers may come.
+                    if self.phase == Phase::Open {
+                        self.tell(told.unwrap_or_default())?;
+                    }
                 }
                 Ok(Incoming::Closed) | Err(RecvTimeoutError::Disconnected) => return Ok(End::Unasked),
                 Err(RecvTimeoutError::Timeout) => self.check_next(),

@@ -43,5 +43,6 @@ pub fn symbols(page: &Page<'_>) -> Vec<Symbol> {
             place: id.place.clone(),
         })
     });
-    params.chain(steps).collect()
+    // An editor shows no outline at all where one name in it is empty.
+    params.chain(steps).filter(|symbol| !symbol.name.trim().is_empty()).collect()
 }

@@ -30,6 +30,8 @@ pub struct Parameter {
     pub about: String,
     /// Whether it has no default.
     pub required: bool,
+    /// The values that it may have, where the template lists them.
+    pub allowed: Vec<String>,
 }
 
 /// The files that the step named when the text could last be read.
@@ -82,18 +84,21 @@ impl Template {
         let allowed: Vec<String> = allowed
             .into_iter()
             .flat_map(|allowed| self.sketch.children(Some(allowed)))
-            .filter_map(|item| Some(format!("`{}`", self.sketch.entries[item].scalar.as_ref()?.text)))
+            .filter_map(|item| Some(self.sketch.entries[item].scalar.as_ref()?.text.clone()))
             .collect();
         let parts = [
             description.clone().filter(|text| !text.is_empty()),
             default.as_ref().map(|default| format!("Default: `{default}`.")),
-            (!allowed.is_empty()).then(|| format!("One of {}.", allowed.join(", "))),
+            (!allowed.is_empty()).then(|| {
+                format!("One of {}.", allowed.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", "))
+            }),
         ];
         Parameter {
             name: name.to_owned(),
             of: text("Type").unwrap_or_default(),
             about: parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"),
             required: default.is_none(),
+            allowed,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The answers to an editor, asked with a cursor `<|>` in the text, over two step types that do nothing.
 
+mod written;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -10,7 +12,6 @@ use serde_json::Value as Json;
 use super::analysis::{Analysis, Known, analyse};
 use super::completion::complete;
 use super::definition::define;
-use super::fixes::fixes;
 use super::hover::hover;
 use super::page::{Beside, Listed, Page};
 use super::sketch::Sketch;
@@ -192,6 +193,10 @@ fn paths_are_completed_where_the_step_type_reads_a_file() {
     assert_eq!(labels(&with("template: templates/st<|>ack.yaml")), ["stack.yaml"]);
     assert_eq!(labels(&with("template: \"<|>\"")), ["templates/", "words.txt"]);
     assert_eq!(labels(&with("parameters: { a: <|> }")), [""; 0]);
+    // At the very end of a text too, what was typed is replaced and not written before.
+    let at_the_end =
+        "apiVersion: hprun/v1\nsteps:\n  - id: first\n    type: make-thing\n    with:\n      template: tem<|>";
+    assert!(completions(at_the_end).contains("templates/ [Folder]: \"tem\" -> \"templates\"\n"));
 }
 
 #[test]
@@ -199,6 +204,7 @@ fn the_parameters_of_a_template_are_completed_explained_and_found() {
     let with = |text: &str| good_with("stack.yaml }", &format!("stack.yaml, parameters: {{ {text} }} }}"));
     assert_snapshot!("parameters", completions(&with("<|>")));
     assert_eq!(labels(&with("Zone: a, <|>")), ["Size"]);
+    assert_eq!(labels(&with("Zone: <|>")), ["a", "b"]);
     assert_snapshot!("hover_parameter", told(&with("Zo<|>ne: a")));
     assert_eq!(leads_to(&with("Si<|>ze: 1")), "Size -> templates/stack.yaml: Size:", "the template says what it is");
     assert_eq!(leads_to(&with("Other<|>: 1")), "(nowhere)");
@@ -256,6 +262,8 @@ fn hover_tells_what_stands_there() {
     let secret = told(&secret.replacen("{{ params.count", "{{ params.co<|>unt", 1));
     assert!(secret.contains("Now: `(secret)`") && !secret.contains('3'), "{secret}");
     assert_eq!(told(&good_with("name: p\n", "name: p\n# com<|>ment\n")), "(nothing)");
+    let example = told(&good_with("env: COUNT", "env: AWS_REG<|>ION"));
+    assert!(!example.contains("An example"), "{example}");
 }
 
 /// Where the marked name leads: the file, and the line there.
@@ -291,70 +299,19 @@ fn definitions_lead_to_what_a_name_stands_for() {
     }
 }
 
-/// The marked text after each fix.
-fn mended(text: &str) -> Vec<(String, String)> {
-    let (plain, at, known) = marked(text);
-    let found = analysis(&plain).found;
-    let page = Page::new(&plain, &known, TYPES, &InMemory);
-    let mend = |fix: super::fixes::Fix| {
-        let mut text = plain.clone();
-        text.replace_range(fix.replace, &fix.insert);
-        (fix.title, text)
-    };
-    fixes(&page, &found, &(at..at)).into_iter().map(mend).collect()
-}
-
 #[test]
-fn advice_becomes_a_fix_after_which_nothing_is_wrong() {
-    let cases = [
-        ("type: use-thing", "type: use-thin<|>", "Write `use-thing`"),
-        ("    needs:", "    ne<|>eds_:", "Write `needs`"),
-        ("needs: [first]", "needs: [frist<|>]", "Write `first`"),
-        ("params.count }}", "params.cuont<|> }}", "Write `params.count`"),
-        ("{{ params.count }}", "{{ count<|> }}", "Write `params.count`"),
-        ("outputs.id }}", "outputs.ids<|> }}", "Write `id`"),
-        ("steps.first.outputs", "steps.fist<|>.outputs", "Write `first`"),
-        (
-            "text: \"{{ steps.first.outputs.id }}\"",
-            "text: <|>{{ steps.first.outputs.id }}",
-            "Put the expression in quotes",
-        ),
-        ("      text: \"{{ steps.first.outputs.id }}\"", "      text: <|>12", "Put it in quotes"),
-        (
-            "needs: [first]",
-            "needs: []\n    when: \"{{ eq steps.first.outputs.id<|> 'a' }}\"",
-            "Add `first` to the needs of this step",
-        ),
-    ];
-    for (from, to, title) in cases {
-        let fixes = mended(&good_with(from, to));
-        let [(told, text)] = fixes.as_slice() else { panic!("{to}: {fixes:?}") };
-        assert_eq!(told, title);
-        let wrong: Vec<String> =
-            analysis(text).found.into_iter().filter(|found| found.is_error()).map(|found| found.message).collect();
-        assert_eq!(wrong, [""; 0], "{text}");
-    }
-}
-
-#[test]
-fn needs_grow_where_they_stand() {
-    let steps = |needs: &str| {
-        let use_it = "    with: { text: \"{{ steps.b.outputs.id<|> }}\" }\n";
-        format!(
-            "apiVersion: hprun/v1\nname: p\nsteps:\n  - id: a\n    type: make-thing\n    with: {{ name: a }}\n  - id: b\n    type: make-thing\n    needs: []\n    with: {{ name: b }}\n  - id: c\n    type: use-thing\n{needs}{use_it}"
-        )
+fn the_time_for_a_long_line_grows_with_its_length_and_not_with_its_square() {
+    let seconds = |items: usize| {
+        let text = format!("apiVersion: hprun/v1\nx: [{}]", "{\"a\":\"b\",c: d e},".repeat(items));
+        let took = |_| {
+            let began = std::time::Instant::now();
+            assert_eq!(Sketch::of(&text).entries.len(), 2 + 3 * items);
+            began.elapsed().as_secs_f64()
+        };
+        (0..3).map(took).fold(f64::INFINITY, f64::min)
     };
-    for (needs, grown) in [
-        ("    needs: [a]\n", "    needs: [a, b]\n"),
-        ("    needs: []\n", "    needs: [b]\n"),
-        ("    needs: a\n", "    needs: [a, b]\n"),
-        ("    needs:\n      - a\n", "    needs:\n      - a\n      - b\n"),
-    ] {
-        let fixes = mended(&steps(needs));
-        let [(_, text)] = fixes.as_slice() else { panic!("{needs}: {fixes:?}") };
-        assert!(text.contains(grown), "{text}");
-        assert_eq!(analysis(text).found, [], "{text}");
-    }
+    let (short, long) = (seconds(5_000), seconds(50_000));
+    assert!(long < 35.0 * short, "ten times the line took {:.0} times as long", long / short);
 }
 
 #[test]
@@ -365,6 +322,11 @@ fn the_outline_lists_params_and_steps() {
         symbols.iter().map(line).collect::<Vec<_>>(),
         ["region string false", "count integer false", "first make-thing true", "second use-thing true"]
     );
+    // An editor shows no outline at all where one name in it is empty.
+    let unfinished = asked("apiVersion: hprun/v1\nparams: { \"\": {} }\nsteps:\n  - id: \"\"\n<|>", |page, _, _| {
+        super::symbols::symbols(page)
+    });
+    assert_eq!(unfinished, []);
     assert!(
         symbols.iter().all(|symbol| symbol.whole.start <= symbol.place.start && symbol.place.end <= symbol.whole.end)
     );

@@ -84,7 +84,7 @@ impl Scanner<'_> {
         let is_key = frame.is_some_and(|frame| frame.kind == Kind::FlowMap && frame.current.is_none());
         let quote = self.text[start..].chars().next().filter(|c| matches!(c, '"' | '\''));
         let end = match quote {
-            Some(quote) => self.text[start + 1..self.line_end(start)].find(quote).map(|at| start + at + 2),
+            Some(quote) => self.before_break(start + 1, &quote.to_string()).map(|at| at + 1),
             None => None,
         };
         if let (Some(quote), false) = (quote, is_key) {
@@ -113,17 +113,24 @@ impl Scanner<'_> {
 
     /// Where plain text in braces or brackets ends.
     fn plain_end(&self, start: usize) -> usize {
-        let line_end = self.line_end(start);
         if self.text[start..].starts_with("{{") {
-            return self.text[start..line_end].find("}}").map_or(line_end, |at| start + at + 2);
+            return self.before_break(start, "}}").map_or_else(|| self.line_end(start), |at| at + 2);
         }
         let bytes = self.text.as_bytes();
         let ends = |at: usize| match bytes[at] {
-            b',' | b'[' | b']' | b'{' | b'}' => true,
-            b':' => at + 1 >= line_end || matches!(bytes[at + 1], b' ' | b',' | b'}' | b']'),
+            b',' | b'[' | b']' | b'{' | b'}' | b'\n' => true,
+            b':' => matches!(bytes.get(at + 1), None | Some(b' ' | b',' | b'}' | b']' | b'\n')),
             b'#' => bytes[at - 1] == b' ',
             _ => false,
         };
-        (start + 1..line_end).find(|at| ends(*at)).unwrap_or(line_end)
+        (start + 1..bytes.len()).find(|at| ends(*at)).unwrap_or(bytes.len())
+    }
+
+    /// Where `wanted` begins, if the line goes on to it. Looks no further: lines of a megabyte have a hundred thousand
+    /// tokens.
+    fn before_break(&self, start: usize, wanted: &str) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        let at = (start..bytes.len()).find(|at| bytes[*at] == b'\n' || bytes[*at..].starts_with(wanted.as_bytes()))?;
+        (bytes[at] != b'\n').then_some(at)
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use crate::iam::{CallerPolicy, Question, Verdict};
+use crate::iam::{CallerPolicy, Findings, Question, Verdict};
 use crate::wire::{Call, Protocol, ServiceError, protocol_of};
 use crate::world::{CALLER_ARN, Moment, OpenError, World, replace};
 
@@ -24,18 +24,24 @@ const FILE: &str = "policy.json";
 #[derive(Debug)]
 pub struct Access {
     file: PathBuf,
-    policy: Mutex<Option<CallerPolicy>>,
-    asked: Mutex<BTreeSet<(String, String)>>,
+    held: Mutex<Held>,
+}
+
+/// Under one lock: a question belongs to the policy that it was asked of, and two locks would be taken in two orders.
+#[derive(Debug, Default)]
+struct Held {
+    policy: Option<CallerPolicy>,
+    asked: BTreeSet<(String, String)>,
 }
 
 impl Access {
     /// The policy that the world had goes on, unless another one is given.
     pub(crate) fn open(world: &Path, given: Option<CallerPolicy>) -> Result<Access, OpenError> {
         let file = world.join(FILE);
-        let access = Access { file, policy: Mutex::default(), asked: Mutex::default() };
+        let access = Access { file, held: Mutex::default() };
         match given {
             Some(policy) => access.set(policy)?,
-            None => *access.lock() = access.kept()?,
+            None => access.lock().policy = access.kept()?,
         }
         Ok(access)
     }
@@ -46,28 +52,31 @@ impl Access {
     /// When it cannot be kept on disk.
     pub fn set(&self, policy: CallerPolicy) -> std::io::Result<()> {
         replace(&self.file, policy.source().to_string().as_bytes())?;
-        *self.lock() = Some(policy);
-        self.asked.lock().expect("nothing panics while it holds what was asked").clear();
+        *self.lock() = Held { policy: Some(policy), asked: BTreeSet::new() };
         Ok(())
     }
 
     /// Every action with its resource that was asked for since the policy came, and the policy.
     pub(crate) fn told(&self) -> Value {
-        let asked = self.asked.lock().expect("nothing panics while it holds what was asked");
+        let held = self.lock();
         let asked: Vec<Value> =
-            asked.iter().map(|(action, resource)| json!({ "action": action, "resource": resource })).collect();
-        json!({ "policy": self.lock().as_ref().map(CallerPolicy::source), "asked": asked })
+            held.asked.iter().map(|(action, resource)| json!({ "action": action, "resource": resource })).collect();
+        json!({ "policy": held.policy.as_ref().map(CallerPolicy::source), "asked": asked })
+    }
+
+    /// What the caller's policy says of a question that somebody only wonders about; `None` without a policy.
+    pub(crate) fn findings(&self, question: &Question) -> Option<Findings> {
+        self.lock().policy.as_ref().map(|policy| policy.findings(question))
     }
 
     /// Why the caller may not do one of these; `None` when it may do all.
     fn refusal(&self, questions: &[Question], cx: &Moment<'_>) -> Option<String> {
-        let policy = self.lock();
-        let mut asked = self.asked.lock().expect("nothing panics while it holds what was asked");
+        let Held { policy, asked } = &mut *self.lock();
         for question in questions {
             asked.insert((question.action.clone(), question.resource.clone()));
-            let Some(policy) = &*policy else { continue };
+            let Some(policy) = policy else { continue };
             let mut question = question.clone();
-            question.keys.push(("aws:RequestedRegion", cx.region.to_owned()));
+            question.keys.push(("aws:RequestedRegion".to_owned(), cx.region.to_owned()));
             let Question { action, resource, .. } = &question;
             let why = match policy.verdict(&question) {
                 Verdict::Allowed => continue,
@@ -93,8 +102,8 @@ impl Access {
         Ok(Some(policy))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<CallerPolicy>> {
-        self.policy.lock().expect("nothing panics while it holds the policy")
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().expect("nothing panics while it holds the policy")
     }
 }
 
@@ -135,13 +144,13 @@ fn question(action: impl Into<String>, resource: impl Into<String>) -> Question 
 
 /// To hand a role to a service.
 fn pass_role(role: &str, service: &str) -> Question {
-    Question { keys: vec![("iam:PassedToService", service.to_owned())], ..question("iam:PassRole", role) }
+    Question { keys: vec![("iam:PassedToService".to_owned(), service.to_owned())], ..question("iam:PassRole", role) }
 }
 
 /// To make a service's own role, if the account does not have it yet.
 fn linked_role(state: &crate::world::State, cx: &Moment<'_>, service: &str) -> Option<Question> {
     let arn = crate::iam::missing_linked_role(state, cx, service)?;
-    let keys = vec![("iam:AWSServiceName", service.to_owned())];
+    let keys = vec![("iam:AWSServiceName".to_owned(), service.to_owned())];
     Some(Question { keys, ..question("iam:CreateServiceLinkedRole", arn) })
 }
 

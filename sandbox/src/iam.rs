@@ -2,6 +2,7 @@
 //! Global: every region sees the same. Users, groups and instance profiles are not part of it.
 
 mod caller;
+mod condition;
 mod managed;
 mod model;
 mod policy;
@@ -14,6 +15,8 @@ use crate::wire::{Call, Reply, ServiceError};
 use crate::world::{self, Moment, World};
 
 pub use caller::{CallerPolicy, Question, Verdict};
+pub use condition::ContextKey;
+pub(crate) use condition::Findings;
 pub use model::{Role, State};
 pub use resources::*;
 
@@ -60,10 +63,7 @@ pub fn can_assume(state: &world::State, cx: &Moment<'_>, role_arn: &str, service
 /// Whether the role's policies allow an action such as `s3:GetObject` on a resource ARN. Conditions are not looked at: an allowing
 /// statement counts as if they were met, a denying one as if they were not.
 pub fn allows(state: &world::State, role_arn: &str, action: &str, resource: &str) -> bool {
-    state
-        .iam
-        .role_of_arn(role_arn)
-        .is_some_and(|role| state.iam.decide(role, action, resource) == policy::Decision::Allowed)
+    state.iam.role_of_arn(role_arn).is_some_and(|role| state.iam.decide(role, action, resource) == Verdict::Allowed)
 }
 
 /// The role of this ARN.

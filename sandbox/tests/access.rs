@@ -137,3 +137,42 @@ async fn a_world_keeps_its_policy_until_another_is_given() {
     let answer = ask(&sandbox, Ask { path: "/mine/key", ..Ask::default() }).await.unwrap();
     assert_eq!(answer.status, 403, "{}", answer.text());
 }
+
+#[tokio::test]
+async fn a_simulation_of_the_caller_goes_by_its_policy_and_names_what_it_would_have_to_know() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sandbox, _) = open(dir.path(), None).await;
+    let role = "arn:aws:iam::111122223333:role/exec";
+    let simulated = async |more: &str| {
+        let form = format!(
+            "Action=SimulatePrincipalPolicy&Version=2010-05-08&PolicySourceArn=arn:aws:iam::111122223333:role/HprunSandbox\
+             &ActionNames.member.1=iam:PassRole&ResourceArns.member.1={role}{more}"
+        );
+        let asked = Ask { service: "iam", method: "POST", headers: &[FORM], body: form.as_bytes(), ..Ask::default() };
+        let text = ask(&sandbox, asked).await.unwrap().text();
+        let decided = text.split("<EvalDecision>").nth(1).and_then(|rest| rest.split('<').next());
+        assert!(decided.is_some_and(|it| text.contains(&format!("<EvalResourceDecision>{it}<"))), "{text}");
+        (decided.unwrap().to_owned(), text.contains("<member>iam:PassedToService</member>"))
+    };
+    let service = |name: &str| {
+        format!(
+            "&ContextEntries.member.1.ContextKeyName=iam:PassedToService&ContextEntries.member.1.ContextKeyType=string\
+             &ContextEntries.member.1.ContextKeyValues.member.1={name}"
+        )
+    };
+    assert_eq!(simulated("").await, ("allowed".to_owned(), false), "an administrator");
+    let simulate = json!({ "Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": "*" });
+    let pass = json!({
+        "Effect": "Allow", "Action": "iam:PassRole", "Resource": role,
+        "Condition": { "StringEquals": { "iam:PassedToService": "sagemaker.amazonaws.com" } },
+    });
+    set(&sandbox, json!([simulate]));
+    assert_eq!(simulated("").await, ("implicitDeny".to_owned(), false));
+    set(&sandbox, json!([simulate, pass]));
+    assert_eq!(simulated("").await, ("implicitDeny".to_owned(), true));
+    assert_eq!(simulated(&service("sagemaker.amazonaws.com")).await, ("allowed".to_owned(), false));
+    assert_eq!(simulated(&service("eks.amazonaws.com")).await, ("implicitDeny".to_owned(), false));
+    let deny = json!({ "Effect": "Deny", "Action": "iam:*", "Resource": role });
+    set(&sandbox, json!([simulate, pass, deny]));
+    assert_eq!(simulated(&service("sagemaker.amazonaws.com")).await, ("explicitDeny".to_owned(), false));
+}

@@ -3,7 +3,11 @@
 
 use serde_json::{Map, Value};
 
+use super::condition::{Condition, ContextKey, Findings};
 use crate::ec2::matches;
+
+/// The condition keys that a request in the sandbox has, where they apply to it.
+const KEYS: [&str; 3] = ["iam:PassedToService", "iam:AWSServiceName", "aws:RequestedRegion"];
 
 /// A policy, or several that hold together.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,25 +18,16 @@ pub struct CallerPolicy {
 
 #[derive(Debug, Clone, PartialEq)]
 struct Statement {
-    denies: bool,
+    effect: Effect,
     actions: Vec<String>,
     resources: Vec<String>,
     conditions: Vec<Condition>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-struct Condition {
-    operator: Operator,
-    key: String,
-    values: Vec<String>,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Equals,
-    Like,
-    Arn,
-    Bool,
+enum Effect {
+    Allow,
+    Deny,
 }
 
 /// What is asked: may the caller do this to that, under these circumstances?
@@ -43,7 +38,7 @@ pub struct Question {
     /// An ARN, or `*` for an action that has no resource.
     pub resource: String,
     /// Condition keys with their values.
-    pub keys: Vec<(&'static str, String)>,
+    pub keys: Vec<ContextKey>,
 }
 
 /// What a policy says.
@@ -101,14 +96,16 @@ impl CallerPolicy {
 
     /// What the policy says of a question: a denial wins over everything.
     pub fn verdict(&self, question: &Question) -> Verdict {
-        let mut verdict = Verdict::NotAllowed;
+        self.findings(question).verdict()
+    }
+
+    /// The same, with the context keys that it would have to know besides.
+    pub(crate) fn findings(&self, question: &Question) -> Findings {
+        let mut findings = Findings::default();
         for statement in self.statements.iter().filter(|it| it.covers(question)) {
-            if statement.denies {
-                return Verdict::Denied;
-            }
-            verdict = Verdict::Allowed;
+            findings.add(statement.effect == Effect::Deny, &statement.conditions, &question.keys);
         }
-        verdict
+        findings
     }
 }
 
@@ -126,9 +123,9 @@ impl Statement {
         {
             return Err(format!("the Sid `{sid}` may hold letters and digits only"));
         }
-        let denies = match object.get("Effect").and_then(Value::as_str) {
-            Some("Allow") => false,
-            Some("Deny") => true,
+        let effect = match object.get("Effect").and_then(Value::as_str) {
+            Some("Allow") => Effect::Allow,
+            Some("Deny") => Effect::Deny,
             _ => return Err("`Effect` must be Allow or Deny".to_owned()),
         };
         let actions = texts(object.get("Action"), "Action")?;
@@ -143,57 +140,34 @@ impl Statement {
             return Err(format!("the policy variable in `{variable}` is not part of the sandbox"));
         }
         let actions = actions.iter().map(|action| action.to_lowercase()).collect();
-        Ok(Statement { denies, actions, resources, conditions: conditions(object.get("Condition"))? })
+        let conditions = Condition::read(object)?;
+        for condition in &conditions {
+            let key = &condition.key;
+            if !KEYS.iter().any(|known| known.eq_ignore_ascii_case(key)) {
+                return Err(format!("the condition key `{key}` is not part of the sandbox"));
+            }
+            if let Some(variable) = condition.values.iter().find(|value| value.contains("${")) {
+                return Err(format!("the policy variable in `{variable}` is not part of the sandbox"));
+            }
+        }
+        Ok(Statement { effect, actions, resources, conditions })
     }
 
+    /// Whether it is about the action and the resource, whatever its conditions.
     fn covers(&self, question: &Question) -> bool {
         let action = question.action.to_lowercase();
         self.actions.iter().any(|pattern| matches(pattern, &action))
             && self.resources.iter().any(|pattern| arn_matches(pattern, &question.resource))
-            && self.conditions.iter().all(|condition| condition.holds(&question.keys))
-    }
-}
-
-impl Condition {
-    /// A key that the request does not have makes a condition false.
-    fn holds(&self, keys: &[(&'static str, String)]) -> bool {
-        let Some((_, value)) = keys.iter().find(|(key, _)| key.eq_ignore_ascii_case(&self.key)) else {
-            return false;
-        };
-        self.values.iter().any(|wanted| match self.operator {
-            Operator::Equals => wanted == value,
-            Operator::Like => matches(wanted, value),
-            Operator::Arn => arn_matches(wanted, value),
-            Operator::Bool => wanted.eq_ignore_ascii_case(value),
-        })
     }
 }
 
 /// Wildcards stay within their part of an ARN, but for the last part, which holds colons of its own.
-fn arn_matches(pattern: &str, arn: &str) -> bool {
+pub(super) fn arn_matches(pattern: &str, arn: &str) -> bool {
     if pattern == "*" {
         return true;
     }
     let (pattern, arn): (Vec<&str>, Vec<&str>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
     pattern.len() == arn.len() && pattern.iter().zip(&arn).all(|(pattern, part)| matches(pattern, part))
-}
-
-fn conditions(value: Option<&Value>) -> Result<Vec<Condition>, String> {
-    let Some(value) = value else { return Ok(Vec::new()) };
-    let mut conditions = Vec::new();
-    for (name, keys) in value.as_object().ok_or("`Condition` must be an object")? {
-        let operator = match name.as_str() {
-            "StringEquals" => Operator::Equals,
-            "StringLike" => Operator::Like,
-            "ArnLike" | "ArnEquals" => Operator::Arn,
-            "Bool" => Operator::Bool,
-            other => return Err(format!("the condition operator `{other}` is not part of the sandbox")),
-        };
-        for (key, values) in keys.as_object().ok_or_else(|| format!("`{name}` must be an object"))? {
-            conditions.push(Condition { operator, key: key.clone(), values: texts(Some(values), key)? });
-        }
-    }
-    Ok(conditions)
 }
 
 fn only(object: &Map<String, Value>, known: &[&str]) -> Result<(), String> {
@@ -203,7 +177,7 @@ fn only(object: &Map<String, Value>, known: &[&str]) -> Result<(), String> {
     }
 }
 
-fn texts(value: Option<&Value>, what: &str) -> Result<Vec<String>, String> {
+pub(super) fn texts(value: Option<&Value>, what: &str) -> Result<Vec<String>, String> {
     let wrong = || format!("`{what}` must be a text or a list of texts");
     let one = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
@@ -229,7 +203,7 @@ mod tests {
     }
 
     fn ask(policy: &CallerPolicy, action: &str, resource: &str, service: Option<&str>) -> Verdict {
-        let keys = service.map(|service| ("iam:PassedToService", service.to_owned())).into_iter().collect();
+        let keys = service.map(|service| ("iam:PassedToService".to_owned(), service.to_owned())).into_iter().collect();
         policy.verdict(&Question { action: action.to_owned(), resource: resource.to_owned(), keys })
     }
 
@@ -296,6 +270,14 @@ mod tests {
             (
                 json!({ "Effect": "Allow", "Action": "a:b", "Resource": "*", "Condition": { "IpAddress": {} } }),
                 "operator `IpAddress`",
+            ),
+            (
+                json!({ "Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": { "Bool": { "aws:SecureTransport": false } } }),
+                "the condition key `aws:SecureTransport`",
+            ),
+            (
+                json!({ "Effect": "Allow", "Action": "a:b", "Resource": "*", "Condition": { "StringEquals": { "aws:RequestedRegion": "${x}" } } }),
+                "the policy variable in `${x}`",
             ),
             (json!({ "Sid": "a-b", "Effect": "Allow", "Action": "a:b", "Resource": "*" }), "the Sid `a-b`"),
         ] {

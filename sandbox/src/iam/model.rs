@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-use super::policy::{self, Decision};
-use super::{fault, managed};
+use super::condition::{ContextKey, Findings};
+use super::{Verdict, fault, managed, policy};
 use crate::wire::ServiceError;
 use crate::world::{ACCOUNT, CALLER_ROLE_ARN, Ids};
 
@@ -242,12 +242,25 @@ impl State {
         managed::document(arn).or_else(own)
     }
 
-    /// What a role's policies say of an action on a resource.
-    pub(super) fn decide(&self, role: &Role, action: &str, resource: &str) -> Decision {
+    /// What a role's policies say of an action on a resource, whatever the circumstances.
+    pub(super) fn decide(&self, role: &Role, action: &str, resource: &str) -> Verdict {
+        policy::decide(self.documents(role).iter(), action, resource)
+    }
+
+    /// The same under circumstances that are given, as AWS's simulation weighs them.
+    pub(super) fn simulate(
+        &self,
+        role: &Role,
+        (action, resource): (&str, &str),
+        given: &[ContextKey],
+    ) -> Result<Findings, String> {
+        policy::findings(self.documents(role).iter(), (action, resource), given)
+    }
+
+    fn documents(&self, role: &Role) -> Vec<Value> {
         let attached = role.attached.iter().filter_map(|arn| self.document(arn));
         let inline = role.inline.values().filter_map(|text| serde_json::from_str(text).ok());
-        let documents: Vec<Value> = attached.chain(inline).collect();
-        policy::decide(documents.iter(), action, resource)
+        attached.chain(inline).collect()
     }
 }
 

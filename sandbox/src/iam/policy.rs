@@ -3,19 +3,10 @@
 
 use serde_json::{Map, Value};
 
+use super::Verdict;
+use super::condition::{Condition, ContextKey, Findings};
 use crate::ec2::matches;
 use crate::wire::ServiceError;
-
-/// What a set of policies says of one action on one resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
-    /// Allowed, and not denied.
-    Allowed,
-    /// No statement allows it.
-    NotAllowed,
-    /// A statement denies it.
-    Denied,
-}
 
 /// Checks a policy document as IAM does at writing; `trust` says that it is a role's trust policy.
 pub(super) fn check(document: &str, trust: bool) -> Result<(), ServiceError> {
@@ -72,23 +63,40 @@ pub(super) fn trusts(document: &str, service: &str) -> bool {
 }
 
 /// What documents say of an action on a resource. Conditions of allowing statements count as met, of denying ones as not met.
-pub(super) fn decide<'a>(documents: impl Iterator<Item = &'a Value>, action: &str, resource: &str) -> Decision {
-    let mut decision = Decision::NotAllowed;
-    for document in documents {
-        for statement in statements(document) {
-            if !covers(statement, "Action", "NotAction", &action.to_lowercase(), true)
-                || !covers(statement, "Resource", "NotResource", resource, false)
-            {
-                continue;
-            }
-            match statement.get("Effect").and_then(Value::as_str) {
-                Some("Deny") if !statement.contains_key("Condition") => return Decision::Denied,
-                Some("Allow") => decision = Decision::Allowed,
-                _ => {}
-            }
+pub(super) fn decide<'a>(documents: impl Iterator<Item = &'a Value>, action: &str, resource: &str) -> Verdict {
+    let mut verdict = Verdict::NotAllowed;
+    for statement in documents.flat_map(statements).filter(|it| is_about(it, action, resource)) {
+        match statement.get("Effect").and_then(Value::as_str) {
+            Some("Deny") if !statement.contains_key("Condition") => return Verdict::Denied,
+            Some("Allow") => verdict = Verdict::Allowed,
+            _ => {}
         }
     }
-    decision
+    verdict
+}
+
+/// What documents say of an action on a resource when these context keys are given and no others.
+///
+/// # Errors
+/// A condition that the sandbox cannot judge.
+pub(super) fn findings<'a>(
+    documents: impl Iterator<Item = &'a Value>,
+    (action, resource): (&str, &str),
+    given: &[ContextKey],
+) -> Result<Findings, String> {
+    let mut findings = Findings::default();
+    for statement in documents.flat_map(statements).filter(|it| is_about(it, action, resource)) {
+        let mut conditions = Condition::read(statement)?;
+        conditions.iter_mut().for_each(|condition| condition.fill_in(given));
+        findings.add(statement.get("Effect").and_then(Value::as_str) == Some("Deny"), &conditions, given);
+    }
+    Ok(findings)
+}
+
+/// Whether a statement is about an action and a resource, whatever its conditions.
+fn is_about(statement: &Map<String, Value>, action: &str, resource: &str) -> bool {
+    covers(statement, "Action", "NotAction", &action.to_lowercase(), true)
+        && covers(statement, "Resource", "NotResource", resource, false)
 }
 
 fn covers(statement: &Map<String, Value>, name: &str, not_name: &str, wanted: &str, lower: bool) -> bool {
@@ -123,7 +131,7 @@ fn texts(value: &Value) -> Vec<String> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::{Decision, check, decide, trusts};
+    use super::{Verdict, check, decide, findings, trusts};
     use crate::iam::managed::document;
     use serde_json::json;
 
@@ -135,14 +143,44 @@ mod tests {
         let deny = json!({ "Statement": [{ "Effect": "Deny", "Action": "s3:*", "Resource": "*" }] });
         let mine = "arn:aws:s3:::my-bucket/on_create.sh";
         for (documents, action, resource, decision) in [
-            (vec![&managed], "s3:GetObject", "arn:aws:s3:::sagemaker-x/on_create.sh", Decision::Allowed),
-            (vec![&managed], "s3:GetObject", mine, Decision::NotAllowed),
-            (vec![&managed, &own], "s3:GetObject", mine, Decision::Allowed),
-            (vec![&managed, &own], "s3:PutObject", mine, Decision::NotAllowed),
-            (vec![&own, &deny], "S3:getobject", mine, Decision::Denied),
+            (vec![&managed], "s3:GetObject", "arn:aws:s3:::sagemaker-x/on_create.sh", Verdict::Allowed),
+            (vec![&managed], "s3:GetObject", mine, Verdict::NotAllowed),
+            (vec![&managed, &own], "s3:GetObject", mine, Verdict::Allowed),
+            (vec![&managed, &own], "s3:PutObject", mine, Verdict::NotAllowed),
+            (vec![&own, &deny], "S3:getobject", mine, Verdict::Denied),
         ] {
             assert_eq!(decide(documents.into_iter(), action, resource), decision, "{action} {resource}");
         }
+    }
+
+    #[test]
+    fn a_condition_whose_key_is_not_given_is_not_met_and_is_named() {
+        let pass = json!({ "Statement": [
+            { "Effect": "Allow", "Action": "iam:PassRole", "Resource": "*",
+              "Condition": { "StringEquals": { "iam:PassedToService": "sagemaker.amazonaws.com" } } },
+            { "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*",
+              "Condition": { "StringEquals": { "aws:ResourceAccount": "${aws:PrincipalAccount}" } } },
+            { "Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": { "Bool": { "aws:SecureTransport": "false" } } },
+        ] });
+        let given = |keys: &[(&str, &str)]| -> Vec<(String, String)> {
+            keys.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let (to, own) = ("iam:PassedToService", "aws:ResourceAccount");
+        let mine = ("aws:PrincipalAccount", "1");
+        for (action, keys, verdict, missing) in [
+            ("iam:PassRole", &[][..], Verdict::NotAllowed, &[to][..]),
+            ("iam:PassRole", &[("IAM:passedtoservice", "sagemaker.amazonaws.com")], Verdict::Allowed, &[]),
+            ("iam:PassRole", &[(to, "eks.amazonaws.com")], Verdict::NotAllowed, &[]),
+            ("s3:GetObject", &[(own, "1"), mine, ("aws:SecureTransport", "true")], Verdict::Allowed, &[]),
+            ("s3:GetObject", &[(own, "2"), mine], Verdict::NotAllowed, &["aws:SecureTransport"]),
+            ("s3:GetObject", &[(own, "1"), mine, ("aws:SecureTransport", "false")], Verdict::Denied, &[]),
+        ] {
+            let found = findings([&pass].into_iter(), (action, "arn:aws:s3:::b/k"), &given(keys)).unwrap();
+            assert_eq!(found.verdict(), verdict, "{action} {keys:?}");
+            assert_eq!(found.missing, missing, "{action} {keys:?}");
+        }
+        let odd = json!({ "Statement": { "Effect": "Allow", "Action": "*", "Resource": "*", "Condition": { "DateLessThan": {} } } });
+        assert!(findings([&odd].into_iter(), ("a:b", "*"), &[]).unwrap_err().contains("`DateLessThan`"));
     }
 
     #[test]

@@ -4,12 +4,12 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
+use super::condition::Findings;
 use super::managed::{LinkedRole, linked_role};
 use super::model::{NewRole, Policy, Role};
-use super::policy::Decision;
-use super::{fault, policy};
+use super::{ContextKey, Question, Verdict, fault, policy};
 use crate::wire::{Call, Form, Reply, ServiceError, Xml, iso8601};
-use crate::world::{Moment, State};
+use crate::world::{CALLER_ROLE_ARN, Moment, State};
 
 const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
@@ -21,7 +21,7 @@ pub(super) fn answer(state: &mut State, cx: &Moment<'_>, call: &Call) -> Result<
         "GetRole" | "ListRoles" | "ListRoleTags" => look_at_roles(state, call, form),
         "ListAttachedRolePolicies" | "ListRolePolicies" | "GetRolePolicy" => look_at_role_policies(state, call, form),
         "CreatePolicy" | "GetPolicy" | "GetPolicyVersion" => policies(state, cx, call, form),
-        "SimulatePrincipalPolicy" => simulate(state, call, form),
+        "SimulatePrincipalPolicy" => simulate(state, cx, call, form),
         _ => change(state, cx, call, form),
     }
 }
@@ -284,31 +284,81 @@ fn policies(state: &mut State, cx: &Moment<'_>, call: &Call, mut form: Form) -> 
     }))
 }
 
-fn simulate(state: &State, call: &Call, mut form: Form) -> Result<Reply, ServiceError> {
+/// What a role may do; the caller's own, by the policy that the world has for it.
+fn simulate(state: &State, cx: &Moment<'_>, call: &Call, mut form: Form) -> Result<Reply, ServiceError> {
     let (source, actions) = (form.need("PolicySourceArn")?, form.texts("ActionNames"));
     let mut resources = form.texts("ResourceArns");
+    let mut given = context(&mut form)?;
     form.finish()?;
     let missing = || fault(404, "NoSuchEntity", format!("The principal {source} cannot be found."));
     let role = state.iam.role_of_arn(&source).ok_or_else(missing)?;
     if resources.is_empty() {
         resources.push("*".into());
     }
-    let pairs = actions.iter().flat_map(|action| resources.iter().map(move |resource| (action, resource)));
+    if !given.iter().any(|(key, _)| key.eq_ignore_ascii_case(PRINCIPAL_ACCOUNT)) {
+        given.push((PRINCIPAL_ACCOUNT.to_owned(), cx.account.to_owned()));
+    }
+    let one = |action: &str, resource: &str| {
+        let question = Question { action: action.to_owned(), resource: resource.to_owned(), keys: given.clone() };
+        match cx.access.findings(&question).filter(|_| source == CALLER_ROLE_ARN) {
+            Some(findings) => Ok(findings),
+            None => state.iam.simulate(role, (action, resource), &given).map_err(ServiceError::not_part),
+        }
+    };
+    let mut results = Vec::new();
+    for action in &actions {
+        let each: Result<Vec<Findings>, _> = resources.iter().map(|resource| one(action, resource)).collect();
+        results.push((action, each?));
+    }
     Ok(Reply::query(call, NAMESPACE, |xml| {
-        xml.list("EvaluationResults", "member", pairs, |xml, (action, resource)| {
-            xml.text("EvalActionName", action);
-            xml.text("EvalResourceName", resource);
-            xml.text(
-                "EvalDecision",
-                match state.iam.decide(role, action, resource) {
-                    Decision::Allowed => "allowed",
-                    Decision::NotAllowed => "implicitDeny",
-                    Decision::Denied => "explicitDeny",
-                },
-            );
+        xml.list("EvaluationResults", "member", results, |xml, (action, each)| {
+            write_result(xml, action, resources.iter().zip(&each).collect());
         });
         xml.text("IsTruncated", false);
     }))
+}
+
+/// The simulation knows whose policies they are.
+const PRINCIPAL_ACCOUNT: &str = "aws:PrincipalAccount";
+
+/// `ContextEntries`: a key with its values, whatever their type.
+fn context(form: &mut Form) -> Result<Vec<ContextKey>, ServiceError> {
+    let mut given = Vec::new();
+    for mut entry in form.list("ContextEntries") {
+        let (key, _kind) = (entry.need("ContextKeyName")?, entry.need("ContextKeyType")?);
+        given.extend(entry.texts("ContextKeyValues").into_iter().map(|value| (key.clone(), value)));
+        entry.finish()?;
+    }
+    Ok(given)
+}
+
+/// One result for the action: the strictest of those of its resources, which follow one by one.
+fn write_result(xml: &mut Xml, action: &str, each: Vec<(&String, &Findings)>) {
+    let strictest = each.iter().map(|(_, findings)| findings.verdict()).max_by_key(|verdict| match verdict {
+        Verdict::Allowed => 0,
+        Verdict::NotAllowed => 1,
+        Verdict::Denied => 2,
+    });
+    let decision = |verdict: Verdict| match verdict {
+        Verdict::Allowed => "allowed",
+        Verdict::NotAllowed => "implicitDeny",
+        Verdict::Denied => "explicitDeny",
+    };
+    let missing = |xml: &mut Xml, keys: Vec<&String>| {
+        xml.list("MissingContextValues", "member", keys, |xml, key| xml.inner(key));
+    };
+    let mut all: Vec<&String> = each.iter().flat_map(|(_, findings)| &findings.missing).collect();
+    all.sort_unstable();
+    all.dedup();
+    xml.text("EvalActionName", action);
+    xml.text("EvalResourceName", each.first().map_or("*", |(resource, _)| resource.as_str()));
+    xml.text("EvalDecision", decision(strictest.unwrap_or(Verdict::NotAllowed)));
+    missing(xml, all);
+    xml.list("ResourceSpecificResults", "member", each, |xml, (resource, findings)| {
+        xml.text("EvalResourceName", resource);
+        xml.text("EvalResourceDecision", decision(findings.verdict()));
+        missing(xml, findings.missing.iter().collect());
+    });
 }
 
 fn no_policy(name: &str) -> ServiceError {

@@ -177,8 +177,10 @@ fn what_a_person_has_to_add_is_said_and_a_long_policy_can_be_split() {
         |n: usize| format!("  G{n}: {{ Type: 'AWS::Logs::LogGroup', Properties: {{ LogGroupName: /so/long/{n} }} }}\n");
     let groups: String = (0..100).map(group).collect();
     desk.write("t.yaml", &format!("Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n{groups}"));
-    let step = "  - { id: it, type: deploy-stack, with: { name: s, template: t.yaml } }\n";
-    let file = desk.write("p.yaml", &format!("apiVersion: hprun/v1\nname: p\nsteps:\n{step}"));
+    let step =
+        |id: &str| format!("  - {{ id: {id}, type: deploy-stack, with: {{ name: s{id}, template: t.yaml }} }}\n");
+    let steps = ["it", "again"].map(step).concat();
+    let file = desk.write("p.yaml", &format!("apiVersion: hprun/v1\nname: p\nsteps:\n{steps}"));
     let whole = succeed(desk.command(&["iam-policy", &file]));
     let said: Vec<&str> = whole.stderr.lines().collect();
     assert!(
@@ -196,8 +198,36 @@ fn what_a_person_has_to_add_is_said_and_a_long_policy_can_be_split() {
     assert!(split.len() > 1 && split.iter().all(|it| it.to_string().len() <= 6144));
     assert_eq!(all(split), all(&[serde_json::from_str(&whole.stdout).unwrap()]));
     let table = succeed(desk.command(&["iam-policy", &file, "--explain"])).stdout;
-    let row = ["it", "cloudformation:CreateStack", "arn:aws:cloudformation:*:*:stack/s/*"];
-    assert!(table.lines().any(|line| line.split_whitespace().eq(row)), "{table}");
+    let own = "again\n  cloudformation:ContinueUpdateRollback\n    arn:aws:cloudformation:*:*:stack/sagain/*\n";
+    assert!(table.contains(own), "{table}");
+    assert!(table.contains("  logs:CreateLogGroup for G0, G1, G10, "), "{table}");
+    let json = succeed(desk.command(&["--output", "json", "iam-policy", &file, "--explain"])).stdout;
+    let rows: Vec<Value> = serde_json::from_str(&json).unwrap();
+    let look = rows.iter().find(|row| row["action"] == "logs:DescribeLogGroups" && row["step"] == "it").unwrap();
+    assert_eq!((&look["resources"], texts(&look["needed_by"]).len()), (&json!(["*"]), 100));
+}
+
+#[test]
+fn a_pipeline_that_needs_nothing_and_one_that_needs_too_much_are_told_so() {
+    let desk = Desk::new();
+    let nothing = "steps:\n  - { id: it, type: render-config, with: { template: t.hbs, format: json } }\n";
+    let text = |steps: &str| format!("apiVersion: hprun/v1\nname: p\n{steps}");
+    desk.write("t.hbs", "{}");
+    let file = desk.write("p.yaml", &text(nothing));
+    for (more, printed) in [(&[][..], json!([])), (&["--split"], json!(null))] {
+        let end = succeed(desk.command(&[&["iam-policy", file.as_str()], more].concat()));
+        assert!(end.stderr.contains("IAM takes no policy without a statement"), "{}", end.stderr);
+        let told: Value = serde_json::from_str(&end.stdout).unwrap();
+        assert_eq!(told["Statement"], printed);
+    }
+    let long = "l".repeat(400);
+    let group =
+        |n: usize| format!("  G{n}: {{ Type: 'AWS::Logs::LogGroup', Properties: {{ LogGroupName: /{long}/{n} }} }}\n");
+    desk.write("t.yaml", &format!("Resources:\n{}", (0..90).map(group).collect::<String>()));
+    let step = "steps:\n  - { id: it, type: deploy-stack, with: { name: s, template: t.yaml } }\n";
+    let file = desk.write("p.yaml", &text(step));
+    let end = succeed(desk.command(&["iam-policy", &file, "--split"]));
+    assert!(end.stderr.contains("and a role takes 10 managed policies unless its quota is raised"), "{}", end.stderr);
 }
 
 /// A pipeline in a world of its own.

@@ -2,6 +2,7 @@
 //! Knows no step type by name and asks nobody: files are handed in, and what is not known is `*`.
 
 mod document;
+mod explain;
 mod merge;
 #[cfg(test)]
 mod tests;
@@ -10,14 +11,16 @@ use std::collections::BTreeSet;
 
 use hprun_steps::files::{FileInput, Files};
 use hprun_steps::partial::{Hole, Partial, Text, ValueType};
-use hprun_steps::permissions::{Condition, Permission, Surroundings, UnknownType};
+use hprun_steps::permissions::{Condition, Permission, Surroundings, Unknown};
 use indexmap::IndexMap;
 
 use crate::expr::{Foreseen, KnownScope};
 use crate::params::{ParamSpec, ParamSpecs};
+use crate::pipeline::partition_of;
 use crate::plan::Plan;
 
 pub use document::LARGEST_MANAGED;
+pub use explain::Row;
 
 /// Where the pipeline runs; `*` for what is not known.
 #[derive(Clone, Debug)]
@@ -38,7 +41,7 @@ pub struct Policy {
     /// Which step needs what.
     pub uses: Vec<Use>,
     /// What a person has to add.
-    pub gaps: Vec<UnknownType>,
+    pub gaps: Vec<Unknown>,
 }
 
 /// One statement that allows.
@@ -66,11 +69,7 @@ pub struct Use {
 impl Home {
     /// The place that `aws:` names.
     pub fn new(region: Option<&str>, account: Option<&str>) -> Self {
-        let partition = match region {
-            Some(region) if region.starts_with("cn-") => "aws-cn",
-            Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
-            Some(_) | None => "aws",
-        };
+        let partition = region.map_or("aws", partition_of);
         let or_any = |text: Option<&str>| text.unwrap_or("*").to_owned();
         Self { partition: partition.to_owned(), region: or_any(region), account: or_any(account) }
     }
@@ -91,15 +90,18 @@ pub fn policy(
         looked.step(plan, i, specs, home, load);
     }
     let Looked { mut uses, gaps, .. } = looked;
-    uses.iter_mut().for_each(|of| merge::narrow(&mut of.permission, home));
-    Policy { statements: merge::statements(&uses), uses, gaps }
+    let mut of_templates = merge::of_templates(&uses);
+    let narrow = |of: &mut Use| merge::narrow(&mut of.permission, home);
+    of_templates.iter_mut().for_each(narrow);
+    uses.iter_mut().for_each(narrow);
+    Policy { statements: merge::statements(&of_templates), uses, gaps }
 }
 
 /// What was told so far, step by step.
 #[derive(Default)]
 struct Looked {
     uses: Vec<Use>,
-    gaps: Vec<UnknownType>,
+    gaps: Vec<Unknown>,
     told: Vec<Option<Foreseen>>,
     stacks: Vec<(Text, IndexMap<String, Text>)>,
     written: Vec<(Text, String)>,
@@ -146,7 +148,12 @@ impl Looked {
         let path = told.get("path").and_then(Partial::text);
         self.written.extend(path.zip(needs.writes));
         self.stacks.extend(needs.stack);
-        self.gaps.extend(needs.unknown);
+        // Many steps may deploy one template: what is unknown of it is said once.
+        for gap in needs.unknown {
+            if !self.gaps.contains(&gap) {
+                self.gaps.push(gap);
+            }
+        }
         let step = spec.id.to_string();
         self.uses.extend(needs.permissions.into_iter().map(|permission| Use { step: step.clone(), permission }));
         self.told[i] = Some(told);

@@ -8,7 +8,7 @@ use hprun_steps::create_cluster::CreateCluster;
 use hprun_steps::deploy_stack::DeployStack;
 use hprun_steps::files::Files;
 use hprun_steps::partial::Partial;
-use hprun_steps::permissions::Needs;
+use hprun_steps::permissions::{Needs, UnknownKind};
 use hprun_steps::update_kubeconfig::UpdateKubeconfig;
 use hprun_steps::upload_lifecycle::UploadLifecycle;
 use hprun_steps::value::Value;
@@ -77,8 +77,62 @@ async fn a_resource_type_that_is_not_known_is_named_with_its_place_and_nothing_i
     let files = bench.files::<DeployStack>(&inputs);
     let needs = DeployStack::permissions(&Partial::from_value(&inputs), &surroundings(&files));
     let [unknown] = needs.unknown.as_slice() else { panic!("{:?}", needs.unknown) };
-    assert_eq!((unknown.logical.as_str(), unknown.kind.as_str()), ("Queue", "AWS::SQS::Queue"));
+    let (logical, kind) = ("Queue".to_owned(), "AWS::SQS::Queue".to_owned());
+    assert_eq!(unknown.what, UnknownKind::Type { logical, kind });
     assert_eq!((unknown.path.as_str(), unknown.place.start), ("t.yaml", 30));
     let services: Vec<&str> = needs.permissions.iter().map(|of| of.purpose.as_str()).collect();
     assert_eq!(services, ["Stack", "Logs", "Look"]);
+}
+
+const NAMES: &str = r#"
+Parameters:
+  Prefix: { Type: String, Default: p }
+  Looked: { Type: String, Default: "{{resolve:ssm:/looked:1}}" }
+Resources:
+  Group: { Type: "AWS::Logs::LogGroup", Properties: { LogGroupName: !Sub "/x/${Prefix}" } }
+  Given: { Type: "AWS::SSM::Parameter", Properties: { Name: /a/b, Type: String, Value: v } }
+  Made: { Type: "AWS::SSM::Parameter", Properties: { Type: String, Value: "{{resolve:secretsmanager:db:SecretString:k}}" } }
+  Cluster: { Type: "AWS::EKS::Cluster", Properties: { RoleArn: !GetAtt Role.Arn, ResourcesVpcConfig: {} } }
+  Role: { Type: "AWS::IAM::Role", Properties: { Path: /team/, RoleName: !Sub "${Prefix}-role", AssumeRolePolicyDocument: {} } }
+  Profile: { Type: "AWS::IAM::InstanceProfile", Properties: { InstanceProfileName: i, Roles: [!Ref Role] } }
+  Foreign: { Type: "AWS::IAM::InstanceProfile", Properties: { InstanceProfileName: f, Roles: [foreign] } }
+  Inline: { Type: "AWS::IAM::Policy", Properties: { PolicyName: n, PolicyDocument: {}, Roles: [!Ref Role] } }
+  Nest: { Type: "AWS::CloudFormation::Stack", Properties: { TemplateURL: "https://s3.amazonaws.com/b/n.yaml" } }
+  Call: { Type: "Custom::Thing", Properties: { ServiceToken: arn:aws:lambda:us-west-2:111122223333:function:f } }
+  Other: { Type: "Custom::Thing", Properties: { ServiceToken: !ImportValue token } }
+  Odd: { Type: "AWS::Logs::LogGroup", Properties: { LogGroupName: g, KmsKeyId: "{{resolve:vault:x}}" } }
+"#;
+
+#[tokio::test]
+async fn what_a_resource_needs_is_on_the_names_that_cloudformation_gives_it() {
+    let bench = Bench::new().await;
+    bench.file("t.yaml", NAMES);
+    let inputs = Value::from_json(&json!({ "name": "st", "template": "t.yaml" }));
+    let files = bench.files::<DeployStack>(&inputs);
+    let needs = DeployStack::permissions(&Partial::from_value(&inputs), &surroundings(&files));
+    let asked = |by: &str, action: &str| -> Vec<String> {
+        let of =
+            needs.permissions.iter().filter(|of| of.needed_by.as_deref() == Some(by) && of.actions.contains(action));
+        let resources = of.flat_map(|of| &of.resources).map(|arn| arn.replace("us-west-2:111122223333:", ""));
+        resources.map(|arn| arn.replace("arn:aws:", "").replace("111122223333:", "")).collect()
+    };
+    for (by, action, on) in [
+        ("Group", "logs:CreateLogGroup", &["logs:log-group:/x/p", "logs:log-group:/x/p:*"][..]),
+        ("Given", "ssm:PutParameter", &["ssm:parameter/a/b"]),
+        ("Made", "ssm:PutParameter", &["ssm:parameter/CFN-Made*"]),
+        ("Made", "secretsmanager:GetSecretValue", &["secretsmanager:secret:db-*"]),
+        ("Looked", "ssm:GetParameters", &["ssm:parameter/looked"]),
+        ("Cluster", "eks:CreateCluster", &["eks:cluster/Cluster-*", "eks:cluster/st*"]),
+        ("Profile", "iam:PassRole", &["iam::role/team/p-role"]),
+        ("Foreign", "iam:PassRole", &["iam::role/*/foreign", "iam::role/foreign"]),
+        ("Inline", "iam:PutRolePolicy", &["iam::role/team/p-role"]),
+        ("Nest", "s3:GetObject", &["s3:::b/n.yaml"]),
+        ("Call", "lambda:InvokeFunction", &["lambda:function:f"]),
+    ] {
+        assert_eq!(asked(by, action), on, "{by} {action}");
+    }
+    let unknown: Vec<&UnknownKind> = needs.unknown.iter().map(|of| &of.what).collect();
+    let vault = UnknownKind::Reference { logical: "Odd".to_owned(), service: "vault".to_owned() };
+    let (nest, other) = (UnknownKind::Inside("Nest".to_owned()), UnknownKind::Custom("Other".to_owned()));
+    assert_eq!(unknown, [&nest, &other, &vault]);
 }

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::expr::{Condition, Foreseen, Tree};
 use crate::params::ParamSpec;
 
+pub(crate) use across::partition_of;
 pub use authored::{Authored, read};
 pub use check::{KnownParams, Outline, OutlinedStep, check, check_and_outline, known_inputs};
 

@@ -39,7 +39,7 @@ impl Policy {
                 parts.push(vec![last]);
             }
         }
-        parts.iter().map(|part| document(part)).collect()
+        parts.iter().filter(|part| !part.is_empty()).map(|part| document(part)).collect()
     }
 }
 

@@ -17,6 +17,27 @@ pub(super) fn narrow(permission: &mut Permission, home: &Home) {
     }
 }
 
+/// The same with what one template needs for one purpose in one: a statement for each resource would make a policy too long.
+pub(super) fn of_templates(uses: &[Use]) -> Vec<Use> {
+    let mut merged: Vec<Use> = Vec::new();
+    for of in uses {
+        let same = |it: &&mut Use| {
+            it.step == of.step
+                && it.permission.needed_by.is_some()
+                && it.permission.purpose == of.permission.purpose
+                && it.permission.conditions == of.permission.conditions
+        };
+        match merged.last_mut().filter(|_| of.permission.needed_by.is_some()).filter(same) {
+            Some(group) => {
+                group.permission.actions.extend(of.permission.actions.iter().cloned());
+                group.permission.resources.extend(of.permission.resources.iter().cloned());
+            }
+            None => merged.push(of.clone()),
+        }
+    }
+    merged
+}
+
 /// The statements, in the order in which the steps need them.
 pub(super) fn statements(uses: &[Use]) -> Vec<Statement> {
     let mut groups: Vec<Group<'_>> = Vec::new();
@@ -67,7 +88,7 @@ impl<'a> Group<'a> {
         let mut words: Vec<String> = Vec::new();
         let mut purposes: Vec<String> = Vec::new();
         for of in needing {
-            let step: String = of.step.split('-').map(capitalised).collect();
+            let step: String = of.step.split(|c: char| !c.is_ascii_alphanumeric()).map(capitalised).collect();
             if !words.contains(&step) {
                 words.push(step);
             }

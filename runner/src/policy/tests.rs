@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use hprun_steps::files::Files;
+use hprun_steps::permissions::UnknownKind;
 use indexmap::IndexMap;
 
 use super::{Home, LARGEST_MANAGED, Policy, policy};
@@ -64,5 +65,20 @@ fn a_stack_with_a_role_of_its_own_asks_only_to_hand_it_over() {
     let passing = own.statements.iter().find(|it| it.actions.contains("iam:PassRole")).expect("it is handed over");
     assert_eq!(passing.conditions[0].values, ["cloudformation.amazonaws.com"]);
     let callers = of(&text(""), folder.path());
-    assert_eq!(callers.gaps.iter().map(|gap| gap.kind.as_str()).collect::<Vec<_>>(), ["AWS::SQS::Queue"]);
+    let queue = UnknownKind::Type { logical: "Q".to_owned(), kind: "AWS::SQS::Queue".to_owned() };
+    assert_eq!(callers.gaps.iter().map(|gap| gap.what.clone()).collect::<Vec<_>>(), [queue]);
+}
+
+#[test]
+fn the_partition_is_that_of_the_region_as_everywhere_else() {
+    for (region, partition) in [
+        (None, "aws"),
+        (Some("us-west-2"), "aws"),
+        (Some("cn-north-1"), "aws-cn"),
+        (Some("us-gov-west-1"), "aws-us-gov"),
+        (Some("us-isob-east-1"), "aws-iso-b"),
+        (Some("eusc-de-east-1"), "aws-eusc"),
+    ] {
+        assert_eq!(Home::new(region, None).partition, partition, "{region:?}");
+    }
 }

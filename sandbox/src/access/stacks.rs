@@ -99,7 +99,7 @@ impl Asking<'_> {
             "AWS::IAM::Policy" => {
                 let roles = self.subject.properties.get("Roles").and_then(Value::as_array).cloned().unwrap_or_default();
                 for role in roles.iter().filter_map(Value::as_str) {
-                    let role = format!("arn:aws:iam::{}:role/{role}", self.subject.cx.account);
+                    let role = crate::iam::arn_of_role(self.subject.state, role, self.subject.cx.account);
                     let action =
                         if self.change == Change::Delete { "iam:DeleteRolePolicy" } else { "iam:PutRolePolicy" };
                     self.ask(action, role);

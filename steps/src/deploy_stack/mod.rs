@@ -8,6 +8,7 @@ mod failure;
 mod patterns;
 mod permissions;
 mod questions;
+mod references;
 mod request;
 mod standing;
 mod update;

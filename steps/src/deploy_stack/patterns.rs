@@ -8,8 +8,8 @@ use crate::template::{Holds, Resolved, Resource, Stack};
 
 /// Most names that may lead to one another: a cycle ends here.
 const DEEPEST: usize = 8;
-/// So much of the stack's name is surely in a name that CloudFormation makes up.
-const KEPT_OF_STACK: usize = 20;
+/// So much of the stack's name, or of the logical id, is surely in a name that CloudFormation makes up.
+const KEPT: usize = 20;
 
 /// A stack before it is made, with what is known of where it will be.
 pub struct Patterns<'a> {
@@ -44,18 +44,50 @@ impl<'a> Patterns<'a> {
         }
     }
 
-    /// The name that a resource of this stack has: its own, or one that CloudFormation makes up from the stack's.
-    pub fn named(&self, resource: &Resource, property: &str) -> String {
-        self.named_within(resource, property, 0)
+    /// The names that a resource of this stack may have: its own, or one that CloudFormation makes up, from the stack's but for
+    /// two kinds. Parameters are `CFN-ID-…` (their resource handler); of EKS clusters AWS documents nothing, so either way is told.
+    pub fn named(&self, logical: &str, resource: &Resource, property: &str) -> Vec<String> {
+        let is_given = self.property(resource, property).is_some();
+        let id: String = logical.chars().take(KEPT).collect();
+        match resource.kind.0.as_str() {
+            "AWS::SSM::Parameter" if !is_given => vec![format!("CFN-{id}*")],
+            "AWS::EKS::Cluster" if !is_given => vec![self.named_within(resource, property, 0), format!("{id}-*")],
+            _ => vec![self.named_within(resource, property, 0)],
+        }
     }
 
     fn named_within(&self, resource: &Resource, property: &str, depth: usize) -> String {
         if let Some(given) = self.property(resource, property) {
             return self.pattern(&self.stack.text(given), depth + 1);
         }
-        let kept: String = self.name.chars().take(KEPT_OF_STACK).collect();
+        let kept: String = self.name.chars().take(KEPT).collect();
         let name = if kept.ends_with('*') { kept } else { format!("{kept}*") };
         if property == "BucketName" { name.to_lowercase() } else { name }
+    }
+
+    /// The roles that a value gives, by ARN or by name, as ARNs. A name does not tell the path, but for roles of this stack.
+    pub fn roles(&self, node: &Node) -> Vec<String> {
+        self.list(node).into_iter().flat_map(|role| self.arns_of_role(role)).collect()
+    }
+
+    fn arns_of_role(&self, role: String) -> Vec<String> {
+        if role.starts_with("arn:") {
+            return vec![role];
+        }
+        let own = self.resources().filter(|(_, it)| it.kind.0 == "AWS::IAM::Role" && role != "*");
+        let own = own.filter(|(_, it)| self.named_within(it, "RoleName", 0) == role);
+        let own: Vec<String> = own.map(|(_, it)| self.arn_of_role(it, 0)).collect();
+        match own.is_empty() {
+            true if role == "*" => vec![self.around.iam("role/*")],
+            true => vec![self.around.iam(&format!("role/{role}")), self.around.iam(&format!("role/*/{role}"))],
+            false => own,
+        }
+    }
+
+    fn arn_of_role(&self, role: &Resource, depth: usize) -> String {
+        let path = self.property(role, "Path").map(|path| self.pattern(&self.stack.text(path), depth));
+        let name = self.named_within(role, "RoleName", depth);
+        self.around.iam(&format!("role{}{name}", path.as_deref().unwrap_or("/")))
     }
 
     /// A property of a resource.
@@ -99,7 +131,7 @@ impl<'a> Patterns<'a> {
         let property = match kind {
             "AWS::S3::Bucket" => "BucketName",
             "AWS::IAM::Role" => "RoleName",
-            "AWS::EKS::Cluster" | "AWS::SSM::Parameter" => "Name",
+            "AWS::EKS::Cluster" | "AWS::SSM::Parameter" if self.property(resource, "Name").is_some() => "Name",
             "AWS::Logs::LogGroup" => "LogGroupName",
             "AWS::Lambda::Function" => "FunctionName",
             _ => return unknown,
@@ -107,10 +139,7 @@ impl<'a> Patterns<'a> {
         let name = self.named_within(resource, property, depth);
         match (kind, attribute) {
             (_, "") => name,
-            ("AWS::IAM::Role", "Arn") => {
-                let path = self.property(resource, "Path").map(|path| self.pattern(&self.stack.text(path), depth));
-                around.iam(&format!("role{}{name}", path.as_deref().unwrap_or("/")))
-            }
+            ("AWS::IAM::Role", "Arn") => self.arn_of_role(resource, depth),
             ("AWS::S3::Bucket", "Arn") => around.s3(&name),
             ("AWS::EKS::Cluster", "Arn") => around.arn("eks", &format!("cluster/{name}")),
             ("AWS::Lambda::Function", "Arn") => around.arn("lambda", &format!("function:{name}")),

@@ -1,15 +1,14 @@
 //! What deploy-stack needs of IAM: its own calls, and what CloudFormation asks of the caller for each resource of the template.
 //! Knows no policy. With `role-arn` CloudFormation asks that role, and the caller must only be allowed to hand it over.
 
-use std::collections::BTreeMap;
-
 use indexmap::IndexMap;
 
 use super::check::{arguments, template_of};
 use super::patterns::Patterns;
-use crate::partial::{Partial, Text};
+use super::references::{Reference, in_text, object, references};
+use crate::partial::{Partial, Place, Text};
 use crate::permissions::types::{self, TypeNeeds};
-use crate::permissions::{Needs, Permission, Surroundings, UnknownType, capitalised, input, text};
+use crate::permissions::{Needs, Permission, Surroundings, Unknown, UnknownKind, capitalised, input, text};
 use crate::template::node::{Node, Shape};
 use crate::template::{Argument, Holds, LARGEST_BODY, Resource, Stack};
 use crate::value::Value;
@@ -60,10 +59,13 @@ pub fn needs(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
     let patterns = Patterns { stack: &made, name: &stack, around };
     let told = told(&patterns);
     if role.is_none() {
-        let mut asked = Asked { patterns: &patterns, around, path, groups: BTreeMap::new(), needs: &mut needs };
+        let (permissions, unknown) = (Vec::new(), Vec::new());
+        let mut asked = Asked { patterns: &patterns, around, path, by: String::new(), permissions, unknown };
         asked.template();
-        let groups = asked.groups;
-        needs.permissions.extend(groups.into_values().filter(|group| !group.actions.is_empty()));
+        asked.permissions.retain(|it| !it.actions.is_empty());
+        asked.permissions.sort_by(|one, other| one.purpose.cmp(&other.purpose));
+        needs.permissions.extend(asked.permissions);
+        needs.unknown = asked.unknown;
     }
     needs.stack = Some((text(&stack), told.clone()));
     needs.outputs = told.into_iter().chain(outputs).collect();
@@ -77,34 +79,93 @@ fn told(patterns: &Patterns<'_>) -> IndexMap<String, Text> {
     there.filter_map(|(key, output)| Some((key.clone(), text(&patterns.text(output.value.as_ref()?))))).collect()
 }
 
-/// What the resources of a template ask for: one permission a service, and those that stand for themselves.
-struct Asked<'a, 'n> {
+/// What the resources of a template ask for, one by one.
+struct Asked<'a> {
     patterns: &'a Patterns<'a>,
     around: &'a Surroundings<'a>,
     path: &'a str,
-    groups: BTreeMap<String, Permission>,
-    needs: &'n mut Needs,
+    /// Whose needs are told.
+    by: String,
+    permissions: Vec<Permission>,
+    unknown: Vec<Unknown>,
 }
 
-impl Asked<'_, '_> {
+impl Asked<'_> {
     fn template(&mut self) {
         let patterns = self.patterns;
         for (logical, resource) in patterns.resources() {
             let (name, place) = &resource.kind;
-            let found = types::find(name);
-            // What a nested stack's own template needs is not looked into: a person has to.
-            if found.is_none() || name == "AWS::CloudFormation::Stack" {
-                let (logical, kind, path) = (logical.to_owned(), name.clone(), self.path.to_owned());
-                self.needs.unknown.push(UnknownType { logical, kind, path, place: *place });
+            logical.clone_into(&mut self.by);
+            let logical = logical.to_owned();
+            match types::find(name) {
+                Some(of) => self.resource(of, resource),
+                None if name.starts_with("Custom::") || name == "AWS::CloudFormation::CustomResource" => {
+                    self.custom(resource);
+                }
+                None if name.ends_with("::MODULE") => self.unknown(UnknownKind::Inside(logical), *place),
+                None => self.unknown(UnknownKind::Type { logical, kind: name.clone() }, *place),
             }
-            if let Some(of) = found {
-                self.resource(of, resource);
+            if name == "AWS::CloudFormation::Stack" {
+                self.nested(resource);
+            }
+            resource.properties.iter().flat_map(references).for_each(|it| self.reference(&it));
+        }
+        for (name, parameter) in &patterns.stack.template.parameters {
+            name.clone_into(&mut self.by);
+            if parameter.is_looked_up() {
+                let all = self.around.arn("ssm", "parameter/*");
+                self.group("Parameters", &["ssm:GetParameters"], [all]);
+            }
+            if let Some((default, place)) = &parameter.default {
+                in_text(default, *place).iter().for_each(|it| self.reference(it));
             }
         }
-        if patterns.stack.template.parameters.values().any(crate::template::Parameter::is_looked_up) {
-            let all = self.around.arn("ssm", "parameter/*");
-            self.group("Parameters", &["ssm:GetParameters"], [all]);
+    }
+
+    /// CloudFormation reads the template with the caller's rights; what is in it a person has to look into.
+    fn nested(&mut self, resource: &Resource) {
+        self.unknown(UnknownKind::Inside(self.by.clone()), resource.kind.1);
+        let url = self.patterns.property(resource, "TemplateURL").map(|url| self.patterns.text(url));
+        if let Some(object) = url.as_deref().and_then(object) {
+            let object = self.around.s3(&object);
+            self.group("NestedTemplates", &["s3:GetObject"], [object]);
         }
+    }
+
+    /// A custom resource is a call of its function, or a message to its topic, with the caller's rights.
+    fn custom(&mut self, resource: &Resource) {
+        let token = self.patterns.property(resource, "ServiceToken").map(|token| self.patterns.text(token));
+        match token {
+            Some(token) if token.contains(":lambda:") => self.group("Custom", &["lambda:InvokeFunction"], [token]),
+            Some(token) if token.contains(":sns:") => self.group("CustomTopics", &["sns:Publish"], [token]),
+            Some(_) | None => self.unknown(UnknownKind::Custom(self.by.clone()), resource.kind.1),
+        }
+    }
+
+    /// What CloudFormation looks up to put it into a property ("Required permissions" of the user guide's pages on them).
+    fn reference(&mut self, of: &Reference) {
+        let Reference { service, name, place } = of;
+        match service.as_str() {
+            "ssm" | "ssm-secure" => {
+                let own = || self.around.arn("ssm", &format!("parameter/{}", name.trim_start_matches('/')));
+                let parameter = if name.starts_with("arn:") { name.clone() } else { own() };
+                self.group("References", &["ssm:GetParameters"], [parameter]);
+            }
+            "secretsmanager" => {
+                // The ARN of a secret ends with six characters more than its name.
+                let own = || self.around.arn("secretsmanager", &format!("secret:{name}-*"));
+                let secret = if name.starts_with("arn:") { name.clone() } else { own() };
+                self.group("Secrets", &["secretsmanager:GetSecretValue"], [secret]);
+            }
+            _ => {
+                let (logical, service) = (self.by.clone(), service.clone());
+                self.unknown(UnknownKind::Reference { logical, service }, *place);
+            }
+        }
+    }
+
+    fn unknown(&mut self, what: UnknownKind, place: Place) {
+        self.unknown.push(Unknown { what, path: self.path.to_owned(), place });
     }
 
     fn resource(&mut self, of: &'static TypeNeeds, resource: &Resource) {
@@ -125,7 +186,7 @@ impl Asked<'_, '_> {
         }
         for (property, service) in of.passes {
             let Some(role) = self.patterns.property(resource, property) else { continue };
-            let roles: Vec<String> = self.patterns.list(role).into_iter().map(|role| self.role_arn(role)).collect();
+            let roles = self.patterns.roles(role);
             if !of.role_looks.is_empty() {
                 self.group("Iam", of.role_looks, roles.clone());
             }
@@ -134,11 +195,6 @@ impl Asked<'_, '_> {
         for (service, role) in of.linked {
             self.add(Permission::linked_role(self.around, service, role));
         }
-    }
-
-    /// A role by its ARN, whether the template gives that or the name.
-    fn role_arn(&self, role: String) -> String {
-        if role.starts_with("arn:") { role } else { self.around.iam(&format!("role/{role}")) }
     }
 
     fn look(&mut self, actions: &[&str]) {
@@ -152,25 +208,27 @@ impl Asked<'_, '_> {
     }
 
     fn add(&mut self, more: Permission) {
-        match self.groups.get_mut(&more.purpose) {
-            Some(group) => {
-                group.actions.extend(more.actions);
-                group.resources.extend(more.resources);
-            }
-            None => drop(self.groups.insert(more.purpose.clone(), more)),
-        }
+        self.permissions.push(Permission { needed_by: Some(self.by.clone()), ..more });
     }
 
     /// `SERVICE:REST` with properties in braces as ARNs. A property that the template does not give leaves none, but for
     /// names, which CloudFormation makes up then.
     fn resources_of(&self, on: &str, resource: &Resource) -> Vec<String> {
         let (service, rest) = on.split_once(':').unwrap_or((on, "*"));
+        if service == "role" {
+            return self.patterns.property(resource, rest).map(|it| self.patterns.roles(it)).unwrap_or_default();
+        }
         let mut all = vec![String::new()];
         let mut rest = rest;
         while let Some((before, after)) = rest.split_once('{') {
             let (hole, behind) = after.split_once('}').unwrap_or((after, ""));
-            let values = self.values(hole, resource);
-            all = all.iter().flat_map(|it| values.iter().map(move |v| format!("{it}{before}{v}"))).collect();
+            // `parameter/` and `/a/b` have one slash between them; `log-group:` and `/a/b` have none.
+            let joined = |value: &String| match before.strip_suffix('/') {
+                Some(start) if value.starts_with('/') => format!("{start}{value}"),
+                Some(_) | None => format!("{before}{value}"),
+            };
+            let values: Vec<String> = self.values(hole, resource).iter().map(joined).collect();
+            all = all.iter().flat_map(|it| values.iter().map(move |v| format!("{it}{v}"))).collect();
             rest = behind;
         }
         let arn = |rest: String| match service {
@@ -184,9 +242,7 @@ impl Asked<'_, '_> {
 
     fn values(&self, hole: &str, resource: &Resource) -> Vec<String> {
         match hole.split_once(':') {
-            Some(("name", property)) => {
-                vec![self.patterns.named(resource, property).trim_start_matches('/').to_owned()]
-            }
+            Some(("name", property)) => self.patterns.named(&self.by, resource, property),
             Some(("path", property)) => {
                 let given = self.patterns.property(resource, property);
                 vec![given.map_or_else(|| "/".to_owned(), |path| self.patterns.text(path))]

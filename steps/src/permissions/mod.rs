@@ -22,6 +22,8 @@ pub struct Permission {
     pub resources: BTreeSet<String>,
     /// What must hold besides.
     pub conditions: Vec<Condition>,
+    /// The resource of a template that needs it, by its logical id; none for what the step itself calls.
+    pub needed_by: Option<String>,
 }
 
 /// A condition key that must have one of these values.
@@ -38,8 +40,8 @@ pub struct Condition {
 pub struct Needs {
     /// The permissions.
     pub permissions: Vec<Permission>,
-    /// Resource types whose permissions are not known here: a person has to add them.
-    pub unknown: Vec<UnknownType>,
+    /// What of a template needs permissions that are not known here: a person has to add them.
+    pub unknown: Vec<Unknown>,
     /// Outputs that name resources, as far as they can be told.
     pub outputs: IndexMap<String, Text>,
     /// The stack that it makes: its name, and its outputs as far as they can be told.
@@ -48,17 +50,38 @@ pub struct Needs {
     pub writes: Option<String>,
 }
 
-/// A resource of a template whose type the table does not have.
+/// Something of a template whose permissions are not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownType {
-    /// The resource's logical id.
-    pub logical: String,
-    /// Its type.
-    pub kind: String,
+pub struct Unknown {
+    /// What it is.
+    pub what: UnknownKind,
     /// The template, as the step spells it.
     pub path: String,
     /// Where in the template.
     pub place: Place,
+}
+
+/// What it is that is not known, and in each case the resource's logical id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnknownKind {
+    /// A resource of a type that the table does not have.
+    Type {
+        /// Its logical id.
+        logical: String,
+        /// Its type.
+        kind: String,
+    },
+    /// A module or a nested stack: what its own resources need.
+    Inside(String),
+    /// A custom resource whose `ServiceToken` is not known.
+    Custom(String),
+    /// A `{{resolve:…}}` of a service that is none of those whose permissions are known.
+    Reference {
+        /// The logical id of the resource that has it, or the name of the parameter.
+        logical: String,
+        /// The service that it names.
+        service: String,
+    },
 }
 
 /// Where a step runs and what the steps before it told. What is not known is `*`.
@@ -107,6 +130,7 @@ impl Permission {
             actions: actions.into_iter().map(str::to_owned).collect(),
             resources: resources.into_iter().collect(),
             conditions: Vec::new(),
+            needed_by: None,
         }
     }
 
@@ -117,15 +141,14 @@ impl Permission {
 
     /// To hand roles to a service, under any of the names that it has.
     pub fn pass_role(roles: impl IntoIterator<Item = String>, services: &[&str]) -> Self {
-        let of = services.first().map(|service| capitalised(service.split('.').next().unwrap_or_default()));
-        let purpose = format!("PassRoleTo{}", of.unwrap_or_default());
+        let purpose = format!("PassRoleTo{}", services.first().map(|service| word_of(service)).unwrap_or_default());
         let values = services.iter().map(|service| (*service).to_owned()).collect();
         Self::new(&purpose, ["iam:PassRole"], roles).only_if("iam:PassedToService", values)
     }
 
     /// To make a service's own role, on the first use of the service in the account.
     pub fn linked_role(around: &Surroundings<'_>, service: &str, role: &str) -> Self {
-        let purpose = format!("LinkedRoleOf{}", capitalised(service.split('.').next().unwrap_or_default()));
+        let purpose = format!("LinkedRoleOf{}", word_of(service));
         let resource = around.iam(&format!("role/aws-service-role/{service}/{role}"));
         Self::new(&purpose, ["iam:CreateServiceLinkedRole"], [resource])
             .only_if("iam:AWSServiceName", vec![service.to_owned()])
@@ -137,6 +160,11 @@ impl Permission {
         self.conditions.push(Condition { key, values });
         self
     }
+}
+
+/// `eks-nodegroup.amazonaws.com` as `EksNodegroup`: IAM takes letters and digits in a statement's id, and nothing else.
+fn word_of(service: &str) -> String {
+    service.split('.').next().unwrap_or_default().split('-').map(capitalised).collect()
 }
 
 /// `eks` as `Eks`.
@@ -200,6 +228,20 @@ pub fn patterns(partial: &Partial) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_purpose_has_letters_and_digits_only() {
+        let files = Files::default();
+        let (partition, region, account) = ("aws", "us-west-2", "*");
+        let around = Surroundings { files: &files, partition, region, account, stacks: &[], written: &[] };
+        let linked = super::types::all().flat_map(|of| of.linked);
+        let linked = linked.map(|(service, role)| Permission::linked_role(&around, service, role));
+        let passed = super::types::all().flat_map(|of| of.passes);
+        let passed = passed.map(|(_, service)| Permission::pass_role([], &[service]));
+        for Permission { purpose, .. } in linked.chain(passed) {
+            assert!(purpose.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{purpose}");
+        }
+    }
 
     #[test]
     fn what_is_not_known_of_a_text_is_a_star() {

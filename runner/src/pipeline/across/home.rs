@@ -54,7 +54,7 @@ impl Across<'_> {
 }
 
 /// The partition that a region is in (AWS: "AWS Regions and partitions").
-fn partition_of(region: &str) -> &'static str {
+pub(crate) fn partition_of(region: &str) -> &'static str {
     match region {
         _ if region.starts_with("cn-") => "aws-cn",
         _ if region.starts_with("us-gov-") => "aws-us-gov",

@@ -34,13 +34,13 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             ("Users", &["iam:PutUserPolicy", "iam:GetUserPolicy", "iam:DeleteUserPolicy"]),
             ("Groups", &["iam:PutGroupPolicy", "iam:GetGroupPolicy", "iam:DeleteGroupPolicy"]),
         ],
-        on: &["iam:role/{Roles}", "iam:user/{Users}", "iam:group/{Groups}"],
+        on: &["role:Roles", "iam:user/{Users}", "iam:group/{Groups}"],
         ..TypeNeeds::NOTHING
     },
     TypeNeeds {
         name: "AWS::IAM::RolePolicy",
         acts: &["iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy"],
-        on: &["iam:role/{RoleName}"],
+        on: &["role:RoleName"],
         ..TypeNeeds::NOTHING
     },
     TypeNeeds {
@@ -56,7 +56,7 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "iam:DeletePolicy",
         ],
         acts_with: &[("Roles", &["iam:AttachRolePolicy", "iam:DetachRolePolicy"])],
-        on: &["iam:policy{path:Path}{name:ManagedPolicyName}", "iam:role/{Roles}"],
+        on: &["iam:policy{path:Path}{name:ManagedPolicyName}", "role:Roles"],
         ..TypeNeeds::NOTHING
     },
     TypeNeeds {

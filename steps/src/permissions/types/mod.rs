@@ -17,7 +17,8 @@ pub struct TypeNeeds {
     /// More of them for each property that the template sets.
     pub acts_with: &'static [(&'static str, &'static [&'static str])],
     /// What the actions are on: `SERVICE:REST` of an ARN, where `{Property}` stands for a property's value (`*` where it is
-    /// not known) and `{name:Property}` for one that CloudFormation makes up if the template does not give it.
+    /// not known), `{name:Property}` for one that CloudFormation makes up if the template does not give it; `role:Property` for
+    /// the roles that a property names.
     pub on: &'static [&'static str],
     /// Actions that IAM cannot narrow.
     pub looks: &'static [&'static str],

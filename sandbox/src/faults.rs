@@ -23,8 +23,8 @@ pub struct FaultScript {
     /// Instance types without capacity.
     #[serde(default)]
     pub capacity: Vec<CapacityRule>,
-    /// Account limits by quota name, in place of the sandbox's own.
-    #[serde(default)]
+    /// Account limits by quota name, in place of the sandbox's own; an instance type stands for its quota of cluster usage.
+    #[serde(default, deserialize_with = "known_quotas")]
     pub quotas: BTreeMap<String, u64>,
 }
 
@@ -294,6 +294,17 @@ impl<'de> Deserialize<'de> for Span {
             .parse()
             .map_err(|error| D::Error::custom(format!("`{text}` is no span of time such as 90s or 10m: {error}")))?;
         Duration::try_from(span).map(Span).map_err(|_| D::Error::custom(format!("`{text}` is negative")))
+    }
+}
+
+/// A quota that no service asks for would be set in silence.
+fn known_quotas<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, u64>, D::Error> {
+    let quotas = BTreeMap::<String, u64>::deserialize(deserializer)?;
+    match quotas.keys().find(|name| !crate::sagemaker::has_quota(name)) {
+        None => Ok(quotas),
+        Some(unknown) => Err(D::Error::custom(format!(
+            "there is no quota `{unknown}`: write an instance type, or a HyperPod quota's name as Service Quotas has it"
+        ))),
     }
 }
 

@@ -75,8 +75,9 @@ fn list(cx: &Moment<'_>, input: &List) -> Result<Value, ServiceError> {
     let wrong = || invalid("InvalidPaginationTokenException", "The pagination token is invalid.");
     let start = input.next_token.as_ref().map_or(Ok(0), |token| token.parse::<usize>().map_err(|_| wrong()))?;
     let mut answer = json!({ "Quotas": all.iter().skip(start).take(most).collect::<Vec<_>>() });
-    if start + most < all.len() {
-        answer["NextToken"] = (start + most).to_string().into();
+    let end = start.saturating_add(most);
+    if end < all.len() {
+        answer["NextToken"] = end.to_string().into();
     }
     Ok(answer)
 }

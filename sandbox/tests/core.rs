@@ -245,6 +245,8 @@ fn a_fault_script_with_an_unknown_key_is_refused() {
         "calls: [{ fault: reset, time: 1 }]",
         "call: []",
         "calls: [{ fault: reset, for: soon }]",
+        "quotas: { ml.p5.48xlargee: 0 }",
+        "quotas: { instances: 0 }",
     ];
     for text in wrong {
         assert!(serde_yaml::from_str::<hprun_sandbox::FaultScript>(text).is_err(), "{text}");
@@ -327,4 +329,21 @@ async fn logs_are_read_in_pages_from_either_end() {
             .await
             .unwrap();
     assert!(found.text().contains("two") && !found.text().contains("three"), "{}", found.text());
+}
+
+#[tokio::test]
+async fn numbers_beyond_all_bounds_are_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sandbox, _) = open(dir.path(), None).await;
+    let most = r#"{"ServiceCode":"vpc","NextToken":"18446744073709551615"}"#;
+    let answer = json(&sandbox, "servicequotas", "ServiceQuotasV20190624.ListServiceQuotas", most).await.unwrap();
+    assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"Quotas":[]}"#));
+    for (hours, start, status) in [(100_000_000_000_000_000_i64, 0_i64, 400), (24, 253_402_000_000, 200)] {
+        let wanted = format!(
+            r#"{{"InstanceType":"ml.p5.48xlarge","InstanceCount":1,"DurationHours":{hours},"StartTimeAfter":{start},"TargetResources":["hyperpod-cluster"]}}"#
+        );
+        let target = "SageMaker.SearchTrainingPlanOfferings";
+        let answer = json(&sandbox, "sagemaker", target, wanted.leak()).await.unwrap();
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
 }

@@ -233,7 +233,7 @@ async fn a_deleted_cluster_is_gone_after_a_while() {
 
 #[tokio::test]
 async fn what_aws_refuses_is_refused_with_its_words() {
-    let bench = bench("quotas: { ml.g5.12xlarge for cluster usage: 1 }").await;
+    let bench = bench("quotas: { ml.g5.12xlarge: 1 }").await;
     let without = |name: &str| {
         let mut request = bench.request(json!({}));
         request.as_object_mut().expect("an object").remove(name);

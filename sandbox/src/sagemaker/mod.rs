@@ -87,6 +87,11 @@ const OPERATIONS: &[(&str, &str, Answer)] = &[
     ("DeleteTags", "DeleteTagsInput", |state, _, body| tags::delete(state, body)),
 ];
 
+/// Whether there is a quota of this name, or an instance type that stands for one.
+pub(crate) fn has_quota(name: &str) -> bool {
+    types::has_quota(name)
+}
+
 /// The account's quotas on HyperPod by name, with their values.
 pub(crate) fn quotas(cx: &Moment<'_>) -> Vec<(String, u64)> {
     types::quotas(cx.faults)

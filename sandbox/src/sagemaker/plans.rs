@@ -11,6 +11,9 @@ use crate::ec2;
 use crate::wire::{ServiceError, epoch};
 use crate::world::{Moment, State};
 
+/// Ten years. A time far beyond any plan of AWS's would not be one that a clock can tell.
+const LONGEST: i64 = 87_600;
+
 /// Reserved instances: offered, or in a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,7 +29,7 @@ pub(super) struct Reserved {
 
 impl Reserved {
     fn end(&self) -> Timestamp {
-        self.start + SignedDuration::from_hours(self.hours)
+        self.start.checked_add(SignedDuration::from_hours(self.hours)).unwrap_or(Timestamp::MAX)
     }
 
     fn status(&self, now: Timestamp) -> &'static str {
@@ -47,6 +50,11 @@ impl Reserved {
 pub(super) fn search(state: &mut State, cx: &Moment<'_>, body: &Value) -> Result<Value, ServiceError> {
     let instance_type = text(body, "InstanceType").to_owned();
     let hours: i64 = member(body, "DurationHours").unwrap_or(24);
+    if !(1..=LONGEST).contains(&hours) {
+        return Err(ServiceError::not_part(format!(
+            "a training plan of {hours} hours, which is not from 1 to {LONGEST},"
+        )));
+    }
     let start = member::<f64>(body, "StartTimeAfter").and_then(|at| Timestamp::from_second(at as i64).ok());
     let targets: Vec<String> = member(body, "TargetResources")
         .unwrap_or_else(|| vec!["training-job".to_owned(), "hyperpod-cluster".to_owned()]);

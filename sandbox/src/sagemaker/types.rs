@@ -37,6 +37,10 @@ pub(super) const EBS_SIZE: &str = "Maximum size of EBS volume in GB for a SageMa
 /// the others suffice for a cluster of the size that `PER_CLUSTER` allows.
 const LIMITS: &[(&str, u64)] = &[(PER_CLUSTER, 20), (TOTAL, 30), (EBS_SIZE, 1024), ("ml.p6", 0), ("", 20)];
 
+/// How the quotas for instances of a type end.
+const USAGE: &str = " for cluster usage";
+const SPOT_USAGE: &str = " for cluster spot instance usage";
+
 /// All types in the order of the API.
 pub(super) fn all() -> impl Iterator<Item = &'static InstanceType> {
     static TABLE: OnceLock<Vec<InstanceType>> = OnceLock::new();
@@ -55,13 +59,20 @@ pub(super) fn find(name: &str) -> Option<&'static InstanceType> {
 
 /// The quota name for instances of a type.
 pub(super) fn usage_quota(instance_type: &str, spot: bool) -> String {
-    format!("{instance_type} for cluster {}usage", if spot { "spot instance " } else { "" })
+    format!("{instance_type}{}", if spot { SPOT_USAGE } else { USAGE })
 }
 
 /// The account's limit of that name.
 pub(super) fn limit(faults: &Faults, quota: &str) -> u64 {
     let default = || LIMITS.iter().find(|(name, _)| quota.starts_with(name)).map_or(0, |(_, limit)| *limit);
-    faults.quota(quota).unwrap_or_else(default)
+    let of_type = || quota.strip_suffix(USAGE).and_then(|instance_type| faults.quota(instance_type));
+    faults.quota(quota).or_else(of_type).unwrap_or_else(default)
+}
+
+/// Whether a fault script may set a quota of this name: one of [`quotas`], or a type for instances of it.
+pub(super) fn has_quota(name: &str) -> bool {
+    let instance_type = [SPOT_USAGE, USAGE].iter().find_map(|usage| name.strip_suffix(usage)).unwrap_or(name);
+    [PER_CLUSTER, TOTAL, EBS_SIZE].contains(&name) || find(instance_type).is_some()
 }
 
 /// Every quota on HyperPod by name, with its value.

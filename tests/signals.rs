@@ -165,3 +165,50 @@ fn the_terminal_goes_away() {
     assert_eq!(desk.events().last().unwrap()["outcome"], "succeeded");
     assert_eq!(attempts_failed(&desk), 0);
 }
+
+/// A check has recorded nothing, so there is nothing to resume; and the world that it made for itself goes with it.
+#[test]
+fn a_live_check_that_is_stopped_leaves_no_world() {
+    let desk = Desk::new();
+    let temporary = desk.path("temporary");
+    let faults = desk.write("held.yaml", "calls: [{ operation: DescribeStacks, fault: hold-answer }]\n");
+    for signal in [Signal::INT, Signal::TERM] {
+        std::fs::create_dir_all(&temporary).unwrap();
+        let file = desk.shipped("full-deployment.yaml");
+        let mut command = desk.command(&["check", "--live", "--sandbox", "--sandbox-faults", &faults, &file]);
+        command.env("TMPDIR", &temporary);
+        let mut running = start(command);
+        let world = running.until("the question", || {
+            let world = std::fs::read_dir(&temporary).unwrap().next()?.unwrap().path();
+            let journal = std::fs::read_to_string(world.join("journal.ndjson")).unwrap_or_default();
+            journal.contains("DescribeStacks").then_some(world)
+        });
+        assert_eq!(mode_of(&world), 0o700, "what is sent to a world is in it in clear");
+        running.signal(signal);
+        let end = running.finish();
+        assert_eq!((end.code, end.stderr.as_str()), (Some(130), "interrupted\n"), "{end:?}");
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "the world is gone");
+    }
+}
+
+#[test]
+fn a_served_world_that_is_not_kept_is_private_and_goes_with_its_server() {
+    let desk = Desk::new();
+    let temporary = desk.path("temporary");
+    std::fs::create_dir_all(&temporary).unwrap();
+    let mut command = desk.command(&["sandbox"]);
+    command.env("TMPDIR", &temporary);
+    let mut running = start(command);
+    let world = running.until("the world", || {
+        let world = std::fs::read_dir(&temporary).unwrap().next()?.unwrap().path();
+        world.join("journal.ndjson").exists().then_some(world)
+    });
+    assert_eq!(mode_of(&world), 0o700);
+    running.signal(Signal::TERM);
+    running.finish();
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+}
+
+fn mode_of(folder: &std::path::Path) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(folder).unwrap().permissions()) & 0o777
+}

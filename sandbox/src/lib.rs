@@ -72,9 +72,11 @@ impl Sandbox {
         let ports = (port_of(&aws), port_of(&kubernetes));
         let world = Arc::new(World::open(claim, options, ports)?);
         environment::write_empty_config(world.dir())?;
+        // Here and not in the task that serves it: the folder may be gone by then, when whoever opened the world gives up.
+        let certificate = kubernetes::server_config(world.dir()).map_err(std::io::Error::other)?;
         let tasks = vec![
             tokio::spawn(front::serve(Arc::clone(&world), aws)),
-            tokio::spawn(kubernetes::serve(Arc::clone(&world), kubernetes)),
+            tokio::spawn(kubernetes::serve(Arc::clone(&world), kubernetes, certificate)),
             tokio::spawn(world::keep_time(Arc::clone(&world))),
         ];
         Ok(Sandbox { world, tasks })

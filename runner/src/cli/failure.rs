@@ -47,6 +47,8 @@ pub enum CliError {
         /// The run.
         run: String,
     },
+    /// A person stopped a command that had begun nothing.
+    Interrupted,
     /// The editor that a language server served went without saying so.
     ClientGone,
     /// A file or the terminal.
@@ -82,6 +84,7 @@ impl CliError {
             Self::Refused { .. } => 3,
             // The language server protocol has this number for it.
             Self::ClientGone => 1,
+            Self::Interrupted => 130,
             Self::Store(error) => match error {
                 StoreError::NoRuns
                 | StoreError::AllFinished(_)
@@ -143,6 +146,7 @@ impl CliError {
             Self::Ended { run, .. } => {
                 writeln!(text, "resume with: hprun resume {run}").expect("writing to a string");
             }
+            Self::Interrupted => text.push_str("interrupted\n"),
             Self::ClientGone => say(&mut text, "the editor ended without `shutdown`", &[], None),
             Self::Io { doing, source } => say(&mut text, &format!("could not {doing}: {source}"), &[], None),
         }
@@ -210,6 +214,7 @@ mod tests {
         let cases = [
             (1, ended(Outcome::Failed)),
             (130, ended(Outcome::Interrupted)),
+            (130, CliError::Interrupted),
             (1, engine(EngineError::Store(full))),
             (70, engine(EngineError::Illegal(illegal))),
             (2, CliError::Store(StoreError::NoSuchRun("r9".to_owned()))),

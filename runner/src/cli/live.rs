@@ -1,6 +1,8 @@
 //! `hprun check FILE --live`: the questions of all steps, asked of AWS or of the sandbox, and what comes of them.
 //! Knows nothing of any one question.
 
+use std::path::Path;
+
 use hprun_steps::fact::Fact;
 use hprun_steps::files::Files;
 use hprun_steps::partial::{Partial, ValueType};
@@ -12,8 +14,9 @@ use super::failure::CliError;
 use super::launch::{aws_wish, check_reached};
 use super::params::Givers;
 use super::print;
+use super::signals::stop_token;
 use super::source::Source;
-use super::target::{Reached, SandboxWish};
+use super::target::{AwsWish, Reached, SandboxWish, temporary_world};
 use crate::diagnostic::Diagnostic;
 use crate::expr::KnownScope;
 use crate::params::{ParamSpec, Params};
@@ -27,17 +30,40 @@ pub async fn ask(
     (pipeline, params): (&Pipeline, &Params),
 ) -> Result<Vec<Diagnostic>, CliError> {
     let wish = aws_wish(source, pipeline, &params.values)?;
-    let temporary = tempfile::tempdir().map_err(CliError::io("make a folder for the world"))?;
-    let reached = if args.sandbox {
-        let world = args.sandbox_world.clone().unwrap_or_else(|| temporary.path().to_owned());
-        let sandbox =
-            SandboxWish { world, speed: args.sandbox_speed, faults: args.sandbox_faults.clone(), policy: None };
-        Reached::sandbox(&sandbox, &wish).await?
-    } else {
-        Reached::aws(&wish).await?
+    // Whoever stops this before the end leaves no world behind.
+    let stop = stop_token();
+    let temporary = temporary_world()?;
+    let reached = tokio::select! {
+        reached = reach(args, &wish, temporary.path()) => reached?,
+        () = stop.cancelled() => return Err(CliError::Interrupted),
     };
+    let answered = tokio::select! {
+        answered = answer(source, givers, &reached, (pipeline, params)) => answered,
+        () = stop.cancelled() => Err(CliError::Interrupted),
+    };
+    // Before its folder goes.
+    reached.close().await;
+    drop(temporary);
+    answered
+}
+
+async fn reach(args: &CheckArgs, wish: &AwsWish, temporary: &Path) -> Result<Reached, CliError> {
+    if !args.sandbox {
+        return Reached::aws(wish).await;
+    }
+    let world = args.sandbox_world.clone().unwrap_or_else(|| temporary.to_owned());
+    let sandbox = SandboxWish { world, speed: args.sandbox_speed, faults: args.sandbox_faults.clone(), policy: None };
+    Reached::sandbox(&sandbox, wish).await
+}
+
+async fn answer(
+    source: &Source,
+    givers: &mut Givers,
+    reached: &Reached,
+    (pipeline, params): (&Pipeline, &Params),
+) -> Result<Vec<Diagnostic>, CliError> {
     // Params from SSM are known only now; what is missing still stays unknown.
-    let fetched = check_reached(source, givers, &reached, (pipeline.clone(), params.clone())).await;
+    let fetched = check_reached(source, givers, reached, (pipeline.clone(), params.clone())).await;
     let (pipeline, params) = match fetched {
         Ok(more) => more,
         Err(CliError::Usage { .. }) => (pipeline.clone(), params.clone()),
@@ -58,7 +84,6 @@ pub async fn ask(
     };
     let (count, seconds) = (answered.asked, started.elapsed().as_secs_f64());
     print::note(format!("{}: asked {count} questions in {seconds:.1}s{unknown}{waiting}", reached.line()));
-    reached.close().await;
     Ok(answered.findings.into_iter().map(|finding| Diagnostic::from_finding(finding, &files)).collect())
 }
 

@@ -140,6 +140,12 @@ async fn reach(started: &RunStarted, wish: AwsWish, files: &SandboxFileArgs) -> 
             let sandbox = SandboxWish { world: world.into(), speed: kept_speed(Path::new(world)), faults, policy };
             Reached::sandbox(&sandbox, &wish).await
         }
+        Target::Aws { .. } if files.sandbox_faults.is_some() || files.sandbox_policy.is_some() => {
+            Err(CliError::refused(
+                "the run is not in a sandbox: a fault script or a policy for one would do nothing",
+                "leave out --sandbox-faults and --sandbox-policy",
+            ))
+        }
         Target::Aws { profile } => {
             let profile = wish.profile.clone().or_else(|| profile.clone());
             Reached::aws(&AwsWish { profile, ..wish }).await
@@ -165,4 +171,23 @@ fn refuse_elsewhere(started: &RunStarted, reached: &Reached) -> Result<(), CliEr
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::testing::run_started;
+
+    #[tokio::test]
+    async fn what_is_for_a_sandbox_is_refused_for_a_run_in_an_account() {
+        let started = RunStarted { target: Target::Aws { profile: None }, ..run_started() };
+        let file = || Some("given.yaml".into());
+        for files in [
+            SandboxFileArgs { sandbox_faults: file(), sandbox_policy: None },
+            SandboxFileArgs { sandbox_faults: None, sandbox_policy: file() },
+        ] {
+            let refused = reach(&started, AwsWish::default(), &files).await.err().expect("it is refused");
+            assert!(refused.text().contains("the run is not in a sandbox"), "{}", refused.text());
+        }
+    }
 }

@@ -6,7 +6,7 @@ use hprun_sandbox::{ClockKind, Options, Sandbox};
 
 use super::args::SandboxArgs;
 use super::signals::stop_token;
-use super::target::{read_faults, read_policy};
+use super::target::{read_faults, read_policy, temporary_world};
 use super::{CliError, print};
 
 /// Serves until told to stop.
@@ -15,7 +15,7 @@ pub async fn run(args: SandboxArgs) -> Result<(), CliError> {
     let (world, _temporary) = match args.world {
         Some(world) => (world, None),
         None => {
-            let folder = tempfile::tempdir().map_err(CliError::io("make a folder for the world"))?;
+            let folder = temporary_world()?;
             (folder.path().to_owned(), Some(folder))
         }
     };

@@ -152,6 +152,13 @@ impl Reached {
     }
 }
 
+/// A folder for a world that is gone at the end. Only this user may open it: what is sent to a world is in it in clear.
+pub fn temporary_world() -> Result<tempfile::TempDir, CliError> {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    let made = tempfile::Builder::new().prefix("hprun-world-").permissions(mode).tempdir();
+    made.map_err(CliError::io("make a folder for the world"))
+}
+
 /// A sandbox as a client sees it.
 #[cfg(feature = "sandbox")]
 struct Door {

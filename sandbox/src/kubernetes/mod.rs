@@ -39,7 +39,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use certificate::certificate_authority;
+pub use certificate::{certificate_authority, server_config};
 pub use nodes::{NodeSpec, Taint, add_node, ready_nodes, remove_node, set_node_labels};
 pub use server::serve;
 

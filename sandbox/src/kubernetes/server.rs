@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
 use jiff::Timestamp;
+use rustls::ServerConfig;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -39,16 +40,16 @@ const RENEW: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Answers on the TLS port until the sandbox stops.
 ///
-/// # Panics
-/// When the world folder cannot be read or written.
-pub async fn serve(world: Arc<World>, listener: TcpListener) {
-    let config =
-        || certificate::server_config(world.dir()).unwrap_or_else(|error| panic!("{error}: {}", world.dir().display()));
-    let mut acceptor = TlsAcceptor::from(config());
+pub async fn serve(world: Arc<World>, listener: TcpListener, certificate: Arc<ServerConfig>) {
+    let mut acceptor = TlsAcceptor::from(certificate);
     let mut made = std::time::Instant::now();
     while let Some(stream) = door::next(&world, &listener).await {
         if made.elapsed() > RENEW {
-            acceptor = TlsAcceptor::from(config());
+            match certificate::server_config(world.dir()) {
+                Ok(certificate) => acceptor = TlsAcceptor::from(certificate),
+                // The one in use is good for months yet.
+                Err(error) => tracing::warn!(%error, "no new certificate for the sandbox's Kubernetes"),
+            }
             made = std::time::Instant::now();
         }
         tokio::spawn(connection(Arc::clone(&world), acceptor.clone(), stream));

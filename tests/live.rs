@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Desk, End, finish, succeed, text, wire};
+use crate::support::{Desk, End, finish, start, succeed, text, wire};
 
 const FULL: &str = "full-deployment.yaml";
 const STACK: &str = "hyperpod-eks-full-stack";
@@ -75,6 +75,12 @@ fn what_a_run_of_hprun_made_is_told_from_what_somebody_else_did() {
     assert_eq!(warned.code, Some(0), "{warned:?}");
     assert_eq!(found(&warned), pairs(&[("HP1033", "warning"), ("HP1032", "warning")]));
     assert!(warned.stdout.contains("hprun resume"), "{}", warned.stdout);
+    // Whoever has no record of that run cannot go on with it: a run of theirs would be refused.
+    let elsewhere = desk.path("another-state").display().to_string();
+    let foreign = finish(live(&desk, &file, &["--state", &elsewhere]));
+    assert_eq!(foreign.code, Some(2), "{foreign:?}");
+    assert_eq!(found(&foreign), pairs(&[("HP1033", "error"), ("HP1032", "error")]));
+    assert!(foreign.stdout.contains("hprun import"), "{}", foreign.stdout);
     let cluster = wire::sagemaker(desk.endpoint(), "DescribeCluster", &json!({ "ClusterName": "ml-cluster" }));
     let untag = json!({ "ResourceArn": cluster["ClusterArn"], "TagKeys": ["hprun:run-id", "hprun:step"] });
     wire::sagemaker(desk.endpoint(), "DeleteTags", &untag);
@@ -92,12 +98,43 @@ fn who_may_ask_nothing_gets_warnings_and_who_is_nobody_is_refused() {
     let end = finish(live(&desk, &desk.shipped(FULL), &[]));
     assert_eq!(end.code, Some(0), "{end:?}");
     let all = found(&end);
-    assert!(all.len() >= 10 && all.iter().all(|(_, severity)| severity == "warning"), "{all:?}");
-    assert!(end.stdout.contains("is unknown, because AccessDenied"), "{}", end.stdout);
+    assert_eq!(all, pairs(&[("HP1045", "warning")]), "one cause, one finding");
+    assert!(end.stdout.contains("questions have no answer, because the caller may not"), "{}", end.stdout);
+    assert!(end.stdout.contains("ec2:DescribeRegions"), "{}", end.stdout);
     assert!(end.stderr.contains("without an answer"), "{}", end.stderr);
     desk.faults(&json!({ "calls": [{ "fault": "expired-credentials" }] }));
     let end = finish(live(&desk, &desk.shipped(FULL), &[]));
     assert_eq!(end.code, Some(3), "{end:?}");
+}
+
+#[test]
+fn a_check_that_is_interrupted_or_refused_says_so_and_leaves_nothing() {
+    let desk = Desk::with_sandbox();
+    let temporary = desk.path("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    let left = || std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let check = |script: &Value| {
+        let faults = desk.write("faults.json", &script.to_string());
+        let file = desk.shipped(FULL);
+        let mut command = desk.command(&["check", "--live", "--sandbox", "--sandbox-faults", &faults, &file]);
+        command.env("TMPDIR", &temporary);
+        command
+    };
+    let mut held = start(check(&json!({ "calls": [{ "fault": "hold-answer" }] })));
+    let world = held.until("a world", || left().pop().filter(|world| world.join("journal.ndjson").exists()));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&world).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700, "what a world holds is its user's own");
+    held.interrupt();
+    let end = held.finish();
+    assert_eq!(end.code, Some(130), "{end:?}");
+    assert!(end.stderr.contains("interrupted") && end.stderr.contains("nothing was changed"), "{}", end.stderr);
+    assert_eq!(left(), [] as [std::path::PathBuf; 0]);
+    for _ in 0..5 {
+        let end = finish(check(&json!({ "calls": [{ "service": "sts", "fault": "expired-credentials" }] })));
+        assert_eq!(end.code, Some(3), "{end:?}");
+        assert!(!end.stderr.contains("panicked"), "{}", end.stderr);
+    }
+    assert_eq!(left(), [] as [std::path::PathBuf; 0]);
 }
 
 #[test]
@@ -128,5 +165,7 @@ fn the_other_shipped_pipelines_ask_about_the_network_that_they_are_given() {
     let given = [&given[..], &["-p", "security_group_id=sg-0123456789abcdef0"]].concat();
     let end = finish(live(&desk, &desk.shipped("integrative-deployment.yaml"), &given));
     assert_eq!(end.code, Some(2), "{end:?}");
-    assert!(found(&end).contains(&("HP1009".to_owned(), "error".to_owned())), "{}", end.stdout);
+    let missing = found(&end).into_iter().filter(|(code, _)| code == "HP1010").count();
+    assert_eq!(missing, 3, "VPC, NAT gateway and security group, each once: {}", end.stdout);
+    assert!(!found(&end).iter().any(|(code, _)| code == "HP1009"), "{}", end.stdout);
 }

@@ -74,6 +74,11 @@ pub enum Question {
         /// Ids of security groups.
         groups: Vec<String>,
     },
+    /// P10: whether something that a stack is given is there.
+    There {
+        /// Id of a VPC, a subnet, a security group or a NAT gateway.
+        id: String,
+    },
     /// P11: whether nodes in these subnets have a way out, and none is public.
     WayOut {
         /// Ids of subnets.
@@ -99,7 +104,7 @@ pub enum Question {
     GroupsMeet {
         /// Ids of security groups.
         groups: Vec<String>,
-        /// Name of the EKS cluster.
+        /// Name of the EKS cluster; here and below empty for the one that the pipeline connects to.
         eks: String,
     },
     /// P15: whether the EKS cluster is active.
@@ -178,6 +183,8 @@ pub enum Question {
         subnets: Vec<String>,
         /// The bucket.
         bucket: String,
+        /// The key of a script.
+        key: String,
     },
     /// P29: whether the caller may hand the role to SageMaker.
     PassRole {
@@ -337,15 +344,13 @@ pub fn settled(all: Vec<Asked>, puts: &[String]) -> Vec<Asked> {
     let clusters: Vec<String> = all
         .iter()
         .filter_map(|asked| match &asked.question {
-            Some(Question::EksActive { eks }) => Some(eks.clone()),
+            Some(Question::EksActive { eks }) if !eks.is_empty() => Some(eks.clone()),
             Some(_) | None => None,
         })
         .collect();
     let mut kept: Vec<Asked> = Vec::new();
     for mut asked in all {
-        if let Some(Question::Release { eks, .. }) = &mut asked.question
-            && eks.is_empty()
-        {
+        if let Some(eks) = asked.question.as_mut().and_then(Question::eks_mut).filter(|eks| eks.is_empty()) {
             match clusters.as_slice() {
                 [one, others @ ..] if others.iter().all(|other| other == one) => one.clone_into(eks),
                 _ => asked.question = None,
@@ -386,6 +391,48 @@ impl Question {
         self.facts().1
     }
 
+    /// The EKS cluster that it is about.
+    fn eks_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::GroupsMeet { eks, .. }
+            | Self::EksActive { eks }
+            | Self::EksAccessMode { eks }
+            | Self::EksVersion { eks }
+            | Self::EksVpc { eks, .. }
+            | Self::Cni { eks }
+            | Self::PodIdentity { eks }
+            | Self::CallerEntry { eks, .. }
+            | Self::Release { eks, .. } => Some(eks),
+            Self::Region
+            | Self::Zone { .. }
+            | Self::TypesOffered { .. }
+            | Self::TypeQuota { .. }
+            | Self::TotalQuota { .. }
+            | Self::VolumeQuota { .. }
+            | Self::NetworkQuotas { .. }
+            | Self::BlockFree { .. }
+            | Self::OneVpc { .. }
+            | Self::There { .. }
+            | Self::WayOut { .. }
+            | Self::FreeAddresses { .. }
+            | Self::SelfReference { .. }
+            | Self::RoleTrust { .. }
+            | Self::RolePolicies { .. }
+            | Self::BucketRegion { .. }
+            | Self::ScriptThere { .. }
+            | Self::RoleReads { .. }
+            | Self::EndpointPolicy { .. }
+            | Self::PassRole { .. }
+            | Self::LinkedRole
+            | Self::TrainingPlan { .. }
+            | Self::ClusterName { .. }
+            | Self::StackName { .. }
+            | Self::OneZone { .. }
+            | Self::Clock
+            | Self::CredentialsLast { .. } => None,
+        }
+    }
+
     /// What is asked, as the end of a sentence: `whether …`.
     pub fn subject(&self) -> String {
         let (_, _, words, about) = self.facts();
@@ -409,6 +456,7 @@ impl Question {
             Self::OneVpc { subnets, .. } => {
                 all(&live::ONE_VPC, 25, "whether the network is there, in one VPC", subnets)
             }
+            Self::There { id } => is(&live::ONE_VPC, 3, "whether what the stack is given is there", id),
             Self::WayOut { subnets } => all(&live::WAY_OUT, 40, "whether nodes have a way out", subnets),
             Self::FreeAddresses { subnets, .. } => all(&live::FREE_ADDRESSES, 30, "whether addresses suffice", subnets),
             Self::SelfReference { groups, .. } => all(&live::SELF_REFERENCE, 35, "whether nodes may meet", groups),
@@ -480,6 +528,8 @@ mod tests {
         assert_eq!(check(vec![release(""), cluster("one")]), Some(release("one")));
         assert_eq!(check(vec![release(""), cluster("one"), cluster("two")]), None);
         assert_eq!(check(vec![release("")]), None);
+        let version = |eks: &str| Question::EksVersion { eks: eks.to_owned() };
+        assert_eq!(check(vec![version(""), cluster(""), cluster("one")]), Some(version("one")));
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub async fn run_live(global: &Global, args: &CheckArgs) -> Result<(), CliError>
     let sound = pipeline.as_ref().filter(|_| !found.iter().any(Diagnostic::is_error));
     match sound {
         Some(pipeline) => {
-            let told = live::ask(args, &source, &mut givers, (pipeline, &known)).await;
+            let subject = live::Subject { source: &source, pipeline, params: &known };
+            let told = live::ask(global, args, &mut givers, &subject).await;
             found.extend(told.inspect_err(|_| show(&source, &found))?);
         }
         None => print::note("AWS was not asked: the file is not sound yet"),

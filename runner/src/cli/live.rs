@@ -1,78 +1,93 @@
 //! `hprun check FILE --live`: the questions of all steps, asked of AWS or of the sandbox, and what comes of them.
 //! Knows nothing of any one question.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use hprun_steps::fact::Fact;
 use hprun_steps::files::Files;
 use hprun_steps::partial::{Partial, ValueType};
-use hprun_steps::preflight::{Asker, with_the_caller};
+use hprun_steps::preflight::{Asker, Whose, with_the_caller};
 use hprun_steps::question::{Asked, settled};
+use hprun_steps::{ErrorClass, StepError};
 
-use super::args::CheckArgs;
+use super::args::{CheckArgs, Global};
 use super::failure::CliError;
 use super::launch::{aws_wish, check_reached};
 use super::params::Givers;
 use super::print;
 use super::signals::stop_token;
-use super::source::Source;
-use super::target::{AwsWish, Reached, SandboxWish, temporary_world};
+use super::source::{Source, open_store};
+use super::target::{Reached, SandboxWish, temporary_world};
 use crate::diagnostic::Diagnostic;
+use crate::event::Event;
 use crate::expr::KnownScope;
 use crate::params::{ParamSpec, Params};
 use crate::pipeline::Pipeline;
+use crate::store::{Moved, RunRow, StateFolder};
+
+/// What is asked about.
+pub struct Subject<'a> {
+    /// The file.
+    pub source: &'a Source,
+    /// It as checked offline.
+    pub pipeline: &'a Pipeline,
+    /// The values that its params have.
+    pub params: &'a Params,
+}
 
 /// Asks, and says how many questions there were and how many wait for the run. The account is only read.
 pub async fn ask(
+    global: &Global,
     args: &CheckArgs,
-    source: &Source,
     givers: &mut Givers,
-    (pipeline, params): (&Pipeline, &Params),
+    subject: &Subject<'_>,
 ) -> Result<Vec<Diagnostic>, CliError> {
-    let wish = aws_wish(source, pipeline, &params.values)?;
-    // Whoever stops this before the end leaves no world behind.
     let stop = stop_token();
     let temporary = temporary_world()?;
     let reached = tokio::select! {
-        reached = reach(args, &wish, temporary.path()) => reached?,
+        reached = reach(args, subject, temporary.path()) => reached?,
         () = stop.cancelled() => return Err(CliError::Interrupted),
     };
-    let answered = tokio::select! {
-        answered = answer(source, givers, &reached, (pipeline, params)) => answered,
+    let asked = tokio::select! {
+        asked = ask_reached(global, subject, givers, &reached) => asked,
         () = stop.cancelled() => Err(CliError::Interrupted),
     };
-    // Before its folder goes.
+    // A world is let go of before its folder is removed, however this ends.
     reached.close().await;
-    drop(temporary);
-    answered
+    asked
 }
 
-async fn reach(args: &CheckArgs, wish: &AwsWish, temporary: &Path) -> Result<Reached, CliError> {
+async fn reach(args: &CheckArgs, subject: &Subject<'_>, temporary: &Path) -> Result<Reached, CliError> {
+    let wish = aws_wish(subject.source, subject.pipeline, &subject.params.values)?;
     if !args.sandbox {
-        return Reached::aws(wish).await;
+        return Reached::aws(&wish).await;
     }
     let world = args.sandbox_world.clone().unwrap_or_else(|| temporary.to_owned());
     let sandbox = SandboxWish { world, speed: args.sandbox_speed, faults: args.sandbox_faults.clone(), policy: None };
-    Reached::sandbox(&sandbox, wish).await
+    Reached::sandbox(&sandbox, &wish).await
 }
 
-async fn answer(
-    source: &Source,
+async fn ask_reached(
+    global: &Global,
+    subject: &Subject<'_>,
     givers: &mut Givers,
     reached: &Reached,
-    (pipeline, params): (&Pipeline, &Params),
 ) -> Result<Vec<Diagnostic>, CliError> {
+    let (pipeline, params) = (subject.pipeline.clone(), subject.params.clone());
     // Params from SSM are known only now; what is missing still stays unknown.
-    let fetched = check_reached(source, givers, reached, (pipeline.clone(), params.clone())).await;
+    let fetched = check_reached(subject.source, givers, reached, (pipeline.clone(), params.clone())).await;
     let (pipeline, params) = match fetched {
         Ok(more) => more,
-        Err(CliError::Usage { .. }) => (pipeline.clone(), params.clone()),
+        Err(CliError::Usage { .. }) => (pipeline, params),
         Err(error) => return Err(error),
     };
-    let (asked, files) = questions(source, &pipeline, &params);
+    let (asked, files) = questions(subject.source, &pipeline, &params);
     let started = std::time::Instant::now();
+    let holders = holders(global);
     // No run asks, so nothing that is there is its own.
-    let answered = Asker::new(&reached.clients, &reached.caller, &|_| false).ask(&asked).await;
+    let whose = |run: &str| holders.get(run).map_or(Whose::Foreign, |holder| Whose::Known(holder.clone()));
+    let answered = Asker::new(&reached.clients, &reached.caller, &whose).ask(&asked).await;
     let unknown = match answered.unknown {
         0 => String::new(),
         count => format!(", {count} without an answer"),
@@ -85,6 +100,33 @@ async fn answer(
     let (count, seconds) = (answered.asked, started.elapsed().as_secs_f64());
     print::note(format!("{}: asked {count} questions in {seconds:.1}s{unknown}{waiting}", reached.line()));
     Ok(answered.findings.into_iter().map(|finding| Diagnostic::from_finding(finding, &files)).collect())
+}
+
+/// Which run has what each run of the record made: itself, or the one that its things passed to. What cannot be read of the
+/// record is as if it were not there: a check must not need one.
+fn holders(global: &Global) -> HashMap<String, String> {
+    // Looking for it must not make the folder.
+    let folder = global.state.clone().or_else(StateFolder::default_path);
+    let store = if folder.is_some_and(|folder| folder.exists()) { open_store(global) } else { Ok(None) };
+    let Ok(Some(store)) = store else { return HashMap::new() };
+    let rows = store.runs().unwrap_or_default();
+    let heir = |row: &RunRow| match row.moved {
+        Some(Moved::Copied) => None,
+        Some(Moved::HandedOver) => store.events(&row.id).ok()?.into_iter().rev().find_map(|entry| match entry.event {
+            Event::HandedOver { to } => Some(to),
+            _ => None,
+        }),
+        Some(Moved::Exported | Moved::Imported) | None => Some(row.id.clone()),
+    };
+    let next: HashMap<String, String> = rows.iter().filter_map(|row| Some((row.id.clone(), heir(row)?))).collect();
+    let last = |mut holder: String| {
+        // Things may have passed on several times, but never back.
+        for _ in 0..next.len() {
+            holder = next.get(&holder).unwrap_or(&holder).clone();
+        }
+        holder
+    };
+    next.keys().map(|run| (run.clone(), last(run.clone()))).collect()
 }
 
 /// What all steps ask, and the files that the questions point into.

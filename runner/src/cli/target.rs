@@ -90,9 +90,24 @@ impl Reached {
     /// Opens the world, or attaches to the process that serves it already.
     #[cfg(feature = "sandbox")]
     pub async fn sandbox(wish: &SandboxWish, aws: &AwsWish) -> Result<Self, CliError> {
+        let (served, door) = open_or_attach(wish).await?;
+        match Self::through(door, wish, aws).await {
+            Ok(reached) => Ok(Self { served, ..reached }),
+            Err(error) => {
+                // What serves it is ended before anybody removes its folder.
+                if let Some(sandbox) = served {
+                    sandbox.stop().await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks the world who is calling.
+    #[cfg(feature = "sandbox")]
+    async fn through(door: Door, wish: &SandboxWish, aws: &AwsWish) -> Result<Self, CliError> {
         use hprun_steps::clients::SandboxEndpoint;
 
-        let (served, door) = open_or_attach(wish).await?;
         let region = aws.region.clone().unwrap_or_else(|| "us-west-2".to_owned());
         // A world whose clock a test steps by hand has no speed: its clients go by the wall.
         let speed = if door.speed > 0.0 { door.speed } else { 1.0 };
@@ -124,7 +139,7 @@ impl Reached {
             caller,
             region,
             environment,
-            served,
+            served: None,
         })
     }
 

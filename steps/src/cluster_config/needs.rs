@@ -14,13 +14,10 @@ const EFA: [&str; 4] = ["ml.p4", "ml.p5", "ml.p6", "ml.trn"];
 /// Everything that `config`, a CreateCluster request as far as it is known, asks. `at` turns spans into places; `adopt` says
 /// whether a cluster of that name is taken over.
 pub fn questions(config: &Node, adopt: bool, at: &dyn Fn(&Range<usize>) -> At) -> Vec<Asked> {
-    let groups: Vec<Group> = config
-        .get("InstanceGroups")
-        .map(Node::items)
-        .unwrap_or_default()
-        .iter()
-        .map(|node| Group::read(node, at))
-        .collect();
+    let lists = ["InstanceGroups", "RestrictedInstanceGroups"].map(|name| config.get(name));
+    let nodes = lists.iter().flatten().flat_map(|list| list.items());
+    let groups: Vec<Group> = nodes.map(|node| Group::read(node, at)).collect();
+    let unknown = lists.into_iter().flatten().find(|list| list.is_unknown()).map(|list| at(&list.span));
     let vpc = config.get("VpcConfig");
     let subnets = texts(vpc.and_then(|vpc| vpc.get("Subnets")));
     let security = texts(vpc.and_then(|vpc| vpc.get("SecurityGroupIds")));
@@ -34,6 +31,7 @@ pub fn questions(config: &Node, adopt: bool, at: &dyn Fn(&Range<usize>) -> At) -
         subnets: if matches!(vpc.map(|vpc| &vpc.what), Some(What::Unknown(_))) { Wish::Later } else { subnets },
         security,
         groups,
+        unknown,
     };
     let mut asked =
         vec![Asked::now(all.at.clone(), Question::Region), Asked::now(all.at.clone(), Question::LinkedRole)];
@@ -46,8 +44,24 @@ pub fn questions(config: &Node, adopt: bool, at: &dyn Fn(&Range<usize>) -> At) -
     asked.extend(all.network());
     asked.extend(all.eks());
     asked.extend(all.groups.iter().flat_map(|group| group.questions(&all.subnets)));
+    if let Some(at) = &all.unknown {
+        asked.extend(OF_GROUPS.map(|code| Asked::waits(at.clone(), code)));
+    }
     asked
 }
+
+/// What is asked of each group, and so waits where nobody knows the groups.
+static OF_GROUPS: [&Code; 9] = [
+    &live::TYPE_QUOTA,
+    &live::VOLUME_QUOTA,
+    &live::TYPES_OFFERED,
+    &live::ROLE_TRUST,
+    &live::ROLE_POLICIES,
+    &live::PASS_ROLE,
+    &live::BUCKET_REGION,
+    &live::SCRIPT_THERE,
+    &live::ROLE_READS,
+];
 
 struct Cluster {
     at: At,
@@ -58,16 +72,20 @@ struct Cluster {
     subnets: Wish<Vec<String>>,
     security: Wish<Vec<String>>,
     groups: Vec<Group>,
+    /// Where groups come from a step, if some do.
+    unknown: Option<At>,
 }
 
 /// An instance group.
 struct Group {
     at: At,
+    /// None where any of several types will do: of these nothing is asked.
     instance_type: Wish<String>,
     count: Wish<u64>,
+    count_at: At,
     spot: bool,
     plan: Wish<String>,
-    volume: Wish<u64>,
+    volumes: Vec<(Wish<u64>, At)>,
     role: Wish<String>,
     /// Bucket and key.
     script: Wish<(String, String)>,
@@ -80,19 +98,22 @@ struct Group {
 impl Group {
     fn read(node: &Node, at: &dyn Fn(&Range<usize>) -> At) -> Self {
         let requirements = node.get("InstanceRequirements").and_then(|of| of.get("InstanceTypes"));
-        let first = requirements.and_then(|types| types.items().first());
+        let types = requirements.map(Node::items).unwrap_or_default();
+        let first = if types.len() > 1 { None } else { types.first() };
         let script = node.get("LifeCycleConfig");
         let (uri, name) = (script.and_then(|of| of.get("SourceS3Uri")), script.and_then(|of| of.get("OnCreate")));
         let volumes = node.get("InstanceStorageConfigs").map(Node::items).unwrap_or_default();
-        let volume = volumes.iter().filter_map(|of| of.get("EbsVolumeConfig")?.get("VolumeSizeInGB")).next();
+        let volumes = volumes.iter().filter_map(|of| of.get("EbsVolumeConfig")?.get("VolumeSizeInGB"));
+        let count = node.get("InstanceCount");
         let role = node.get("ExecutionRole");
         Self {
             at: at(&node.get("InstanceType").or(first).unwrap_or(node).span),
             instance_type: text(node.get("InstanceType").or(first)),
-            count: whole(node.get("InstanceCount")),
+            count: whole(count),
+            count_at: at(&count.unwrap_or(node).span),
             spot: node.get("CapacityRequirements").is_some_and(|of| of.get("Spot").is_some()),
             plan: text(node.get("TrainingPlanArn")),
-            volume: whole(volume),
+            volumes: volumes.map(|size| (whole(Some(size)), at(&size.span))).collect(),
             role: text(role),
             script: text(uri).and(text(name)).map(|(uri, name)| object(&uri, &name)),
             script_at: at(&uri.unwrap_or(node).span),
@@ -133,7 +154,7 @@ impl Group {
                 &live::ENDPOINT_POLICY,
                 &self.script_at,
                 self.own_or(subnets).clone().and(self.script.clone()),
-                |(subnets, (bucket, _))| Question::EndpointPolicy { subnets, bucket },
+                |(subnets, (bucket, key))| Question::EndpointPolicy { subnets, bucket, key },
             ),
         ];
         if let Wish::Now(own) = self.own_or(subnets)
@@ -152,39 +173,39 @@ impl Cluster {
         let cluster = self.name.clone().known().unwrap_or_default();
         let mut asked = Vec::new();
         let mut sums: Vec<((String, bool), u64, At)> = Vec::new();
-        let (mut total, mut all_known) = (0, true);
+        let mut total: Option<(u64, &At)> = None;
+        let mut all_known = self.unknown.is_none();
         for group in &self.groups {
-            let both = group.instance_type.clone().and(group.count.clone());
-            let Wish::Now((instance_type, count)) = both else {
-                asked.push(Asked::waits(group.at.clone(), &live::TYPE_QUOTA));
-                all_known = false;
-                continue;
-            };
-            total += count;
-            let key = (instance_type, group.spot);
-            match sums.iter_mut().find(|(of, ..)| *of == key) {
-                Some((_, sum, _)) => *sum += count,
-                None => sums.push((key, count, group.at.clone())),
+            match (&group.instance_type, &group.count) {
+                (Wish::Now(_) | Wish::None, Wish::Now(0)) => {}
+                (of_type @ (Wish::Now(_) | Wish::None), Wish::Now(count)) => {
+                    let (before, at) = total.unwrap_or((0, &group.count_at));
+                    total = Some((before.saturating_add(*count), at));
+                    let Wish::Now(instance_type) = of_type else { continue };
+                    let key = (instance_type.clone(), group.spot);
+                    match sums.iter_mut().find(|(of, ..)| *of == key) {
+                        Some((_, sum, _)) => *sum = sum.saturating_add(*count),
+                        None => sums.push((key, *count, group.at.clone())),
+                    }
+                }
+                (Wish::Later, _) | (_, Wish::Later | Wish::None) => {
+                    asked.push(Asked::waits(group.at.clone(), &live::TYPE_QUOTA));
+                    all_known = false;
+                }
             }
         }
-        for ((instance_type, spot), wanted, at) in sums.into_iter().filter(|(_, wanted, _)| *wanted > 0) {
+        for ((instance_type, spot), wanted, at) in sums {
             let cluster = cluster.clone();
             asked.push(Asked::now(at, Question::TypeQuota { instance_type, wanted, spot, cluster }));
         }
-        match all_known {
-            true if total > 0 => {
-                asked.push(Asked::now(self.at.clone(), Question::TotalQuota { wanted: total, cluster }))
-            }
-            true => {}
-            false => asked.push(Asked::waits(self.at.clone(), &live::TOTAL_QUOTA)),
+        match (all_known, total) {
+            (true, Some((wanted, at))) => asked.push(Asked::now(at.clone(), Question::TotalQuota { wanted, cluster })),
+            (true, None) => {}
+            (false, _) => asked.push(Asked::waits(self.at.clone(), &live::TOTAL_QUOTA)),
         }
-        let volumes: Vec<u64> = self.groups.iter().filter_map(|group| group.volume.clone().known()).collect();
-        if self.groups.iter().any(|group| group.volume == Wish::Later) {
-            asked.push(Asked::waits(self.at.clone(), &live::VOLUME_QUOTA));
-        }
-        if let Some(gigabytes) = volumes.into_iter().max() {
-            asked.push(Asked::now(self.at.clone(), Question::VolumeQuota { gigabytes }));
-        }
+        asked.extend(self.groups.iter().flat_map(|group| &group.volumes).filter_map(|(size, at)| {
+            Asked::of(&live::VOLUME_QUOTA, at, size.clone(), |gigabytes| Question::VolumeQuota { gigabytes })
+        }));
         asked.extend(self.groups.iter().filter(|group| group.count != Wish::Now(0)).filter_map(|group| {
             let subnets = group.own_or(&self.subnets).clone().known().unwrap_or_default();
             let question = |of| Question::TypesOffered { types: vec![of], zone: None, subnets };
@@ -209,11 +230,14 @@ impl Cluster {
 
     fn network(&self) -> Vec<Asked> {
         let (at, subnets) = (&self.network, &self.subnets);
-        let nodes = self
-            .groups
-            .iter()
-            .filter(|group| group.subnets == Wish::None)
-            .map(|group| Some((group.instance_type.clone().known()?, group.count.clone().known()?)));
+        let nodes = self.groups.iter().filter(|group| group.subnets == Wish::None).map(|group| {
+            match (&group.instance_type, &group.count) {
+                (Wish::Later, _) | (_, Wish::Later | Wish::None) => None,
+                (Wish::Now(of), Wish::Now(count)) => Some((of.clone(), *count)),
+                // Whichever type it will be, a node takes one address at least.
+                (Wish::None, Wish::Now(count)) => Some((String::new(), *count)),
+            }
+        });
         let nodes = nodes.collect::<Option<Vec<_>>>().map_or(Wish::Later, Wish::Now);
         let efa = self.groups.iter().any(Group::is_efa);
         let cluster = self.name.clone().known().unwrap_or_default();
@@ -229,18 +253,23 @@ impl Cluster {
                 groups,
                 efa,
             }),
-            Asked::of(&live::GROUPS_MEET, at, self.security.clone().and(self.eks.clone()), |(groups, eks)| {
+            Asked::of(&live::GROUPS_MEET, at, self.security.clone().and(self.eks_or_only()), |(groups, eks)| {
                 Question::GroupsMeet { groups, eks }
             }),
         ];
         asked.into_iter().flatten().collect()
     }
 
+    /// The EKS cluster; empty where a step will tell its ARN, for then it is the one that the pipeline connects to.
+    fn eks_or_only(&self) -> Wish<String> {
+        if self.eks == Wish::Later { Wish::Now(String::new()) } else { self.eks.clone() }
+    }
+
     fn eks(&self) -> Vec<Asked> {
         let of = |code: &'static Code, question: fn(String) -> Question| {
-            Asked::of(code, &self.orchestrator, self.eks.clone(), question)
+            Asked::of(code, &self.orchestrator, self.eks_or_only(), question)
         };
-        let both = self.eks.clone().and(self.subnets.clone());
+        let both = self.eks_or_only().and(self.subnets.clone());
         let asked = [
             of(&live::EKS_ACTIVE, |eks| Question::EksActive { eks }),
             of(&live::EKS_ACCESS_MODE, |eks| Question::EksAccessMode { eks }),
@@ -328,12 +357,59 @@ mod tests {
             "InstanceGroups": [{ "InstanceType": "ml.m5.large", "InstanceCount": hole, "ExecutionRole": hole }],
             "VpcConfig": { "Subnets": [hole], "SecurityGroupIds": hole },
         });
-        let asked = asked(&config);
+        let asked = crate::question::settled(asked(&config), &[]);
         let waits: Vec<u16> = asked.iter().filter(|a| a.question.is_none()).map(|a| a.code.number).collect();
         for number in [1005, 1006, 1010, 1011, 1012, 1013, 1014, 1015, 1018, 1022, 1029] {
             assert!(waits.contains(&number), "HP{number} waits: {waits:?}");
         }
         assert!(asked.iter().any(|a| matches!(a.question, Some(Question::ClusterName { .. }))));
+    }
+
+    #[test]
+    fn of_an_eks_cluster_that_a_step_tells_of_the_one_is_asked_that_the_pipeline_connects_to() {
+        use crate::cluster_config::json::{HOLE_END, HOLE_START};
+        let config = serde_json::json!({
+            "ClusterName": "ml",
+            "Orchestrator": { "Eks": { "ClusterArn": format!("{HOLE_START}1{HOLE_END}") } },
+            "VpcConfig": { "Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"] },
+        });
+        let mut asked = asked(&config);
+        asked.push(Asked::now(At::Pipeline(Place::default()), Question::EksActive { eks: "mine".to_owned() }));
+        let asked: Vec<Question> =
+            crate::question::settled(asked, &[]).into_iter().filter_map(|asked| asked.question).collect();
+        let (eks, groups, subnets) = (|| "mine".to_owned(), vec!["sg-1".to_owned()], vec!["subnet-1".to_owned()]);
+        assert!(asked.contains(&Question::GroupsMeet { groups, eks: eks() }), "{asked:#?}");
+        assert!(asked.contains(&Question::EksVpc { eks: eks(), subnets }), "{asked:#?}");
+    }
+
+    #[test]
+    fn every_size_and_every_count_is_asked_about_where_it_stands() {
+        let volume = |size: u64| serde_json::json!({ "EbsVolumeConfig": { "VolumeSizeInGB": size } });
+        let config = serde_json::json!({
+            "ClusterName": "ml",
+            "InstanceGroups": [
+                { "InstanceType": "ml.m5.large", "InstanceCount": 2, "InstanceStorageConfigs": [volume(100), volume(2000)] },
+                { "InstanceRequirements": { "InstanceTypes": ["ml.p5.48xlarge", "ml.p4d.24xlarge"] }, "InstanceCount": 3 },
+            ],
+            "RestrictedInstanceGroups": [{ "InstanceType": "ml.g5.xlarge", "InstanceCount": u64::MAX / 2 }],
+        });
+        let text = config.to_string();
+        let (node, _) = super::super::json::parse(&text);
+        let place = |span: &Range<usize>| At::Pipeline(Place { start: span.start as u32, end: span.end as u32 });
+        let asked = questions(&node, false, &place);
+        let at = |asked: &Asked| match &asked.at {
+            At::Pipeline(place) => text[place.start as usize..place.end as usize].to_owned(),
+            At::File { .. } => String::new(),
+        };
+        let told = |code: &'static Code| asked.iter().filter(|a| a.code == code).map(&at).collect::<Vec<_>>();
+        assert_eq!(told(&live::VOLUME_QUOTA), ["100", "2000"]);
+        assert_eq!(told(&live::TOTAL_QUOTA), ["2"]);
+        let types = told(&live::TYPE_QUOTA);
+        assert_eq!(types, ["\"ml.m5.large\"", "\"ml.g5.xlarge\""], "of several types any will do: none is asked about");
+        let unknown = Node::unknown(0..0);
+        let inputs = Node { what: What::Map(vec![("InstanceGroups".to_owned(), 0..0, unknown)]), span: 0..0 };
+        let waits = questions(&inputs, false, &place);
+        assert!(waits.iter().any(|a| a.code == &live::TYPE_QUOTA && a.question.is_none()), "{waits:#?}");
     }
 
     #[test]

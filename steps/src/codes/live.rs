@@ -1,4 +1,4 @@
-//! What the live questions find: HP1001 is P01 of the preflight list, HP1044 is P44. What is answered elsewhere has no code here.
+//! What the live questions find: HP1001 is P01 of the preflight list, HP1044 is P44; what is answered elsewhere has no code here.
 //! Knows nothing of how they are asked.
 
 use crate::finding::Code;
@@ -78,8 +78,8 @@ pub static BLOCK_FREE: Code = Code {
 /// P10: subnets and security groups are missing, or in several VPCs.
 pub static ONE_VPC: Code = Code {
     number: 1010,
-    title: "subnets and security groups are missing, or in several VPCs",
-    cause: "CreateCluster takes subnets and security groups of one VPC.",
+    title: "part of the network is missing, or in several VPCs",
+    cause: "CreateCluster takes subnets and security groups of one VPC, and a stack fails where the VPC, subnet, security group or NAT gateway that it is given is not there.",
     example: "subnet-… in one VPC, sg-… in another",
     cure: "Name those of the EKS cluster's VPC.",
 };
@@ -318,6 +318,15 @@ pub static CREDENTIALS_LAST: Code = Code {
     cure: "Log in again just before the run, or use credentials that renew themselves.",
 };
 
+/// Questions that nobody answers, for one cause.
+pub static UNANSWERED: Code = Code {
+    number: 1045,
+    title: "questions have no answer",
+    cause: "The caller may not ask, or a service does not answer. Nothing is known to be wrong, and nothing to be right: the run may still fail for what could not be asked.",
+    example: "a caller without ec2:DescribeSubnets",
+    cure: "Allow the actions that the finding names (docs/preflight.md has all), or ask again later.",
+};
+
 /// All of them, in order of number.
 pub static ALL: &[&Code] = &[
     &REGION,
@@ -355,4 +364,5 @@ pub static ALL: &[&Code] = &[
     &ONE_ZONE,
     &CLOCK,
     &CREDENTIALS_LAST,
+    &UNANSWERED,
 ];

@@ -1,12 +1,15 @@
 //! What a deploy-stack asks of AWS before the run: its name, the zones and quotas that its template needs.
 //! Knows nothing of how that is answered.
 
+use std::collections::HashSet;
+
 use super::check;
 use crate::codes::live;
 use crate::files::Files;
 use crate::finding::At;
 use crate::partial::Partial;
 use crate::question::{Asked, Question, Wish};
+use crate::template::node::Node;
 use crate::template::{Holds, ResourceType, Stack, resource_types};
 use crate::value::Value;
 
@@ -19,6 +22,7 @@ pub fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {
     asked.extend(Asked::of(&live::STACK_NAME, &at, stack.clone(), |name| Question::StackName { name, adopt }));
     asked.extend(zones(inputs));
     check::with_stack(inputs, files, |made| {
+        asked.extend(given(made, inputs));
         asked.extend(network(made, &at, stack.clone()));
         asked.extend(blocks(made, inputs, stack));
     });
@@ -50,7 +54,58 @@ fn is_zone_id(text: &str) -> bool {
         && zone.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The resources of a type that the stack may have: what cannot be told counts as being there.
+/// What the parameters name that must be there: CloudFormation looks it up where their type says what it is, and a resource
+/// needs it where one of the stack names it.
+fn given(made: &Stack<'_>, inputs: &Partial) -> Vec<Asked> {
+    let Some(Partial::Map(entries, _)) = inputs.get("parameters") else { return Vec::new() };
+    let mut named = HashSet::new();
+    for resource in resource_types(made).into_iter().filter(|resource| resource.holds == Holds::Yes) {
+        resource.properties.into_iter().for_each(|node| named_in(made, node, &mut named));
+    }
+    let asked = entries.iter().flat_map(|(name, (_, value))| {
+        let kind = made.template.parameters.get(name).map(|parameter| parameter.kind.as_str());
+        let is_typed = kind.is_some_and(|kind| LOOKED_UP.iter().any(|of| kind.contains(of)));
+        let items = match value {
+            Partial::List(items, _) => items.iter().filter_map(Partial::as_str).collect(),
+            other => other.as_str().map(|text| text.split(',').map(str::trim).collect()).unwrap_or_default(),
+        };
+        let ids: Vec<&str> = if is_typed || named.contains(name.as_str()) { items } else { Vec::new() };
+        let at = At::Pipeline(value.place());
+        ids.into_iter()
+            .filter(|id| is_id(id))
+            .map(move |id| Asked::now(at.clone(), Question::There { id: id.to_owned() }))
+    });
+    asked.collect()
+}
+
+/// Parts of the network that CloudFormation itself looks up: such a type, or a list of it.
+const LOOKED_UP: [&str; 3] = ["AWS::EC2::SecurityGroup::Id", "AWS::EC2::Subnet::Id", "AWS::EC2::VPC::Id"];
+
+/// Such as `subnet-0123456789abcdef0`, of something that can be asked for.
+fn is_id(text: &str) -> bool {
+    let Some((kind, number)) = text.split_once('-') else { return false };
+    ["nat", "sg", "subnet", "vpc"].contains(&kind)
+        && (8..=17).contains(&number.len())
+        && number.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// The names to which an expression surely refers.
+fn named_in<'a>(made: &Stack<'_>, node: &'a Node, named: &mut HashSet<&'a str>) {
+    match node.entries() {
+        [(function, _, name)] if function == "Ref" => named.extend(name.text()),
+        [(function, _, given)] if function == "Fn::If" => {
+            let [condition, one, other] = given.items() else { return };
+            match condition.text().map(|name| made.condition(name)) {
+                Some(Holds::Yes) => named_in(made, one, named),
+                Some(Holds::No) => named_in(made, other, named),
+                Some(Holds::Unknown) | None => {}
+            }
+        }
+        entries => entries.iter().map(|(_, _, node)| node).chain(node.items()).for_each(|n| named_in(made, n, named)),
+    }
+}
+
+/// The resources of a type that the stack may have.
 fn of_kind<'a>(stack: &Stack<'a>, kind: &str) -> Vec<ResourceType<'a>> {
     let mut all = resource_types(stack);
     all.retain(|resource| resource.kind == kind && resource.holds != Holds::No);
@@ -59,9 +114,12 @@ fn of_kind<'a>(stack: &Stack<'a>, kind: &str) -> Vec<ResourceType<'a>> {
 
 /// How much the stack adds to what a region may have.
 fn network(made: &Stack<'_>, at: &At, stack: Wish<String>) -> Option<Asked> {
-    let count = |kind| of_kind(made, kind).len() as u64;
-    let (vpcs, gateways) = (count("AWS::EC2::VPC"), count("AWS::EC2::InternetGateway"));
-    let addresses = count("AWS::EC2::EIP");
+    let [vpcs, gateways, addresses] =
+        ["AWS::EC2::VPC", "AWS::EC2::InternetGateway", "AWS::EC2::EIP"].map(|kind| of_kind(made, kind));
+    if [&vpcs, &gateways, &addresses].iter().any(|all| all.iter().any(|resource| resource.holds == Holds::Unknown)) {
+        return Some(Asked::waits(at.clone(), &live::NETWORK_QUOTAS));
+    }
+    let [vpcs, gateways, addresses] = [vpcs, gateways, addresses].map(|all| all.len() as u64);
     if vpcs + gateways + addresses == 0 {
         return None;
     }
@@ -76,7 +134,8 @@ fn blocks(made: &Stack<'_>, inputs: &Partial, stack: Wish<String>) -> Vec<Asked>
         let property = |name: &str| made.text(block.properties?.get(name)?).as_known().map(str::to_owned);
         // A VPC that the stack itself makes has no text here, and no blocks of others.
         let vpc = property("VpcId").filter(|vpc| vpc.starts_with("vpc-"))?;
-        let both = property("CidrBlock").map_or(Wish::Later, Wish::Now).and(stack.clone());
+        let cidr = property("CidrBlock").filter(|_| block.holds == Holds::Yes);
+        let both = cidr.map_or(Wish::Later, Wish::Now).and(stack.clone());
         let question = |(cidr, stack)| Question::BlockFree { stack, vpc, cidr };
         Asked::of(&live::BLOCK_FREE, &At::Pipeline(place), both, question)
     });
@@ -87,7 +146,7 @@ fn blocks(made: &Stack<'_>, inputs: &Partial, stack: Wish<String>) -> Vec<Asked>
 mod tests {
     use super::*;
     use crate::files::{FileInput, FileKind};
-    use crate::partial::Place;
+    use crate::partial::{Hole, Place, ValueType};
 
     const TEMPLATE: &str = r"
 Parameters:
@@ -123,6 +182,73 @@ Resources:
         check(serde_json::json!({ "Zone": "usw2-az9" }), &[zone, quotas]);
         let block = Question::BlockFree { stack: stack(), vpc: "vpc-1".to_owned(), cidr: "10.1.0.0/16".to_owned() };
         check(serde_json::json!({ "Full": false, "VpcId": "vpc-1" }), &[block]);
+    }
+
+    #[test]
+    fn what_the_stack_is_given_must_be_there_if_it_is_used_or_typed() {
+        let template = r"
+Parameters:
+  Full: { Type: String }
+  Typed: { Type: 'List<AWS::EC2::Subnet::Id>' }
+  Nat: { Type: String }
+  Vpc: { Type: String }
+  Unused: { Type: String }
+Conditions: { Full: !Equals [!Ref Full, 'true'] }
+Resources:
+  Route: { Type: 'AWS::EC2::Route', Properties: { NatGatewayId: !Ref Nat, RouteTableId: x } }
+  Subnet: { Type: 'AWS::EC2::Subnet', Properties: { VpcId: !If [Full, other, !Ref Vpc] } }
+";
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("t.yaml"), template).expect("written");
+        let input = FileInput { path: "t.yaml".to_owned(), kind: FileKind::File, place: Place::default() };
+        let files = Files::load(folder.path(), &[input]);
+        let check = |full: bool, expected: &[&str]| {
+            let parameters = serde_json::json!({
+                "Full": full, "Typed": ["subnet-0123456789", "subnet-1123456789"], "Nat": "nat-0123456789",
+                "Vpc": "vpc-0123456789", "Unused": "sg-0123456789",
+            });
+            let inputs = serde_json::json!({ "name": "s", "template": "t.yaml", "parameters": parameters });
+            let asked = questions(&Partial::from_value(&Value::from_json(&inputs)), &files);
+            let ids: Vec<String> = asked
+                .into_iter()
+                .filter_map(|asked| match asked.question {
+                    Some(Question::There { id }) => Some(id),
+                    Some(_) | None => None,
+                })
+                .collect();
+            assert_eq!(ids, expected, "{full}");
+        };
+        check(true, &["subnet-0123456789", "subnet-1123456789", "nat-0123456789"]);
+        check(false, &["subnet-0123456789", "subnet-1123456789", "nat-0123456789", "vpc-0123456789"]);
+    }
+
+    #[test]
+    fn what_hangs_on_a_condition_that_is_not_known_waits() {
+        let template = r"
+Parameters: { Make: { Type: String } }
+Conditions: { Make: !Equals [!Ref Make, 'true'] }
+Resources: { Vpc: { Type: 'AWS::EC2::VPC', Condition: Make } }
+";
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("t.yaml"), template).expect("written");
+        let input = FileInput { path: "t.yaml".to_owned(), kind: FileKind::File, place: Place::default() };
+        let files = Files::load(folder.path(), &[input]);
+        let place = Place::default();
+        let text = |text: &str| Partial::Known(Value::String(text.to_owned()), place);
+        let entry = |name: &str, value: Partial| (name.to_owned(), (place, value));
+        let unknown = Partial::Unknown(Hole::of(ValueType::String), place);
+        let inputs = Partial::Map(
+            [
+                entry("name", text("s")),
+                entry("template", text("t.yaml")),
+                entry("parameters", Partial::Map([entry("Make", unknown)].into_iter().collect(), place)),
+            ]
+            .into_iter()
+            .collect(),
+            place,
+        );
+        let asked = questions(&inputs, &files);
+        assert!(asked.iter().any(|a| a.code == &live::NETWORK_QUOTAS && a.question.is_none()), "{asked:#?}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::verdict::Verdict;
-use super::{buckets, caller, clusters, eks, iam, network, plans, quotas, releases, stacks, zones};
+use super::{buckets, caller, clusters, eks, gathered, iam, network, plans, quotas, releases, stacks, zones};
 use crate::clients::{Caller, Clients};
 use crate::error::StepError;
 use crate::finding::{Finding, Severity};
@@ -25,9 +25,20 @@ pub struct Asker<'a> {
     pub clients: &'a Clients,
     /// Who is calling.
     pub caller: &'a Caller,
-    /// Whether a run of this id is the one that asks, or one whose things passed to it.
-    pub ours: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Whose the things of the run of this id are.
+    pub whose: &'a (dyn Fn(&str) -> Whose + Sync),
     pub(super) learnt: Learnt,
+}
+
+/// Whose a thing is that a run of hprun made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Of the run that asks, or of one whose things passed to it.
+    Own,
+    /// Of another run: the one of this id has them now, and can be gone on with from here.
+    Known(String),
+    /// Of a run that nothing is known of here.
+    Foreign,
 }
 
 /// What several questions look at.
@@ -66,8 +77,8 @@ impl Answered {
 
 impl<'a> Asker<'a> {
     /// Somebody who has learnt nothing yet.
-    pub fn new(clients: &'a Clients, caller: &'a Caller, ours: &'a (dyn Fn(&str) -> bool + Sync)) -> Self {
-        Self { clients, caller, ours, learnt: Learnt::default() }
+    pub fn new(clients: &'a Clients, caller: &'a Caller, whose: &'a (dyn Fn(&str) -> Whose + Sync)) -> Self {
+        Self { clients, caller, whose, learnt: Learnt::default() }
     }
 
     /// Asks all of them.
@@ -76,10 +87,9 @@ impl<'a> Asker<'a> {
         let now: Vec<(&Asked, &Question)> =
             questions.iter().filter_map(|asked| Some((asked, asked.question.as_ref()?))).collect();
         let verdicts = futures::future::join_all(now.iter().map(|(_, question)| self.verdict(question))).await;
-        let unknown = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Unknown(_))).count();
-        let findings =
-            now.iter().zip(verdicts).filter_map(|((asked, question), verdict)| verdict.finding(asked, question));
-        Answered { findings: findings.collect(), asked: now.len(), unknown, waiting }
+        let unknown =
+            verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Unknown(_) | Verdict::Denied(_))).count();
+        Answered { findings: gathered::findings(&now, verdicts), asked: now.len(), unknown, waiting }
     }
 
     async fn verdict(&self, question: &Question) -> Verdict {
@@ -112,7 +122,8 @@ impl<'a> Asker<'a> {
             Q::FreeAddresses { subnets, nodes, cluster } => network::addresses(self, subnets, nodes, cluster).await,
             Q::SelfReference { groups, efa } => network::self_reference(self, groups, *efa).await,
             Q::GroupsMeet { groups, eks } => network::groups_meet(self, groups, eks).await,
-            Q::EndpointPolicy { subnets, bucket } => network::endpoint_policy(self, subnets, bucket).await,
+            Q::EndpointPolicy { subnets, bucket, key } => network::endpoint_policy(self, subnets, (bucket, key)).await,
+            Q::There { id } => network::there(self, id).await,
             Q::OneZone { subnets } => network::one_zone(self, subnets).await,
             Q::EksActive { eks }
             | Q::EksAccessMode { eks }

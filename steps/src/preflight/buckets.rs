@@ -35,7 +35,7 @@ async fn standing(asker: &Asker<'_>, bucket: &str) -> Result<Standing, StepError
                 let coded = error.code().is_some();
                 let mut error = explain(&format!("look at the bucket {bucket}"), error);
                 if status == Some(403) && (!coded || error.has_code("Forbidden")) {
-                    error.code = Some("AccessDenied".to_owned());
+                    error = refused(error, "s3:ListBucket");
                 }
                 Err(error)
             }
@@ -74,13 +74,18 @@ pub(super) async fn script(asker: &Asker<'_>, bucket: &str, key: &str) -> Result
             status => {
                 let mut error = explain(&format!("look at s3://{bucket}/{key}"), error);
                 if status == Some(403) {
-                    error.code = Some("AccessDenied".to_owned());
+                    error = refused(error, "s3:GetObject");
                 }
                 (None, Some(error))
             }
         },
     };
     error.map_or_else(|| Ok(script_verdict(bucket, key, there)), Err)
+}
+
+/// The refusal of a HEAD, whose answer has no words.
+fn refused(error: StepError, action: &str) -> StepError {
+    StepError { code: Some("AccessDenied".to_owned()), ..error }.because(format!("not authorized to perform: {action}"))
 }
 
 /// Of a script that is there and not empty, there and empty, or not there.

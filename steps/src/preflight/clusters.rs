@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::asker::Asker;
+use super::asker::{Asker, Whose};
 use super::verdict::Verdict;
 use crate::aws_error::explain;
 use crate::context::TAG_RUN;
@@ -75,21 +75,19 @@ pub(super) async fn name(asker: &Asker<'_>, name: &str, adopt: bool) -> Result<V
     let tags = sagemaker.list_tags().resource_arn(arn).send().await;
     let tags = tags.map_err(|e| explain(&format!("list the tags of the cluster {name}"), e))?;
     let run = tags.tags().iter().find(|tag| tag.key() == Some(TAG_RUN)).and_then(|tag| tag.value());
-    let ours = run.is_some_and(|run| (asker.ours)(run));
-    Ok(name_verdict((name, &status), run, ours, adopt))
+    Ok(name_verdict((name, &status), run.map(|run| (run, (asker.whose)(run))), adopt))
 }
 
-/// Of the cluster that has the name.
-fn name_verdict((name, status): (&str, &str), run: Option<&str>, ours: bool, adopt: bool) -> Verdict {
+/// Of the cluster that has the name, and the run that made it.
+fn name_verdict((name, status): (&str, &str), run: Option<(&str, Whose)>, adopt: bool) -> Verdict {
     match run {
-        _ if ours => Verdict::Good,
-        _ if adopt && status == "Failed" => {
+        Some((_, Whose::Own)) => Verdict::Good,
+        Some(_) | None if adopt && status == "Failed" => {
             Verdict::bad(format!("the cluster {name} has failed, and a failed cluster cannot be updated"))
                 .help(format!("delete it: aws sagemaker delete-cluster --cluster-name {name}"))
         }
-        _ if adopt => Verdict::Good,
-        Some(run) => Verdict::doubt(format!("the cluster {name} is there already: run {run} of hprun made it"))
-            .help(format!("go on with that run: hprun resume {run}")),
+        Some(_) | None if adopt => Verdict::Good,
+        Some(run) => Verdict::taken(&format!("the cluster {name}"), run),
         None => Verdict::bad(format!("a cluster {name} is there already ({status}), and no run of hprun made it"))
             .help("choose another name, or say `adopt: true`"),
     }
@@ -102,10 +100,13 @@ mod tests {
     #[test]
     fn a_name_must_be_free_or_ours() {
         let bad = |v: Verdict| matches!(v, Verdict::Bad(..));
-        assert!(bad(name_verdict(("c", "InService"), None, false, false)));
-        assert!(bad(name_verdict(("c", "Failed"), None, false, true)));
-        assert_eq!(name_verdict(("c", "InService"), None, false, true), Verdict::Good);
-        assert_eq!(name_verdict(("c", "Failed"), Some("r1"), true, false), Verdict::Good);
-        assert!(matches!(name_verdict(("c", "InService"), Some("r1"), false, false), Verdict::Doubt(..)));
+        let check =
+            |status, whose: Option<Whose>, adopt| name_verdict(("c", status), whose.map(|whose| ("r1", whose)), adopt);
+        assert!(bad(check("InService", None, false)));
+        assert!(bad(check("Failed", None, true)));
+        assert_eq!(check("InService", None, true), Verdict::Good);
+        assert_eq!(check("Failed", Some(Whose::Own), false), Verdict::Good);
+        assert!(matches!(check("InService", Some(Whose::Known("r1".to_owned())), false), Verdict::Doubt(..)));
+        assert!(bad(check("InService", Some(Whose::Foreign), false)));
     }
 }

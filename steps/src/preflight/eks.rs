@@ -6,6 +6,7 @@ use aws_sdk_eks::types::Cluster;
 use super::asker::Asker;
 use super::verdict::Verdict;
 use crate::aws_error::explain;
+use crate::clients;
 use crate::error::StepError;
 use crate::question::Question;
 
@@ -71,13 +72,10 @@ pub(super) async fn answer(asker: &Asker<'_>, name: &str, question: &Question) -
         Question::EksActive { .. } => Ok(active(name, &eks.status)),
         Question::EksAccessMode { .. } => Ok(access_mode(name, &eks.mode)),
         Question::EksVersion { .. } => Ok(version(name, &eks.version)),
-        Question::EksVpc { subnets, .. } => match super::network::subnets(asker, subnets).await {
-            Ok(subnets) => {
-                Ok(vpc(name, &eks.vpc, subnets.iter().map(|subnet| (subnet.id.as_str(), subnet.vpc.as_str()))))
-            }
-            Err(e) if e.has_code("InvalidSubnetID.NotFound") => Ok(Verdict::Good),
-            Err(e) => Err(e),
-        },
+        Question::EksVpc { subnets, .. } => {
+            let subnets = super::network::subnets(asker, subnets).await?;
+            Ok(vpc(name, &eks.vpc, subnets.iter().map(|subnet| (subnet.id.as_str(), subnet.vpc.as_str()))))
+        }
         Question::Cni { .. } => Ok(cni(name, addon(asker, name, "vpc-cni").await?.as_deref())),
         Question::PodIdentity { .. } => {
             Ok(pod_identity(name, addon(asker, name, "eks-pod-identity-agent").await?.as_deref()))
@@ -158,27 +156,27 @@ fn pod_identity(name: &str, addon: Option<&str>) -> Verdict {
 }
 
 async fn entry(asker: &Asker<'_>, name: &str, mode: &str, role: Option<&str>) -> Result<Verdict, StepError> {
-    let own = match role {
-        Some(role) => role.to_owned(),
-        None => super::iam::principal(asker).await?,
-    };
-    let principal = own.as_str();
+    // A cluster in the mode CONFIG_MAP has no entries to ask for.
+    let takes_none = mode == "CONFIG_MAP";
+    let seen = role.map_or_else(|| clients::principal(&asker.caller.arn), str::to_owned);
+    if takes_none || has_entry(asker, name, &seen).await? {
+        return Ok(entry_verdict(name, mode, &seen, !takes_none));
+    }
+    // An entry names the role with its path, which the session of a caller does not show.
+    let full = if role.is_some() { seen.clone() } else { super::iam::principal(asker).await? };
+    let there = full != seen && has_entry(asker, name, &full).await?;
+    Ok(entry_verdict(name, mode, &full, there))
+}
+
+async fn has_entry(asker: &Asker<'_>, name: &str, principal: &str) -> Result<bool, StepError> {
     let call = asker.clients.eks().describe_access_entry().cluster_name(name).principal_arn(principal);
-    let there = match call.send().await {
-        Ok(_) => true,
+    match call.send().await {
+        Ok(_) => Ok(true),
         Err(e) => {
             let error = explain(&format!("describe the access entry of {principal} in {name}"), e);
-            // A cluster in the mode CONFIG_MAP has no entries to ask for.
-            if mode == "CONFIG_MAP" {
-                return Ok(entry_verdict(name, mode, principal, false));
-            }
-            if !error.has_code("ResourceNotFoundException") {
-                return Err(error);
-            }
-            false
+            if error.has_code("ResourceNotFoundException") { Ok(false) } else { Err(error) }
         }
-    };
-    Ok(entry_verdict(name, mode, principal, there))
+    }
 }
 
 fn entry_verdict(name: &str, mode: &str, principal: &str, there: bool) -> Verdict {

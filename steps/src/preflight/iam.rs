@@ -1,33 +1,33 @@
 //! IAM: roles, what they trust, and what principals may do (P22, P23, P27, P29, P30).
-//! Knows nothing of conditions: what only holds under one is left to AWS's own simulation.
+//! Knows nothing of conditions: what only holds under one is left to AWS's own simulation (simulation.rs).
 
 use serde_json::{Map, Value as Json};
 
 use super::asker::Asker;
+use super::simulation::{Wanted, refused};
 use super::verdict::Verdict;
-use crate::clients;
+use crate::clients::{self, Caller};
 use crate::error::StepError;
 use crate::signed::{self, Service};
 
-/// What a node does (AWS managed policy AmazonSageMakerClusterInstanceRolePolicy, and the CNI's), one action of each kind.
-const NODE_DOES: [&str; 4] = [
-    "logs:CreateLogStream",
-    "cloudwatch:PutMetricData",
-    "ssmmessages:OpenControlChannel",
-    "ec2:CreateNetworkInterface",
-];
+/// What a node does (AWS managed policies AmazonSageMakerClusterInstanceRolePolicy and AmazonEKS_CNI_Policy), some actions of
+/// each kind: those on a log stream, the metrics, which the policy allows in HyperPod's namespace only, and the rest.
+const NODE_LOGS: [&str; 2] = ["logs:CreateLogStream", "logs:PutLogEvents"];
+const NODE_MEASURES: [&str; 1] = ["cloudwatch:PutMetricData"];
+const NODE_DOES: [&str; 2] = ["ssmmessages:OpenControlChannel", "ec2:CreateNetworkInterface"];
+/// HyperPod's log groups, and its namespace of metrics.
+const CLUSTERS: &str = "/aws/sagemaker/Clusters";
 /// The service that takes the nodes' role.
 const SAGEMAKER: &str = "sagemaker.amazonaws.com";
 /// HyperPod's own role, and the service that it belongs to.
 const LINKED: (&str, &str) = ("AWSServiceRoleForSageMakerHyperPod", "hyperpod.sagemaker.amazonaws.com");
-/// Session roles of IAM Identity Center, whose ARN has a path that the session's does not show.
-const SSO: &str = "AWSReservedSSO_";
 
 /// A role that is there.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Role {
     pub arn: String,
-    pub trust: Json,
+    /// None, if it cannot be read.
+    pub trust: Option<Json>,
 }
 
 /// The role of this name.
@@ -47,7 +47,7 @@ async fn role(asker: &Asker<'_>, name: &str) -> Result<Option<Role>, StepError> 
             .next()
             .map(|(_, document)| document.into_owned())
             .unwrap_or_default();
-        Ok(Some(Role { arn: text("Arn"), trust: serde_json::from_str(&decoded).unwrap_or_default() }))
+        Ok(Some(Role { arn: text("Arn"), trust: serde_json::from_str(&decoded).ok() }))
     };
     asker.learnt.roles.get(name, ask).await
 }
@@ -61,13 +61,22 @@ fn is_own(asker: &Asker<'_>, arn: &str) -> bool {
     arn.split(':').nth(4) == Some(&asker.caller.account)
 }
 
-/// The caller as IAM and access entries name it.
+/// The caller as IAM and access entries name it. The path of a role, such as that of every role of IAM Identity Center, is
+/// not in the ARN of its session: the role is looked up by its name.
+///
+/// # Errors
+/// The caller may not look.
 pub(super) async fn principal(asker: &Asker<'_>) -> Result<String, StepError> {
     let plain = clients::principal(&asker.caller.arn);
-    if !name_of(&plain).starts_with(SSO) {
+    if plain == asker.caller.arn {
         return Ok(plain);
     }
     Ok(role(asker, name_of(&plain)).await?.map_or(plain, |role| role.arn))
+}
+
+/// The same for the simulation, which tells by itself that there is no such principal.
+async fn likely_principal(asker: &Asker<'_>) -> String {
+    principal(asker).await.unwrap_or_else(|_| clients::principal(&asker.caller.arn))
 }
 
 pub(super) async fn trust(asker: &Asker<'_>, arn: &str) -> Result<Verdict, StepError> {
@@ -82,7 +91,8 @@ fn trust_verdict(arn: &str, role: Option<&Role>) -> Verdict {
     match role {
         None => Verdict::bad(format!("there is no role {arn}")),
         Some(role) if role.arn != arn => Verdict::bad(format!("there is no role {arn}: its ARN is {}", role.arn)),
-        Some(role) if trusts(&role.trust, SAGEMAKER) => Verdict::Good,
+        Some(Role { trust: None, .. }) => Verdict::Unknown("because the trust policy cannot be read".to_owned()),
+        Some(Role { trust: Some(document), .. }) if trusts(document, SAGEMAKER) => Verdict::Good,
         Some(_) => Verdict::bad(format!("the trust policy of {arn} does not let {SAGEMAKER} assume it")).help(format!(
             "add {{ Effect: Allow, Principal: {{ Service: {SAGEMAKER} }}, Action: sts:AssumeRole }} to it"
         )),
@@ -90,13 +100,14 @@ fn trust_verdict(arn: &str, role: Option<&Role>) -> Verdict {
 }
 
 fn trusts(document: &Json, service: &str) -> bool {
-    let names = |value: Option<&Json>, wanted: &str| value.is_some_and(|value| texts(value).any(|text| text == wanted));
+    let is_service = |principal: &Json| {
+        principal.as_str() == Some("*")
+            || principal.get("Service").is_some_and(|all| texts(all).any(|of| of == service || of == "*"))
+    };
     statements(document).any(|statement| {
         statement.get("Effect").and_then(Json::as_str) == Some("Allow")
-            && names(statement.get("Principal").and_then(|principal| principal.get("Service")), service)
-            && statement
-                .get("Action")
-                .is_some_and(|all| texts(all).any(|of| ["sts:AssumeRole", "sts:*", "*"].contains(&of)))
+            && statement.get("Principal").is_some_and(is_service)
+            && statement.get("Action").is_some_and(|all| texts(all).any(|of| matches(of, "sts:AssumeRole")))
     })
 }
 
@@ -130,46 +141,25 @@ fn matches(pattern: &str, text: &str) -> bool {
     regex::Regex::new(&format!("^(?i:{pattern})$")).is_ok_and(|regex| regex.is_match(text))
 }
 
-/// What AWS's simulation says that the principal may not do; none where it may do all.
-async fn refused(
-    asker: &Asker<'_>,
-    principal: &str,
-    actions: &[&str],
-    resource: &str,
-) -> Result<Vec<String>, StepError> {
-    let mut fields = vec![("PolicySourceArn".to_owned(), principal.to_owned())];
-    fields
-        .extend(actions.iter().enumerate().map(|(i, of)| (format!("ActionNames.member.{}", i + 1), (*of).to_owned())));
-    fields.push(("ResourceArns.member.1".to_owned(), resource.to_owned()));
-    let answer = signed::query(asker.clients, Service::Iam, "SimulatePrincipalPolicy", &fields).await?;
-    let Some(result) = answer.get("SimulatePrincipalPolicyResult") else { return Ok(Vec::new()) };
-    let all = result.list("EvaluationResults").iter();
-    let no = all.filter(|item| item.text_at("EvalDecision") != Some("allowed"));
-    Ok(no.filter_map(|item| item.text_at("EvalActionName")).map(str::to_owned).collect())
-}
-
 pub(super) async fn policies(asker: &Asker<'_>, arn: &str) -> Result<Verdict, StepError> {
     if !is_own(asker, arn) || role(asker, name_of(arn)).await?.is_none() {
         // That the role is missing is said where its trust is asked for.
         return Ok(Verdict::Good);
     }
-    // Named for a log group of HyperPod, which also stands for everything: the managed policy is no wider for logs.
-    let group = format!(
-        "arn:{}:logs:{}:{}:log-group:/aws/sagemaker/Clusters/x",
-        asker.caller.partition,
-        asker.region(),
-        asker.caller.account
-    );
-    let (logs, rest) = NODE_DOES.split_at(1);
-    let (of_logs, of_rest) = futures::try_join!(refused(asker, arn, logs, &group), refused(asker, arn, rest, "*"))?;
-    Ok(policies_verdict(arn, &[of_logs, of_rest].concat()))
+    let Caller { partition, account, .. } = asker.caller;
+    let stream =
+        format!("arn:{partition}:logs:{}:{account}:log-group:{CLUSTERS}/name/id:log-stream:any", asker.region());
+    let context = [("cloudwatch:namespace", CLUSTERS)];
+    let wanted = |actions, resource, context| Wanted { principal: arn, actions, resource, context };
+    let (logs, metrics) = (wanted(&NODE_LOGS, &stream, &[]), wanted(&NODE_MEASURES, "*", &context));
+    let rest = wanted(&NODE_DOES, "*", &[]);
+    let (logs, metrics, rest) =
+        futures::try_join!(refused(asker, &logs), refused(asker, &metrics), refused(asker, &rest))?;
+    Ok(logs.and(metrics).and(rest).verdict(|refused| policies_verdict(arn, refused)))
 }
 
 /// Of a role that may not do these.
 fn policies_verdict(arn: &str, refused: &[String]) -> Verdict {
-    if refused.is_empty() {
-        return Verdict::Good;
-    }
     Verdict::doubt(format!("the role {arn} may not do what nodes do: {}", refused.join(", ")))
         .help("attach AmazonSageMakerClusterInstanceRolePolicy and AmazonEKS_CNI_Policy, or policies of your own that allow it")
 }
@@ -180,26 +170,23 @@ pub(super) async fn reads(asker: &Asker<'_>, arn: &str, bucket: &str, key: &str)
     }
     let of_bucket = format!("arn:{}:s3:::{bucket}", asker.caller.partition);
     let of_object = format!("{of_bucket}/{key}");
-    let (list, get) = futures::try_join!(
-        refused(asker, arn, &["s3:ListBucket"], &of_bucket),
-        refused(asker, arn, &["s3:GetObject"], &of_object)
-    )?;
-    Ok(reads_verdict(arn, bucket, &[list, get].concat()))
+    let wanted = |actions, resource| Wanted { principal: arn, actions, resource, context: &[] };
+    let (list, get) = (wanted(&["s3:ListBucket"], &of_bucket), wanted(&["s3:GetObject"], &of_object));
+    let (list, get) = futures::try_join!(refused(asker, &list), refused(asker, &get))?;
+    Ok(list.and(get).verdict(|refused| reads_verdict(arn, bucket, refused)))
 }
 
 /// Of a role that may not do these on the bucket.
 fn reads_verdict(arn: &str, bucket: &str, refused: &[String]) -> Verdict {
-    if refused.is_empty() {
-        return Verdict::Good;
-    }
     let verdict = Verdict::bad(format!("the role {arn} may not do {} on the bucket {bucket}", refused.join(" and ")));
     verdict.help("allow both to the role: AWS's own policy covers buckets whose name begins with sagemaker- only")
 }
 
 pub(super) async fn pass_role(asker: &Asker<'_>, arn: &str) -> Result<Verdict, StepError> {
-    let principal = principal(asker).await?;
-    let refused = refused(asker, &principal, &["iam:PassRole"], arn).await?;
-    Ok(if refused.is_empty() { Verdict::Good } else { pass_verdict(&principal, arn) })
+    let principal = likely_principal(asker).await;
+    let context = [("iam:PassedToService", SAGEMAKER)];
+    let wanted = Wanted { principal: &principal, actions: &["iam:PassRole"], resource: arn, context: &context };
+    Ok(refused(asker, &wanted).await?.verdict(|_| pass_verdict(&principal, arn)))
 }
 
 fn pass_verdict(principal: &str, arn: &str) -> Verdict {
@@ -211,20 +198,19 @@ pub(super) async fn linked_role(asker: &Asker<'_>) -> Result<Verdict, StepError>
     if role(asker, LINKED.0).await?.is_some() {
         return Ok(Verdict::Good);
     }
-    let principal = principal(asker).await?;
+    let principal = likely_principal(asker).await;
     let own = format!(
         "arn:{}:iam::{}:role/aws-service-role/{}/{}",
         asker.caller.partition, asker.caller.account, LINKED.1, LINKED.0
     );
-    let refused = refused(asker, &principal, &["iam:CreateServiceLinkedRole"], &own).await?;
-    Ok(linked_verdict(&principal, refused.is_empty()))
+    let context = [("iam:AWSServiceName", LINKED.1)];
+    let actions = ["iam:CreateServiceLinkedRole"];
+    let wanted = Wanted { principal: &principal, actions: &actions, resource: &own, context: &context };
+    Ok(refused(asker, &wanted).await?.verdict(|_| linked_verdict(&principal)))
 }
 
-/// Of an account without the role, and a caller who may make it or not.
-fn linked_verdict(principal: &str, may: bool) -> Verdict {
-    if may {
-        return Verdict::Good;
-    }
+/// Of an account without the role, and a caller who may not make it.
+fn linked_verdict(principal: &str) -> Verdict {
     Verdict::bad(format!("the account has no role {}, and {principal} may not make it", LINKED.0))
         .help(format!("let somebody make it: aws iam create-service-linked-role --aws-service-name {}", LINKED.1))
 }
@@ -238,7 +224,7 @@ mod tests {
 
     fn role(arn: &str, service: &Json) -> Role {
         let statement = json!({ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" });
-        Role { arn: arn.to_owned(), trust: json!({ "Statement": [statement] }) }
+        Role { arn: arn.to_owned(), trust: Some(json!({ "Statement": [statement] })) }
     }
 
     #[test]
@@ -255,14 +241,25 @@ mod tests {
     }
 
     #[test]
+    fn a_trust_policy_is_read_as_iam_reads_it() {
+        let check = |action: &str, principal: Json| {
+            let statement = json!({ "Effect": "Allow", "Principal": principal, "Action": action });
+            trusts(&json!({ "Statement": statement }), SAGEMAKER)
+        };
+        let service = || json!({ "Service": SAGEMAKER });
+        assert!(check("sts:assumerole", service()) && check("sts:Assume*", service()) && check("*", service()));
+        assert!(check("sts:AssumeRole", json!("*")));
+        assert!(!check("sts:TagSession", service()) && !check("sts:AssumeRole", json!({ "AWS": "*" })));
+        let unread = Role { trust: None, ..role(ARN, &json!(SAGEMAKER)) };
+        assert!(matches!(trust_verdict(ARN, Some(&unread)), Verdict::Unknown(_)));
+    }
+
+    #[test]
     fn what_is_refused_is_named() {
-        assert_eq!(policies_verdict(ARN, &[]), Verdict::Good);
         assert!(matches!(policies_verdict(ARN, &["logs:CreateLogStream".to_owned()]), Verdict::Doubt(..)));
-        assert_eq!(reads_verdict(ARN, "b", &[]), Verdict::Good);
         assert!(matches!(reads_verdict(ARN, "b", &["s3:GetObject".to_owned()]), Verdict::Bad(..)));
         assert!(matches!(pass_verdict("me", ARN), Verdict::Bad(..)));
-        assert_eq!(linked_verdict("me", true), Verdict::Good);
-        assert!(matches!(linked_verdict("me", false), Verdict::Bad(..)));
+        assert!(matches!(linked_verdict("me"), Verdict::Bad(..)));
     }
 
     #[test]

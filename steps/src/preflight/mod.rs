@@ -6,12 +6,14 @@ mod buckets;
 mod caller;
 mod clusters;
 mod eks;
+mod gathered;
 mod iam;
 mod network;
 mod permissions;
 mod plans;
 mod quotas;
 mod releases;
+mod simulation;
 mod stacks;
 mod verdict;
 mod zones;
@@ -32,13 +34,13 @@ use crate::question::{Asked, Question, Wish, settled};
 use crate::step::Step;
 use crate::value::Value;
 
-pub use asker::{Answered, Asker};
+pub use asker::{Answered, Asker, Whose};
 
 /// How long a full deployment takes, with time to spare.
 pub const A_RUN: u32 = 75;
 
-/// Everything that is given is asked about. The step changes nothing. It fails if an answer means that the run would; what it
-/// may not ask is told and does not count.
+/// Everything that is given is asked about, but not whether a lifecycle script is there: a later step may bring it. The step
+/// changes nothing. It fails if an answer means that the run would; what it may not ask is told and does not count.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Preflight {
@@ -113,8 +115,8 @@ impl Step for Preflight {
             partition: cx.run.partition.clone(),
         };
         let run = cx.run;
-        let ours = |id: &str| run.is_ours(id);
-        let answered = Asker::new(cx.clients, &caller, &ours).ask(&asked).await;
+        let whose = |id: &str| if run.is_ours(id) { Whose::Own } else { Whose::Foreign };
+        let answered = Asker::new(cx.clients, &caller, &whose).ask(&asked).await;
         outcome(answered)
     }
 }

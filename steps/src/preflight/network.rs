@@ -15,9 +15,19 @@ use crate::signed::{self, Service};
 /// closed network).
 const ENDPOINTS: [&str; 11] =
     ["s3", "ec2", "ecr.api", "ecr.dkr", "sts", "logs", "monitoring", "ssm", "ssmmessages", "ec2messages", "eks-auth"];
-/// Addresses that a node on EKS takes, by the beginning of its type (AWS documentation); any other takes one at least.
-const ADDRESSES: [(&str, u64); 6] =
-    [("ml.p5", 81), ("ml.p4d", 51), ("ml.trn1", 57), ("ml.trn2", 65), ("ml.g5.48xlarge", 15), ("", 1)];
+/// Addresses that a node on EKS takes, by its type (AWS documentation, which tells it of these only: a smaller size has fewer
+/// network cards); any other takes one at least.
+const ADDRESSES: [(&str, u64); 9] = [
+    ("ml.p5.48xlarge", 81),
+    ("ml.p5e.48xlarge", 81),
+    ("ml.p5en.48xlarge", 81),
+    ("ml.p4d.24xlarge", 51),
+    ("ml.p4de.24xlarge", 51),
+    ("ml.trn1.32xlarge", 57),
+    ("ml.trn1n.32xlarge", 57),
+    ("ml.trn2.48xlarge", 65),
+    ("ml.g5.48xlarge", 15),
+];
 /// Blocks of a VPC, the first one counted (default quota).
 const BLOCKS: usize = 5;
 
@@ -92,23 +102,38 @@ fn group(item: &Xml) -> SecurityGroup {
     }
 }
 
-/// A verdict of what is not there, where the error says so.
-fn missing(error: StepError) -> Result<Verdict, StepError> {
-    let codes =
-        ["InvalidSubnetID.NotFound", "InvalidGroup.NotFound", "InvalidVpcID.NotFound", "InvalidGroupId.Malformed"];
-    if !codes.iter().any(|code| error.has_code(code)) {
-        return Err(error);
-    }
-    // "could not …: The subnet ID 'x' does not exist (Code)": the middle is what matters.
-    let words = error.message.split_once(": ").map_or(error.message.as_str(), |(_, words)| words);
-    let words = words.rsplit_once(" (").map_or(words, |(words, _)| words);
-    Ok(Verdict::bad(words.strip_prefix("The ").map_or(words.to_owned(), |rest| format!("the {rest}"))))
+pub(super) async fn one_vpc(asker: &Asker<'_>, ids: &[String], group_ids: &[String]) -> Result<Verdict, StepError> {
+    let (subnets, groups) = futures::try_join!(subnets(asker, ids), groups(asker, group_ids))?;
+    Ok(one_vpc_verdict(&subnets, &groups))
 }
 
-pub(super) async fn one_vpc(asker: &Asker<'_>, ids: &[String], group_ids: &[String]) -> Result<Verdict, StepError> {
-    match futures::try_join!(subnets(asker, ids), groups(asker, group_ids)) {
-        Ok((subnets, groups)) => Ok(one_vpc_verdict(&subnets, &groups)),
-        Err(error) => missing(error),
+/// Whether something of the network that the inputs name is there, by its id; of an id of any other kind nothing is said.
+pub(super) async fn there(asker: &Asker<'_>, id: &str) -> Result<Verdict, StepError> {
+    let one = [id.to_owned()];
+    match id.split('-').next() {
+        Some("subnet") => subnets(asker, &one).await.map(|_| Verdict::Good),
+        Some("sg") => groups(asker, &one).await.map(|_| Verdict::Good),
+        Some("vpc") => {
+            let fields = numbered("VpcId", &one);
+            signed::query(asker.clients, Service::Ec2, "DescribeVpcs", &fields).await.map(|_| Verdict::Good)
+        }
+        Some("nat") => {
+            let fields = numbered("NatGatewayId", &one);
+            let answer = signed::query(asker.clients, Service::Ec2, "DescribeNatGateways", &fields).await?;
+            Ok(nat_verdict(id, answer.list("natGatewaySet").first().and_then(|item| item.text_at("state"))))
+        }
+        Some(_) | None => Ok(Verdict::Good),
+    }
+}
+
+/// Of a NAT gateway in that state; EC2 still tells of one for an hour after it was deleted.
+fn nat_verdict(id: &str, state: Option<&str>) -> Verdict {
+    match state {
+        None => Verdict::Gone(format!("the NAT gateway {id} does not exist")),
+        Some(state @ ("deleting" | "deleted" | "failed")) => {
+            Verdict::bad(format!("the NAT gateway {id} is {state}")).help("name one that is available")
+        }
+        Some(_) => Verdict::Good,
     }
 }
 
@@ -129,13 +154,7 @@ pub(super) async fn addresses(
     nodes: &[(String, u64)],
     cluster: &str,
 ) -> Result<Verdict, StepError> {
-    let found = futures::try_join!(subnets(asker, ids), super::clusters::used(asker));
-    let (subnets, used) = match found {
-        Ok(found) => found,
-        // That a subnet is missing is said where it is asked for.
-        Err(e) if e.has_code("InvalidSubnetID.NotFound") => return Ok(Verdict::Good),
-        Err(e) => return Err(e),
-    };
+    let (subnets, used) = futures::try_join!(subnets(asker, ids), super::clusters::used(asker))?;
     // Nodes that are there have their addresses.
     let there = |of: &str| used.iter().filter(|u| u.cluster == cluster && u.instance_type == of).map(|u| u.count).sum();
     let more: Vec<(String, u64)> =
@@ -145,8 +164,8 @@ pub(super) async fn addresses(
 
 /// Of so many free addresses, for nodes by type.
 fn addresses_verdict(free: u64, nodes: &[(String, u64)]) -> Verdict {
-    let each = |of: &str| ADDRESSES.iter().find(|(start, _)| of.starts_with(start)).map_or(1, |(_, count)| *count);
-    let needed: u64 = nodes.iter().map(|(of, count)| each(of) * count).sum();
+    let each = |of: &str| ADDRESSES.iter().find(|(name, _)| of == *name).map_or(1, |(_, count)| *count);
+    let needed = nodes.iter().fold(0_u64, |sum, (of, count)| sum.saturating_add(each(of).saturating_mul(*count)));
     if needed <= free {
         return Verdict::Good;
     }
@@ -155,10 +174,7 @@ fn addresses_verdict(free: u64, nodes: &[(String, u64)]) -> Verdict {
 }
 
 pub(super) async fn self_reference(asker: &Asker<'_>, ids: &[String], efa: bool) -> Result<Verdict, StepError> {
-    match groups(asker, ids).await {
-        Ok(groups) => Ok(self_reference_verdict(&groups, efa)),
-        Err(error) => missing(error),
-    }
+    Ok(self_reference_verdict(&groups(asker, ids).await?, efa))
 }
 
 /// Of the groups of the nodes: one that lets its members speak with each other is enough.
@@ -181,11 +197,7 @@ fn self_reference_verdict(groups: &[SecurityGroup], efa: bool) -> Verdict {
 pub(super) async fn groups_meet(asker: &Asker<'_>, ids: &[String], eks: &str) -> Result<Verdict, StepError> {
     let Some(cluster) = super::eks::cluster(asker, eks).await? else { return Ok(Verdict::Good) };
     let both: Vec<String> = ids.iter().chain([&cluster.group]).cloned().collect();
-    let all = match groups(asker, &both).await {
-        Ok(all) => all,
-        Err(error) if missing(error.clone()).is_ok() => return Ok(Verdict::Good),
-        Err(error) => return Err(error),
-    };
+    let all = groups(asker, &both).await?;
     let (own, control): (Vec<_>, Vec<_>) = all.into_iter().partition(|group| ids.contains(&group.id));
     Ok(meet_verdict(&own, &cluster.group, control.first()))
 }
@@ -214,11 +226,7 @@ fn meet_verdict(own: &[SecurityGroup], control_id: &str, control: Option<&Securi
 }
 
 pub(super) async fn way_out(asker: &Asker<'_>, ids: &[String]) -> Result<Verdict, StepError> {
-    let subnets = match subnets(asker, ids).await {
-        Ok(subnets) => subnets,
-        Err(e) if e.has_code("InvalidSubnetID.NotFound") => return Ok(Verdict::Good),
-        Err(e) => return Err(e),
-    };
+    let subnets = subnets(asker, ids).await?;
     for subnet in &subnets {
         let of_vpc = filter(1, "vpc-id", &subnet.vpc);
         let (tables, endpoints) = futures::try_join!(
@@ -285,10 +293,7 @@ fn way_verdict(subnet: &str, way: Way, services: &[&str]) -> Verdict {
 }
 
 pub(super) async fn one_zone(asker: &Asker<'_>, ids: &[String]) -> Result<Verdict, StepError> {
-    match subnets(asker, ids).await {
-        Ok(subnets) => Ok(one_zone_verdict(&subnets)),
-        Err(error) => missing(error),
-    }
+    Ok(one_zone_verdict(&subnets(asker, ids).await?))
 }
 
 /// Of the subnets of nodes with EFA.
@@ -307,12 +312,8 @@ pub(super) async fn block(asker: &Asker<'_>, stack: &str, vpc: &str, cidr: &str)
     if super::stacks::stack(asker, stack).await?.is_some() {
         return Ok(Verdict::Good);
     }
-    let answer =
-        signed::query(asker.clients, Service::Ec2, "DescribeVpcs", &numbered("VpcId", &[vpc.to_owned()])).await;
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => return missing(error),
-    };
+    let fields = numbered("VpcId", &[vpc.to_owned()]);
+    let answer = signed::query(asker.clients, Service::Ec2, "DescribeVpcs", &fields).await?;
     let blocks: Vec<String> =
         answer.list("vpcSet").iter().flat_map(|vpc| vpc.texts("cidrBlockAssociationSet", "cidrBlock")).collect();
     Ok(block_verdict(vpc, cidr, &blocks))
@@ -340,12 +341,12 @@ fn range(cidr: &str) -> Option<(u32, u32)> {
     Some((address & mask, address | !mask))
 }
 
-pub(super) async fn endpoint_policy(asker: &Asker<'_>, ids: &[String], bucket: &str) -> Result<Verdict, StepError> {
-    let subnets = match subnets(asker, ids).await {
-        Ok(subnets) => subnets,
-        Err(e) if e.has_code("InvalidSubnetID.NotFound") => return Ok(Verdict::Good),
-        Err(e) => return Err(e),
-    };
+pub(super) async fn endpoint_policy(
+    asker: &Asker<'_>,
+    ids: &[String],
+    (bucket, key): (&str, &str),
+) -> Result<Verdict, StepError> {
+    let subnets = subnets(asker, ids).await?;
     let Some(vpc) = subnets.first().map(|subnet| &subnet.vpc) else { return Ok(Verdict::Good) };
     let answer = signed::query(asker.clients, Service::Ec2, "DescribeVpcEndpoints", &filter(1, "vpc-id", vpc)).await?;
     let policies = answer
@@ -354,18 +355,18 @@ pub(super) async fn endpoint_policy(asker: &Asker<'_>, ids: &[String], bucket: &
         .filter(|item| item.text_at("serviceName").is_some_and(|name| name.ends_with(".s3")))
         .filter_map(|item| item.text_at("policyDocument"))
         .filter_map(|text| serde_json::from_str::<Json>(text).ok());
-    Ok(policy_verdict(&policies.collect::<Vec<_>>(), bucket))
+    let of_bucket = format!("arn:{}:s3:::{bucket}", asker.caller.partition);
+    Ok(policy_verdict(&policies.collect::<Vec<_>>(), &of_bucket, key))
 }
 
-/// Of the policies of S3 endpoints: one without a statement that lets the bucket's objects through stands in the way.
-fn policy_verdict(policies: &[Json], bucket: &str) -> Verdict {
-    let object = format!("arn:aws:s3:::{bucket}/on_create.sh");
+/// Of the policies of S3 endpoints: one without a statement that lets the script through stands in the way.
+fn policy_verdict(policies: &[Json], bucket: &str, key: &str) -> Verdict {
+    let object = format!("{bucket}/{key}");
     if policies.iter().all(|policy| super::iam::document_allows(policy, "s3:GetObject", &object)) {
         return Verdict::Good;
     }
-    Verdict::bad(format!("the policy of the VPC's S3 endpoint does not let {bucket} through")).help(format!(
-        "allow s3:GetObject and s3:ListBucket on arn:aws:s3:::{bucket} and arn:aws:s3:::{bucket}/* in it"
-    ))
+    Verdict::bad(format!("the policy of the VPC's S3 endpoint does not let {object} through"))
+        .help(format!("allow s3:GetObject and s3:ListBucket on {bucket} and {bucket}/* in it"))
 }
 
 #[cfg(test)]

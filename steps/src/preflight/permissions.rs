@@ -4,12 +4,13 @@ use crate::partial::Partial;
 use crate::permissions::{Needs, Permission, Surroundings};
 
 /// Everything that any question asks.
-const ASKED: [&str; 25] = [
+const ASKED: [&str; 26] = [
     "cloudformation:DescribeStacks",
     "ec2:DescribeAddresses",
     "ec2:DescribeAvailabilityZones",
     "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeInternetGateways",
+    "ec2:DescribeNatGateways",
     "ec2:DescribeRegions",
     "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups",

@@ -102,8 +102,8 @@ pub(super) async fn total(asker: &Asker<'_>, wanted: u64, cluster: &str) -> Resu
         clusters::used(asker)
     )?;
     let (others, own) = others_and_own(used.iter(), cluster);
-    let verdict = room(PER_CLUSTER.0, one.as_ref(), 0, own, wanted);
-    Ok(if verdict == Verdict::Good { room(ALL_CLUSTERS.0, all.as_ref(), others, own, wanted) } else { verdict })
+    let of_one = room(PER_CLUSTER.0, one.as_ref(), 0, own, wanted);
+    Ok(of_one.or_worse(room(ALL_CLUSTERS.0, all.as_ref(), others, own, wanted)))
 }
 
 /// What other clusters use, and what this one has.
@@ -122,11 +122,11 @@ fn room(name: &str, quota: Option<&(f64, String)>, others: u64, own: u64, wanted
         return Verdict::Unknown(format!("because the account has no quota `{name}`"));
     };
     let limit = whole(*limit);
-    if wanted <= own || others + wanted <= limit {
+    let desired = others.saturating_add(wanted);
+    if wanted <= own || desired <= limit {
         return Verdict::Good;
     }
     let used = if others > 0 { format!(", of which {others} are used") } else { String::new() };
-    let desired = others + wanted;
     Verdict::bad(format!("the quota `{name}` is {limit}{used}, and {wanted} are wanted")).help(format!(
         "aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code {code} --desired-value {desired}"
     ))
@@ -159,18 +159,19 @@ pub(super) async fn network(asker: &Asker<'_>, stack: &str, wanted: [u64; 3]) ->
     if super::stacks::stack(asker, stack).await?.is_some() {
         return Ok(Verdict::Good);
     }
+    let mut worst = Verdict::Good;
     for (wanted, (service, code, what, action, set)) in wanted.into_iter().zip(NETWORK) {
         if wanted == 0 {
             continue;
         }
-        let (limit, answer) =
-            futures::try_join!(by_code(asker, service, code), signed::query(asker.clients, Service::Ec2, action, &[]))?;
-        let verdict = network_verdict((what, service, code), limit, answer.list(set).len() as u64, wanted);
-        if verdict != Verdict::Good {
-            return Ok(verdict);
-        }
+        let found =
+            futures::try_join!(by_code(asker, service, code), signed::query(asker.clients, Service::Ec2, action, &[]));
+        worst = worst.or_worse(match found {
+            Ok((limit, answer)) => network_verdict((what, service, code), limit, answer.list(set).len() as u64, wanted),
+            Err(error) => Verdict::of_error(&error),
+        });
     }
-    Ok(Verdict::Good)
+    Ok(worst)
 }
 
 /// Of things of the network: how many there may be, are, and shall be.

@@ -9,7 +9,7 @@ use kube::api::{Api, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::json;
 
-use super::asker::Asker;
+use super::asker::{Asker, Whose};
 use super::eks::Eks;
 use super::verdict::Verdict;
 use crate::eks_token;
@@ -36,23 +36,21 @@ pub(super) async fn release(
     let newest = labels.iter().max_by_key(|labels| labels.get("version").and_then(|v| v.parse::<u64>().ok()));
     let run = newest.and_then(|labels| labels.get(RUN)).map(String::as_str);
     let status = newest.and_then(|labels| labels.get("status")).map(String::as_str);
-    let is_own = run.is_some_and(|run| (asker.ours)(run));
-    Ok(release_verdict((namespace, name), status, (run, is_own), adopt))
+    Ok(release_verdict((namespace, name), status, run.map(|run| (run, (asker.whose)(run))), adopt))
 }
 
 /// Of a release of this name, if there is one: its status, and the run that made it.
 fn release_verdict(
     (namespace, name): (&str, &str),
     status: Option<&str>,
-    (run, is_own): (Option<&str>, bool),
+    run: Option<(&str, Whose)>,
     adopt: bool,
 ) -> Verdict {
     let Some(status) = status else { return Verdict::Good };
     let id = format!("{namespace}/{name}");
     match run {
-        _ if is_own => Verdict::Good,
-        Some(run) => Verdict::doubt(format!("the release {id} is there already: run {run} of hprun made it"))
-            .help(format!("go on with that run: hprun resume {run}")),
+        Some((_, Whose::Own)) => Verdict::Good,
+        Some(run) => Verdict::taken(&format!("the release {id}"), run),
         None if status.starts_with("pending-") || status.starts_with("uninstall") => {
             Verdict::bad(format!("the release {id} is {status}, and no run of hprun made it"))
                 .help(format!("if nobody is at it: helm rollback or helm uninstall -n {namespace} {name}"))
@@ -100,12 +98,15 @@ mod tests {
 
     #[test]
     fn a_release_is_absent_ours_or_taken() {
-        let check = |status, run, is_own, adopt| release_verdict(("kube-system", "r"), status, (run, is_own), adopt);
-        assert_eq!(check(None, None, false, false), Verdict::Good);
-        assert_eq!(check(Some("deployed"), Some("r1"), true, false), Verdict::Good);
-        assert_eq!(check(Some("deployed"), None, false, true), Verdict::Good);
-        assert!(matches!(check(Some("deployed"), Some("r1"), false, false), Verdict::Doubt(..)));
-        assert!(matches!(check(Some("deployed"), None, false, false), Verdict::Bad(..)));
-        assert!(matches!(check(Some("pending-install"), None, false, true), Verdict::Bad(..)));
+        let check = |status, whose: Option<Whose>, adopt| {
+            release_verdict(("kube-system", "r"), status, whose.map(|whose| ("r1", whose)), adopt)
+        };
+        assert_eq!(check(None, None, false), Verdict::Good);
+        assert_eq!(check(Some("deployed"), Some(Whose::Own), false), Verdict::Good);
+        assert_eq!(check(Some("deployed"), None, true), Verdict::Good);
+        assert!(matches!(check(Some("deployed"), Some(Whose::Known("r1".to_owned())), false), Verdict::Doubt(..)));
+        assert!(matches!(check(Some("deployed"), Some(Whose::Foreign), false), Verdict::Bad(..)));
+        assert!(matches!(check(Some("deployed"), None, false), Verdict::Bad(..)));
+        assert!(matches!(check(Some("pending-install"), None, true), Verdict::Bad(..)));
     }
 }

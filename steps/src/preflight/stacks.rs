@@ -1,7 +1,7 @@
 //! CloudFormation: whether the stack's name is free or ours, and the stack can be worked with (P33).
 //! Knows nothing of templates.
 
-use super::asker::Asker;
+use super::asker::{Asker, Whose};
 use super::verdict::Verdict;
 use crate::aws_error::explain;
 use crate::context::TAG_RUN;
@@ -43,27 +43,23 @@ pub(super) async fn stack(asker: &Asker<'_>, name: &str) -> Result<Option<Stack>
 pub(super) async fn name(asker: &Asker<'_>, name: &str, adopt: bool) -> Result<Verdict, StepError> {
     let found = stack(asker, name).await?;
     let run = found.as_ref().and_then(|stack| stack.run.as_deref());
-    let ours = run.is_some_and(|run| (asker.ours)(run));
-    Ok(stack_verdict(name, found.as_ref(), ours, adopt))
+    Ok(stack_verdict(name, found.as_ref(), run.map(|run| (run, (asker.whose)(run))), adopt))
 }
 
-/// Of the stack that has the name.
-fn stack_verdict(name: &str, found: Option<&Stack>, ours: bool, adopt: bool) -> Verdict {
-    let Some(Stack { status, run }) = found else { return Verdict::Good };
+/// Of the stack that has the name, and the run that made it.
+fn stack_verdict(name: &str, found: Option<&Stack>, run: Option<(&str, Whose)>, adopt: bool) -> Verdict {
+    let Some(Stack { status, .. }) = found else { return Verdict::Good };
     let dead = ["CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"];
-    match (ours, run) {
-        (true, _) => Verdict::Good,
-        (false, _) if adopt && dead.contains(&status.as_str()) => {
+    match run {
+        Some((_, Whose::Own)) => Verdict::Good,
+        Some(_) | None if adopt && dead.contains(&status.as_str()) => {
             Verdict::bad(format!("the stack {name} is in {status}, and can only be deleted"))
                 .help(format!("delete it: aws cloudformation delete-stack --stack-name {name}"))
         }
-        (false, _) if adopt => Verdict::Good,
-        (false, Some(run)) => Verdict::doubt(format!("the stack {name} is there already: run {run} of hprun made it"))
-            .help(format!("go on with that run: hprun resume {run}")),
-        (false, None) => {
-            Verdict::bad(format!("a stack {name} is there already ({status}), and no run of hprun made it"))
-                .help("choose another name, or say `adopt: true`")
-        }
+        Some(_) | None if adopt => Verdict::Good,
+        Some(run) => Verdict::taken(&format!("the stack {name}"), run),
+        None => Verdict::bad(format!("a stack {name} is there already ({status}), and no run of hprun made it"))
+            .help("choose another name, or say `adopt: true`"),
     }
 }
 
@@ -76,11 +72,17 @@ mod tests {
         let stack = |status: &str, run: Option<&str>| Stack { status: status.to_owned(), run: run.map(str::to_owned) };
         let good = stack("CREATE_COMPLETE", None);
         let (bad, doubt) = (|v: &Verdict| matches!(v, Verdict::Bad(..)), |v: &Verdict| matches!(v, Verdict::Doubt(..)));
-        assert_eq!(stack_verdict("s", None, false, false), Verdict::Good);
-        assert!(bad(&stack_verdict("s", Some(&good), false, false)));
-        assert_eq!(stack_verdict("s", Some(&good), false, true), Verdict::Good);
-        assert!(bad(&stack_verdict("s", Some(&stack("ROLLBACK_COMPLETE", None)), false, true)));
-        assert!(doubt(&stack_verdict("s", Some(&stack("CREATE_COMPLETE", Some("r1"))), false, false)));
-        assert_eq!(stack_verdict("s", Some(&stack("ROLLBACK_COMPLETE", Some("r1"))), true, false), Verdict::Good);
+        let check = |found: Option<&Stack>, whose: Option<Whose>, adopt| {
+            stack_verdict("s", found, whose.map(|whose| ("r1", whose)), adopt)
+        };
+        let (made, rolled_back) = (stack("CREATE_COMPLETE", Some("r1")), stack("ROLLBACK_COMPLETE", Some("r1")));
+        assert_eq!(check(None, None, false), Verdict::Good);
+        assert!(bad(&check(Some(&good), None, false)));
+        assert_eq!(check(Some(&good), None, true), Verdict::Good);
+        assert!(bad(&check(Some(&stack("ROLLBACK_COMPLETE", None)), None, true)));
+        assert!(doubt(&check(Some(&made), Some(Whose::Known("r1".to_owned())), false)));
+        assert!(bad(&check(Some(&made), Some(Whose::Foreign), false)));
+        assert_eq!(check(Some(&made), Some(Whose::Foreign), true), Verdict::Good);
+        assert_eq!(check(Some(&rolled_back), Some(Whose::Own), false), Verdict::Good);
     }
 }

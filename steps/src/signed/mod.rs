@@ -187,6 +187,21 @@ async fn send_once(clients: &Clients, message: &Message<'_>) -> Result<Answer, S
     Err(failure)
 }
 
+/// The IAM action that a caller lacks who was refused: AWS names it, mostly; else it is the one that was asked for.
+pub fn lacking(error: &StepError) -> Option<String> {
+    let named = |text: &str| {
+        let (_, rest) = text.split_once("not authorized to perform: ")?;
+        let action = rest.split(|c: char| c.is_whitespace() || c == ',').next()?;
+        action.contains(':').then(|| action.to_owned())
+    };
+    let own = || {
+        let (service, rest) = error.message.strip_prefix("could not ask ")?.split_once(" for ")?;
+        let (action, _) = rest.split_once(':')?;
+        Some(format!("{service}:{action}"))
+    };
+    [&error.message].into_iter().chain(&error.causes).find_map(|text| named(text)).or_else(own)
+}
+
 async fn signed(clients: &Clients, message: &Message<'_>, doing: &str) -> Result<Request<SdkBody>, StepError> {
     let cannot = |why: &dyn std::fmt::Display| StepError::invalid(format!("could not {doing}: {why}"));
     let login = |why: &dyn std::fmt::Display| {
@@ -264,6 +279,24 @@ mod tests {
             assert_eq!(refusal(body), (Some(code.to_owned()), Some(words.to_owned())), "{body}");
         }
         assert_eq!(refusal("<html>"), (None, None));
+    }
+
+    #[test]
+    fn a_refusal_names_the_action_that_is_lacking() {
+        let table = [
+            (
+                "could not x: User: arn:aws:iam::1:user/me is not authorized to perform: eks:DescribeCluster on resource: y (A)",
+                Some("eks:DescribeCluster"),
+            ),
+            (
+                "could not ask ec2 for DescribeVpcs: You are not authorized to perform this operation (B)",
+                Some("ec2:DescribeVpcs"),
+            ),
+            ("could not describe the stack s: no (AccessDenied)", None),
+        ];
+        for (message, action) in table {
+            assert_eq!(lacking(&StepError::failed(message)).as_deref(), action, "{message}");
+        }
     }
 
     #[test]

@@ -32,6 +32,8 @@ fn nodes_take_many_addresses() {
     assert_eq!(addresses_verdict(251, &nodes("ml.p5.48xlarge", 3)), Verdict::Good);
     assert!(bad(&addresses_verdict(251, &nodes("ml.p5.48xlarge", 4))));
     assert_eq!(addresses_verdict(11, &nodes("ml.m5.large", 11)), Verdict::Good);
+    assert_eq!(addresses_verdict(251, &nodes("ml.p5.4xlarge", 4)), Verdict::Good, "a small size has one network card");
+    assert!(bad(&addresses_verdict(251, &nodes("ml.p5.48xlarge", u64::MAX))), "any number can be written");
 }
 
 #[test]
@@ -94,6 +96,16 @@ fn efa_stays_in_one_zone() {
 }
 
 #[test]
+fn a_nat_gateway_that_is_gone_is_none() {
+    assert_eq!(
+        (nat_verdict("n", Some("available")), nat_verdict("n", Some("pending"))),
+        (Verdict::Good, Verdict::Good)
+    );
+    assert!(bad(&nat_verdict("n", Some("deleted"))) && bad(&nat_verdict("n", Some("failed"))));
+    assert!(matches!(nat_verdict("n", None), Verdict::Gone(_)));
+}
+
+#[test]
 fn blocks_do_not_overlap() {
     let check = |cidr: &str, blocks: &[&str]| {
         block_verdict("vpc-1", cidr, &blocks.iter().map(|block| (*block).to_owned()).collect::<Vec<_>>())
@@ -108,8 +120,12 @@ fn blocks_do_not_overlap() {
 #[test]
 fn an_endpoint_policy_may_stand_in_the_way() {
     let policy = |resource: &str| json!({ "Statement": [{ "Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": resource }] });
-    assert_eq!(policy_verdict(&[], "b"), Verdict::Good);
-    assert_eq!(policy_verdict(&[policy("*")], "b"), Verdict::Good);
-    assert_eq!(policy_verdict(&[policy("arn:aws:s3:::b/*")], "b"), Verdict::Good);
-    assert!(bad(&policy_verdict(&[policy("arn:aws:s3:::other/*")], "b")));
+    let check = |policies: &[Json]| policy_verdict(policies, "arn:aws:s3:::b", "scripts/on_create.sh");
+    assert_eq!(check(&[]), Verdict::Good);
+    assert_eq!(check(&[policy("*")]), Verdict::Good);
+    assert_eq!(check(&[policy("arn:aws:s3:::b/*")]), Verdict::Good);
+    assert_eq!(check(&[policy("arn:aws:s3:::b/scripts/*")]), Verdict::Good, "the script is there");
+    assert!(bad(&check(&[policy("arn:aws:s3:::other/*")])) && bad(&check(&[policy("arn:aws:s3:::b/data/*")])));
+    let china = policy_verdict(&[policy("arn:aws-cn:s3:::b/*")], "arn:aws-cn:s3:::b", "on_create.sh");
+    assert_eq!(china, Verdict::Good, "a partition has ARNs of its own");
 }

@@ -91,8 +91,10 @@ struct Group {
     script: Wish<(String, String)>,
     script_at: At,
     role_at: At,
-    /// Where the group has subnets of its own.
+    /// Where the group has subnets and security groups of its own.
+    network: At,
     subnets: Wish<Vec<String>>,
+    security: Wish<Vec<String>>,
 }
 
 impl Group {
@@ -105,7 +107,7 @@ impl Group {
         let volumes = node.get("InstanceStorageConfigs").map(Node::items).unwrap_or_default();
         let volumes = volumes.iter().filter_map(|of| of.get("EbsVolumeConfig")?.get("VolumeSizeInGB"));
         let count = node.get("InstanceCount");
-        let role = node.get("ExecutionRole");
+        let (role, own) = (node.get("ExecutionRole"), node.get("OverrideVpcConfig"));
         Self {
             at: at(&node.get("InstanceType").or(first).unwrap_or(node).span),
             instance_type: text(node.get("InstanceType").or(first)),
@@ -118,7 +120,9 @@ impl Group {
             script: text(uri).and(text(name)).map(|(uri, name)| object(&uri, &name)),
             script_at: at(&uri.unwrap_or(node).span),
             role_at: at(&role.unwrap_or(node).span),
-            subnets: texts(node.get("OverrideVpcConfig").and_then(|vpc| vpc.get("Subnets"))),
+            network: at(&own.unwrap_or(node).span),
+            subnets: texts(own.and_then(|vpc| vpc.get("Subnets"))),
+            security: texts(own.and_then(|vpc| vpc.get("SecurityGroupIds"))),
         }
     }
 
@@ -228,32 +232,40 @@ impl Cluster {
         asked.collect()
     }
 
+    /// The cluster's network for the groups that have none of their own, and each network of a group's own.
     fn network(&self) -> Vec<Asked> {
-        let (at, subnets) = (&self.network, &self.subnets);
-        let nodes = self.groups.iter().filter(|group| group.subnets == Wish::None).map(|group| {
-            match (&group.instance_type, &group.count) {
-                (Wish::Later, _) | (_, Wish::Later | Wish::None) => None,
-                (Wish::Now(of), Wish::Now(count)) => Some((of.clone(), *count)),
-                // Whichever type it will be, a node takes one address at least.
-                (Wish::None, Wish::Now(count)) => Some((String::new(), *count)),
-            }
+        let without: Vec<&Group> = self.groups.iter().filter(|group| group.subnets == Wish::None).collect();
+        let mut asked = self.network_of((&self.network, &self.subnets, &self.security), &without);
+        for group in self.groups.iter().filter(|group| group.subnets != Wish::None) {
+            asked.extend(self.network_of((&group.network, &group.subnets, &group.security), &[group]));
+        }
+        asked
+    }
+
+    fn network_of(
+        &self,
+        (at, subnets, security): (&At, &Wish<Vec<String>>, &Wish<Vec<String>>),
+        groups: &[&Group],
+    ) -> Vec<Asked> {
+        let nodes = groups.iter().map(|group| match (&group.instance_type, &group.count) {
+            (Wish::Later, _) | (_, Wish::Later | Wish::None) => None,
+            (Wish::Now(of), Wish::Now(count)) => Some((of.clone(), *count)),
+            // Whichever type it will be, a node takes one address at least.
+            (Wish::None, Wish::Now(count)) => Some((String::new(), *count)),
         });
         let nodes = nodes.collect::<Option<Vec<_>>>().map_or(Wish::Later, Wish::Now);
-        let efa = self.groups.iter().any(Group::is_efa);
+        let efa = groups.iter().any(|group| group.is_efa());
         let cluster = self.name.clone().known().unwrap_or_default();
         let asked = [
-            Asked::of(&live::ONE_VPC, at, subnets.clone().and(self.security.clone()), |(subnets, groups)| {
+            Asked::of(&live::ONE_VPC, at, subnets.clone().and(security.clone()), |(subnets, groups)| {
                 Question::OneVpc { subnets, groups }
             }),
             Asked::of(&live::WAY_OUT, at, subnets.clone(), |subnets| Question::WayOut { subnets }),
             Asked::of(&live::FREE_ADDRESSES, at, subnets.clone().and(nodes), |(subnets, nodes)| {
                 Question::FreeAddresses { subnets, nodes, cluster }
             }),
-            Asked::of(&live::SELF_REFERENCE, at, self.security.clone(), |groups| Question::SelfReference {
-                groups,
-                efa,
-            }),
-            Asked::of(&live::GROUPS_MEET, at, self.security.clone().and(self.eks_or_only()), |(groups, eks)| {
+            Asked::of(&live::SELF_REFERENCE, at, security.clone(), |groups| Question::SelfReference { groups, efa }),
+            Asked::of(&live::GROUPS_MEET, at, security.clone().and(self.eks_or_only()), |(groups, eks)| {
                 Question::GroupsMeet { groups, eks }
             }),
         ];
@@ -322,102 +334,4 @@ fn texts(node: Option<&Node>) -> Wish<Vec<String>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::partial::Place;
-
-    fn asked(config: &serde_json::Value) -> Vec<Asked> {
-        let (node, faults) = super::super::json::parse(&config.to_string());
-        assert!(faults.is_empty(), "{faults:?}");
-        questions(&node, false, &|_| At::Pipeline(Place::default()))
-    }
-
-    #[test]
-    fn types_of_several_groups_are_added_up() {
-        let group = |of: &str, count: u64| serde_json::json!({ "InstanceType": of, "InstanceCount": count });
-        let groups = [group("ml.m5.large", 2), group("ml.m5.large", 3), group("ml.g5.xlarge", 0)];
-        let asked = asked(&serde_json::json!({ "ClusterName": "ml", "InstanceGroups": groups }));
-        let quotas: Vec<&Question> = asked
-            .iter()
-            .filter_map(|asked| asked.question.as_ref())
-            .filter(|question| matches!(question, Question::TypeQuota { .. } | Question::TotalQuota { .. }))
-            .collect();
-        let (instance_type, cluster) = ("ml.m5.large".to_owned(), "ml".to_owned());
-        let of_type = Question::TypeQuota { instance_type, wanted: 5, spot: false, cluster: cluster.clone() };
-        assert_eq!(quotas, [&of_type, &Question::TotalQuota { wanted: 5, cluster }]);
-    }
-
-    #[test]
-    fn what_is_not_known_waits() {
-        use crate::cluster_config::json::{HOLE_END, HOLE_START};
-        let hole = format!("{HOLE_START}1{HOLE_END}");
-        let config = serde_json::json!({
-            "ClusterName": "ml",
-            "Orchestrator": { "Eks": { "ClusterArn": hole } },
-            "InstanceGroups": [{ "InstanceType": "ml.m5.large", "InstanceCount": hole, "ExecutionRole": hole }],
-            "VpcConfig": { "Subnets": [hole], "SecurityGroupIds": hole },
-        });
-        let asked = crate::question::settled(asked(&config), &[]);
-        let waits: Vec<u16> = asked.iter().filter(|a| a.question.is_none()).map(|a| a.code.number).collect();
-        for number in [1005, 1006, 1010, 1011, 1012, 1013, 1014, 1015, 1018, 1022, 1029] {
-            assert!(waits.contains(&number), "HP{number} waits: {waits:?}");
-        }
-        assert!(asked.iter().any(|a| matches!(a.question, Some(Question::ClusterName { .. }))));
-    }
-
-    #[test]
-    fn of_an_eks_cluster_that_a_step_tells_of_the_one_is_asked_that_the_pipeline_connects_to() {
-        use crate::cluster_config::json::{HOLE_END, HOLE_START};
-        let config = serde_json::json!({
-            "ClusterName": "ml",
-            "Orchestrator": { "Eks": { "ClusterArn": format!("{HOLE_START}1{HOLE_END}") } },
-            "VpcConfig": { "Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"] },
-        });
-        let mut asked = asked(&config);
-        asked.push(Asked::now(At::Pipeline(Place::default()), Question::EksActive { eks: "mine".to_owned() }));
-        let asked: Vec<Question> =
-            crate::question::settled(asked, &[]).into_iter().filter_map(|asked| asked.question).collect();
-        let (eks, groups, subnets) = (|| "mine".to_owned(), vec!["sg-1".to_owned()], vec!["subnet-1".to_owned()]);
-        assert!(asked.contains(&Question::GroupsMeet { groups, eks: eks() }), "{asked:#?}");
-        assert!(asked.contains(&Question::EksVpc { eks: eks(), subnets }), "{asked:#?}");
-    }
-
-    #[test]
-    fn every_size_and_every_count_is_asked_about_where_it_stands() {
-        let volume = |size: u64| serde_json::json!({ "EbsVolumeConfig": { "VolumeSizeInGB": size } });
-        let config = serde_json::json!({
-            "ClusterName": "ml",
-            "InstanceGroups": [
-                { "InstanceType": "ml.m5.large", "InstanceCount": 2, "InstanceStorageConfigs": [volume(100), volume(2000)] },
-                { "InstanceRequirements": { "InstanceTypes": ["ml.p5.48xlarge", "ml.p4d.24xlarge"] }, "InstanceCount": 3 },
-            ],
-            "RestrictedInstanceGroups": [{ "InstanceType": "ml.g5.xlarge", "InstanceCount": u64::MAX / 2 }],
-        });
-        let text = config.to_string();
-        let (node, _) = super::super::json::parse(&text);
-        let place = |span: &Range<usize>| At::Pipeline(Place { start: span.start as u32, end: span.end as u32 });
-        let asked = questions(&node, false, &place);
-        let at = |asked: &Asked| match &asked.at {
-            At::Pipeline(place) => text[place.start as usize..place.end as usize].to_owned(),
-            At::File { .. } => String::new(),
-        };
-        let told = |code: &'static Code| asked.iter().filter(|a| a.code == code).map(&at).collect::<Vec<_>>();
-        assert_eq!(told(&live::VOLUME_QUOTA), ["100", "2000"]);
-        assert_eq!(told(&live::TOTAL_QUOTA), ["2"]);
-        let types = told(&live::TYPE_QUOTA);
-        assert_eq!(types, ["\"ml.m5.large\"", "\"ml.g5.xlarge\""], "of several types any will do: none is asked about");
-        let unknown = Node::unknown(0..0);
-        let inputs = Node { what: What::Map(vec![("InstanceGroups".to_owned(), 0..0, unknown)]), span: 0..0 };
-        let waits = questions(&inputs, false, &place);
-        assert!(waits.iter().any(|a| a.code == &live::TYPE_QUOTA && a.question.is_none()), "{waits:#?}");
-    }
-
-    #[test]
-    fn a_script_lies_below_its_folder() {
-        for (uri, key) in
-            [("s3://b", "on.sh"), ("s3://b/", "on.sh"), ("s3://b/a/c/", "a/c/on.sh"), ("https://b/a", "a/on.sh")]
-        {
-            assert_eq!(object(uri, "on.sh"), ("b".to_owned(), key.to_owned()), "{uri}");
-        }
-    }
-}
+mod tests;

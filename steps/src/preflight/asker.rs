@@ -125,13 +125,13 @@ impl<'a> Asker<'a> {
             Q::EndpointPolicy { subnets, bucket, key } => network::endpoint_policy(self, subnets, (bucket, key)).await,
             Q::There { id } => network::there(self, id).await,
             Q::OneZone { subnets } => network::one_zone(self, subnets).await,
-            Q::EksActive { eks }
-            | Q::EksAccessMode { eks }
-            | Q::EksVersion { eks }
-            | Q::EksVpc { eks, .. }
-            | Q::Cni { eks }
-            | Q::PodIdentity { eks }
-            | Q::CallerEntry { eks, .. } => eks::answer(self, eks, question).await,
+            Q::EksActive { eks } => eks::is_active(self, eks).await,
+            Q::EksAccessMode { eks } => eks::takes_entries(self, eks).await,
+            Q::EksVersion { eks } => eks::has_version(self, eks).await,
+            Q::EksVpc { eks, subnets } => eks::is_in_vpc(self, eks, subnets).await,
+            Q::Cni { eks } => eks::has_cni(self, eks).await,
+            Q::PodIdentity { eks } => eks::has_pod_identity(self, eks).await,
+            Q::CallerEntry { eks, role } => eks::lets_in(self, eks, role.as_deref()).await,
             Q::Release { eks, namespace, release, adopt } => {
                 releases::release(self, eks, (namespace, release), *adopt).await
             }

@@ -8,7 +8,6 @@ use super::verdict::Verdict;
 use crate::aws_error::explain;
 use crate::clients;
 use crate::error::StepError;
-use crate::question::Question;
 
 /// Versions that the documentation of HyperPod names.
 const VERSIONS: (u32, u32) = (28, 34);
@@ -59,30 +58,49 @@ pub(super) async fn cluster(asker: &Asker<'_>, name: &str) -> Result<Option<Eks>
     asker.learnt.eks.get(name, ask).await
 }
 
-/// Answers a question about the cluster of this name.
-pub(super) async fn answer(asker: &Asker<'_>, name: &str, question: &Question) -> Result<Verdict, StepError> {
-    let found = cluster(asker, name).await?;
-    let Some(eks) = found else {
-        // That it is missing is said once.
-        let is_it = matches!(question, Question::EksActive { .. });
-        let gone = Verdict::bad(format!("there is no EKS cluster {name} in {}", asker.region()));
-        return Ok(if is_it { gone } else { Verdict::Good });
-    };
-    match question {
-        Question::EksActive { .. } => Ok(active(name, &eks.status)),
-        Question::EksAccessMode { .. } => Ok(access_mode(name, &eks.mode)),
-        Question::EksVersion { .. } => Ok(version(name, &eks.version)),
-        Question::EksVpc { subnets, .. } => {
-            let subnets = super::network::subnets(asker, subnets).await?;
-            Ok(vpc(name, &eks.vpc, subnets.iter().map(|subnet| (subnet.id.as_str(), subnet.vpc.as_str()))))
-        }
-        Question::Cni { .. } => Ok(cni(name, addon(asker, name, "vpc-cni").await?.as_deref())),
-        Question::PodIdentity { .. } => {
-            Ok(pod_identity(name, addon(asker, name, "eks-pod-identity-agent").await?.as_deref()))
-        }
-        Question::CallerEntry { role, .. } => entry(asker, name, &eks.mode, role.as_deref()).await,
-        other => Ok(Verdict::Unknown(format!("because it is no question about EKS: {}", other.subject()))),
+/// What is made of the cluster of this name; that there is none is said where it is asked whether it is active.
+async fn of(asker: &Asker<'_>, name: &str, verdict: impl FnOnce(&Eks) -> Verdict) -> Result<Verdict, StepError> {
+    Ok(cluster(asker, name).await?.map_or(Verdict::Good, |eks| verdict(&eks)))
+}
+
+pub(super) async fn is_active(asker: &Asker<'_>, name: &str) -> Result<Verdict, StepError> {
+    Ok(match cluster(asker, name).await? {
+        Some(eks) => active(name, &eks.status),
+        None => Verdict::bad(format!("there is no EKS cluster {name} in {}", asker.region())),
+    })
+}
+
+pub(super) async fn takes_entries(asker: &Asker<'_>, name: &str) -> Result<Verdict, StepError> {
+    of(asker, name, |eks| access_mode(name, &eks.mode)).await
+}
+
+pub(super) async fn has_version(asker: &Asker<'_>, name: &str) -> Result<Verdict, StepError> {
+    of(asker, name, |eks| version(name, &eks.version)).await
+}
+
+pub(super) async fn is_in_vpc(asker: &Asker<'_>, name: &str, subnets: &[String]) -> Result<Verdict, StepError> {
+    let Some(eks) = cluster(asker, name).await? else { return Ok(Verdict::Good) };
+    let subnets = super::network::subnets(asker, subnets).await?;
+    Ok(vpc(name, &eks.vpc, subnets.iter().map(|subnet| (subnet.id.as_str(), subnet.vpc.as_str()))))
+}
+
+pub(super) async fn has_cni(asker: &Asker<'_>, name: &str) -> Result<Verdict, StepError> {
+    if cluster(asker, name).await?.is_none() {
+        return Ok(Verdict::Good);
     }
+    Ok(cni(name, addon(asker, name, "vpc-cni").await?.as_deref()))
+}
+
+pub(super) async fn has_pod_identity(asker: &Asker<'_>, name: &str) -> Result<Verdict, StepError> {
+    if cluster(asker, name).await?.is_none() {
+        return Ok(Verdict::Good);
+    }
+    Ok(pod_identity(name, addon(asker, name, "eks-pod-identity-agent").await?.as_deref()))
+}
+
+pub(super) async fn lets_in(asker: &Asker<'_>, name: &str, role: Option<&str>) -> Result<Verdict, StepError> {
+    let Some(eks) = cluster(asker, name).await? else { return Ok(Verdict::Good) };
+    entry(asker, name, &eks.mode, role).await
 }
 
 fn active(name: &str, status: &str) -> Verdict {

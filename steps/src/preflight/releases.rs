@@ -48,14 +48,14 @@ fn release_verdict(
 ) -> Verdict {
     let Some(status) = status else { return Verdict::Good };
     let id = format!("{namespace}/{name}");
+    let moving = status.starts_with("pending-") || status.starts_with("uninstall");
     match run {
         Some((_, Whose::Own)) => Verdict::Good,
+        Some(known @ (_, Whose::Known(_))) if !adopt => Verdict::taken(&format!("the release {id}"), known),
+        Some(_) | None if moving => Verdict::bad(format!("the release {id} is {status}, and not of this run"))
+            .help(format!("if nobody is at it: helm rollback or helm uninstall -n {namespace} {name}")),
+        Some(_) | None if adopt => Verdict::Good,
         Some(run) => Verdict::taken(&format!("the release {id}"), run),
-        None if status.starts_with("pending-") || status.starts_with("uninstall") => {
-            Verdict::bad(format!("the release {id} is {status}, and no run of hprun made it"))
-                .help(format!("if nobody is at it: helm rollback or helm uninstall -n {namespace} {name}"))
-        }
-        None if adopt => Verdict::Good,
         None => Verdict::bad(format!("the release {id} is there already ({status}), and no run of hprun made it"))
             .help("choose another `release`, or say `adopt: true`"),
     }
@@ -81,14 +81,13 @@ async fn client(asker: &Asker<'_>, name: &str, cluster: &Eks) -> Result<kube::Cl
     kube::Client::try_from(config).map_err(|e| cannot(&e))
 }
 
-/// Why the API gave no answer; a refusal is one like IAM's.
+/// Why the API gave no answer. Its refusal is not IAM's: what it lacks is an access entry, which is asked about for itself.
 fn unasked(name: &str, error: &kube::Error) -> StepError {
-    let failed = StepError::failed(format!("could not ask the API of {name}: {error}"));
     match error {
         kube::Error::Api(status) if status.code == 401 || status.code == 403 => {
-            StepError { code: Some("AccessDenied".to_owned()), ..failed }
+            StepError::failed(format!("could not ask the API of {name}: it does not let the caller in"))
         }
-        _ => failed,
+        _ => StepError::failed(format!("could not ask the API of {name}: {error}")),
     }
 }
 
@@ -108,5 +107,7 @@ mod tests {
         assert!(matches!(check(Some("deployed"), Some(Whose::Foreign), false), Verdict::Bad(..)));
         assert!(matches!(check(Some("deployed"), None, false), Verdict::Bad(..)));
         assert!(matches!(check(Some("pending-install"), None, true), Verdict::Bad(..)));
+        assert_eq!(check(Some("deployed"), Some(Whose::Foreign), true), Verdict::Good);
+        assert!(matches!(check(Some("pending-upgrade"), Some(Whose::Foreign), true), Verdict::Bad(..)));
     }
 }

@@ -1,0 +1,118 @@
+//! What configs ask, as tables.
+
+use super::*;
+use crate::partial::Place;
+
+fn asked(config: &serde_json::Value) -> Vec<Asked> {
+    let (node, faults) = crate::cluster_config::json::parse(&config.to_string());
+    assert!(faults.is_empty(), "{faults:?}");
+    questions(&node, false, &|_| At::Pipeline(Place::default()))
+}
+
+#[test]
+fn types_of_several_groups_are_added_up() {
+    let group = |of: &str, count: u64| serde_json::json!({ "InstanceType": of, "InstanceCount": count });
+    let groups = [group("ml.m5.large", 2), group("ml.m5.large", 3), group("ml.g5.xlarge", 0)];
+    let asked = asked(&serde_json::json!({ "ClusterName": "ml", "InstanceGroups": groups }));
+    let quotas: Vec<&Question> = asked
+        .iter()
+        .filter_map(|asked| asked.question.as_ref())
+        .filter(|question| matches!(question, Question::TypeQuota { .. } | Question::TotalQuota { .. }))
+        .collect();
+    let (instance_type, cluster) = ("ml.m5.large".to_owned(), "ml".to_owned());
+    let of_type = Question::TypeQuota { instance_type, wanted: 5, spot: false, cluster: cluster.clone() };
+    assert_eq!(quotas, [&of_type, &Question::TotalQuota { wanted: 5, cluster }]);
+}
+
+#[test]
+fn what_is_not_known_waits() {
+    use crate::cluster_config::json::{HOLE_END, HOLE_START};
+    let hole = format!("{HOLE_START}1{HOLE_END}");
+    let config = serde_json::json!({
+        "ClusterName": "ml",
+        "Orchestrator": { "Eks": { "ClusterArn": hole } },
+        "InstanceGroups": [{ "InstanceType": "ml.m5.large", "InstanceCount": hole, "ExecutionRole": hole }],
+        "VpcConfig": { "Subnets": [hole], "SecurityGroupIds": hole },
+    });
+    let asked = crate::question::settled(asked(&config), &[]);
+    let waits: Vec<u16> = asked.iter().filter(|a| a.question.is_none()).map(|a| a.code.number).collect();
+    for number in [1005, 1006, 1010, 1011, 1012, 1013, 1014, 1015, 1018, 1022, 1029] {
+        assert!(waits.contains(&number), "HP{number} waits: {waits:?}");
+    }
+    assert!(asked.iter().any(|a| matches!(a.question, Some(Question::ClusterName { .. }))));
+}
+
+#[test]
+fn of_an_eks_cluster_that_a_step_tells_of_the_one_is_asked_that_the_pipeline_connects_to() {
+    use crate::cluster_config::json::{HOLE_END, HOLE_START};
+    let config = serde_json::json!({
+        "ClusterName": "ml",
+        "Orchestrator": { "Eks": { "ClusterArn": format!("{HOLE_START}1{HOLE_END}") } },
+        "VpcConfig": { "Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"] },
+    });
+    let mut asked = asked(&config);
+    asked.push(Asked::now(At::Pipeline(Place::default()), Question::EksActive { eks: "mine".to_owned() }));
+    let asked: Vec<Question> =
+        crate::question::settled(asked, &[]).into_iter().filter_map(|asked| asked.question).collect();
+    let (eks, groups, subnets) = (|| "mine".to_owned(), vec!["sg-1".to_owned()], vec!["subnet-1".to_owned()]);
+    assert!(asked.contains(&Question::GroupsMeet { groups, eks: eks() }), "{asked:#?}");
+    assert!(asked.contains(&Question::EksVpc { eks: eks(), subnets }), "{asked:#?}");
+}
+
+#[test]
+fn a_group_in_a_network_of_its_own_is_asked_about_there() {
+    let own = serde_json::json!({ "Subnets": ["subnet-2"], "SecurityGroupIds": ["sg-2"] });
+    let asked = asked(&serde_json::json!({
+        "ClusterName": "ml",
+        "InstanceGroups": [
+            { "InstanceType": "ml.m5.large", "InstanceCount": 2 },
+            { "InstanceType": "ml.p5.48xlarge", "InstanceCount": 1, "OverrideVpcConfig": own },
+        ],
+        "VpcConfig": { "Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"] },
+    }));
+    let has = |question: Question| asked.iter().any(|asked| asked.question.as_ref() == Some(&question));
+    for (number, efa) in [(1, false), (2, true)] {
+        let (subnets, groups) = (vec![format!("subnet-{number}")], vec![format!("sg-{number}")]);
+        assert!(has(Question::OneVpc { subnets: subnets.clone(), groups: groups.clone() }), "{asked:#?}");
+        assert!(has(Question::WayOut { subnets }) && has(Question::SelfReference { groups, efa }), "{asked:#?}");
+    }
+}
+
+#[test]
+fn every_size_and_every_count_is_asked_about_where_it_stands() {
+    let volume = |size: u64| serde_json::json!({ "EbsVolumeConfig": { "VolumeSizeInGB": size } });
+    let config = serde_json::json!({
+        "ClusterName": "ml",
+        "InstanceGroups": [
+            { "InstanceType": "ml.m5.large", "InstanceCount": 2, "InstanceStorageConfigs": [volume(100), volume(2000)] },
+            { "InstanceRequirements": { "InstanceTypes": ["ml.p5.48xlarge", "ml.p4d.24xlarge"] }, "InstanceCount": 3 },
+        ],
+        "RestrictedInstanceGroups": [{ "InstanceType": "ml.g5.xlarge", "InstanceCount": u64::MAX / 2 }],
+    });
+    let text = config.to_string();
+    let (node, _) = crate::cluster_config::json::parse(&text);
+    let place = |span: &Range<usize>| At::Pipeline(Place { start: span.start as u32, end: span.end as u32 });
+    let asked = questions(&node, false, &place);
+    let at = |asked: &Asked| match &asked.at {
+        At::Pipeline(place) => text[place.start as usize..place.end as usize].to_owned(),
+        At::File { .. } => String::new(),
+    };
+    let told = |code: &'static Code| asked.iter().filter(|a| a.code == code).map(&at).collect::<Vec<_>>();
+    assert_eq!(told(&live::VOLUME_QUOTA), ["100", "2000"]);
+    assert_eq!(told(&live::TOTAL_QUOTA), ["2"]);
+    let types = told(&live::TYPE_QUOTA);
+    assert_eq!(types, ["\"ml.m5.large\"", "\"ml.g5.xlarge\""], "of several types any will do: none is asked about");
+    let unknown = Node::unknown(0..0);
+    let inputs = Node { what: What::Map(vec![("InstanceGroups".to_owned(), 0..0, unknown)]), span: 0..0 };
+    let waits = questions(&inputs, false, &place);
+    assert!(waits.iter().any(|a| a.code == &live::TYPE_QUOTA && a.question.is_none()), "{waits:#?}");
+}
+
+#[test]
+fn a_script_lies_below_its_folder() {
+    for (uri, key) in
+        [("s3://b", "on.sh"), ("s3://b/", "on.sh"), ("s3://b/a/c/", "a/c/on.sh"), ("https://b/a", "a/on.sh")]
+    {
+        assert_eq!(object(uri, "on.sh"), ("b".to_owned(), key.to_owned()), "{uri}");
+    }
+}

@@ -130,8 +130,11 @@ fn a_check_that_is_interrupted_or_refused_says_so_and_leaves_nothing() {
     assert!(end.stderr.contains("interrupted") && end.stderr.contains("nothing was changed"), "{}", end.stderr);
     assert_eq!(left(), [] as [std::path::PathBuf; 0]);
     for _ in 0..5 {
-        let end = finish(check(&json!({ "calls": [{ "service": "sts", "fault": "expired-credentials" }] })));
+        let mut command = check(&json!({ "calls": [{ "service": "sts", "fault": "expired-credentials" }] }));
+        command.args(["--output", "json", "-p", "accel_instance_type=ml.p5.48xlarge"]);
+        let end = finish(command);
         assert_eq!(end.code, Some(3), "{end:?}");
+        assert!(found(&end).iter().any(|(code, _)| code == "HP0714"), "what is known offline is told: {end:?}");
         assert!(!end.stderr.contains("panicked"), "{}", end.stderr);
     }
     assert_eq!(left(), [] as [std::path::PathBuf; 0]);
@@ -145,6 +148,11 @@ fn a_file_with_errors_is_not_asked_about_and_the_sandbox_is_for_live_questions_o
     assert_eq!(end.code, Some(2), "{end:?}");
     assert!(end.stderr.contains("AWS was not asked"), "{}", end.stderr);
     assert!(desk.journal().is_empty(), "nothing was asked of AWS");
+    desk.edit(FULL, "type: deploy-stak", "type: deploy-stack");
+    let nowhere = ["check", "--live", "--sandbox", "--sandbox-world", "nowhere", &desk.shipped(FULL)];
+    let end = finish(desk.command(&nowhere));
+    assert_eq!(end.code, Some(2), "{end:?}");
+    assert!(end.stderr.contains("there is no world in nowhere") && !desk.path("nowhere").exists(), "{}", end.stderr);
     let end = finish(desk.command(&["check", "--sandbox", &desk.shipped(FULL)]));
     assert_eq!(end.code, Some(2), "{end:?}");
     assert!(end.stderr.contains("--live"), "{}", end.stderr);

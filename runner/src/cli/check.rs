@@ -24,7 +24,7 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
         Err(problems) => (problems.known, problems.wrong),
     };
     let (pipeline, mut found) = source.examine(&known.values, wrong);
-    lint(args, &source, &known.values, &mut found)?;
+    lint(global, args, &source, &known.values, &mut found)?;
     conclude(global, args, &source, (pipeline.as_ref(), &found))
 }
 
@@ -42,17 +42,24 @@ pub async fn run_live(global: &Global, args: &CheckArgs) -> Result<(), CliError>
     match sound {
         Some(pipeline) => {
             let subject = live::Subject { source: &source, pipeline, params: &known };
-            let told = live::ask(global, args, &mut givers, &subject).await;
-            found.extend(told.inspect_err(|_| show(&source, &found))?);
+            match live::ask(global, args, &mut givers, &subject).await {
+                Ok(more) => found.extend(more),
+                // What is known offline is no less true.
+                Err(error) => {
+                    show(global, args, &source, &found)?;
+                    return Err(error);
+                }
+            }
         }
         None => print::note("AWS was not asked: the file is not sound yet"),
     }
-    lint(args, &source, &known.values, &mut found)?;
+    lint(global, args, &source, &known.values, &mut found)?;
     conclude(global, args, &source, (pipeline.as_ref(), &found))
 }
 
 /// Adds what cfn-lint finds, if it was asked for.
 fn lint(
+    global: &Global,
     args: &CheckArgs,
     source: &Source,
     known: &IndexMap<String, Value>,
@@ -61,16 +68,15 @@ fn lint(
     if !args.cfn_lint {
         return Ok(());
     }
-    let told = cfn_lint::run(&source.base, &source.templates(known));
-    found.extend(told.inspect_err(|_| show(source, found))?);
-    Ok(())
-}
-
-/// What hprun itself found: no less true where others cannot be asked.
-fn show(source: &Source, found: &[Diagnostic]) {
-    if !found.is_empty() {
-        print::note(format!("{}\n\n", source.render(found)));
+    match cfn_lint::run(&source.base, &source.templates(known)) {
+        Ok(more) => found.extend(more),
+        // What hprun itself found is no less true.
+        Err(error) => {
+            show(global, args, source, found)?;
+            return Err(error);
+        }
     }
+    Ok(())
 }
 
 /// Stdout holds one list: nobody can read two of them, one after the other.
@@ -85,12 +91,7 @@ fn one_list(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
 }
 
 /// Shows what was found, in every form that was asked for.
-fn conclude(
-    global: &Global,
-    args: &CheckArgs,
-    source: &Source,
-    (pipeline, found): (Option<&Pipeline>, &[Diagnostic]),
-) -> Result<(), CliError> {
+fn show(global: &Global, args: &CheckArgs, source: &Source, found: &[Diagnostic]) -> Result<(), CliError> {
     match global.output {
         Output::Json => print::data(format!("{:#}", to_json(found, source.subject())))?,
         Output::Auto | Output::Plain if found.is_empty() => {}
@@ -103,6 +104,17 @@ fn conclude(
             false => std::fs::write(path, text).map_err(CliError::io(format!("write {}", path.display())))?,
         }
     }
+    Ok(())
+}
+
+/// The same, and how it ends.
+fn conclude(
+    global: &Global,
+    args: &CheckArgs,
+    source: &Source,
+    (pipeline, found): (Option<&Pipeline>, &[Diagnostic]),
+) -> Result<(), CliError> {
+    show(global, args, source, found)?;
     let errors = found.iter().filter(|finding| finding.is_error()).count();
     match pipeline {
         Some(pipeline) if errors == 0 => {

@@ -64,6 +64,12 @@ async fn reach(args: &CheckArgs, subject: &Subject<'_>, temporary: &Path) -> Res
         return Reached::aws(&wish).await;
     }
     let world = args.sandbox_world.clone().unwrap_or_else(|| temporary.to_owned());
+    if !world.exists() {
+        return Err(CliError::Usage {
+            message: format!("there is no world in {}", world.display()),
+            help: Some("a check makes none; leave --sandbox-world out for a fresh one".to_owned()),
+        });
+    }
     let sandbox = SandboxWish { world, speed: args.sandbox_speed, faults: args.sandbox_faults.clone(), policy: None };
     Reached::sandbox(&sandbox, &wish).await
 }

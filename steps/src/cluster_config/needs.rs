@@ -87,8 +87,8 @@ struct Group {
     plan: Wish<String>,
     volumes: Vec<(Wish<u64>, At)>,
     role: Wish<String>,
-    /// Bucket and key.
-    script: Wish<(String, String)>,
+    /// Bucket and key of each script.
+    scripts: Vec<Wish<(String, String)>>,
     script_at: At,
     role_at: At,
     /// Where the group has subnets and security groups of its own.
@@ -103,7 +103,8 @@ impl Group {
         let types = requirements.map(Node::items).unwrap_or_default();
         let first = if types.len() > 1 { None } else { types.first() };
         let script = node.get("LifeCycleConfig");
-        let (uri, name) = (script.and_then(|of| of.get("SourceS3Uri")), script.and_then(|of| of.get("OnCreate")));
+        let uri = script.and_then(|of| of.get("SourceS3Uri"));
+        let names = ["OnCreate", "OnInitComplete"].into_iter().filter_map(|name| script?.get(name));
         let volumes = node.get("InstanceStorageConfigs").map(Node::items).unwrap_or_default();
         let volumes = volumes.iter().filter_map(|of| of.get("EbsVolumeConfig")?.get("VolumeSizeInGB"));
         let count = node.get("InstanceCount");
@@ -117,7 +118,7 @@ impl Group {
             plan: text(node.get("TrainingPlanArn")),
             volumes: volumes.map(|size| (whole(Some(size)), at(&size.span))).collect(),
             role: text(role),
-            script: text(uri).and(text(name)).map(|(uri, name)| object(&uri, &name)),
+            scripts: names.map(|name| text(uri).and(text(Some(name))).map(|(uri, name)| object(&uri, &name))).collect(),
             script_at: at(&uri.unwrap_or(node).span),
             role_at: at(&role.unwrap_or(node).span),
             network: at(&own.unwrap_or(node).span),
@@ -139,28 +140,12 @@ impl Group {
         let of_role = |code: &'static Code, question: fn(String) -> Question| {
             Asked::of(code, &self.role_at, self.role.clone(), question)
         };
-        let of_script = |code: &'static Code, question: fn((String, String)) -> Question| {
-            Asked::of(code, &self.script_at, self.script.clone(), question)
-        };
         let mut asked = vec![
             of_role(&live::ROLE_TRUST, |role| Question::RoleTrust { role }),
             of_role(&live::ROLE_POLICIES, |role| Question::RolePolicies { role }),
             of_role(&live::PASS_ROLE, |role| Question::PassRole { role }),
-            of_script(&live::BUCKET_REGION, |(bucket, _)| Question::BucketRegion { bucket }),
-            of_script(&live::SCRIPT_THERE, |(bucket, key)| Question::ScriptThere { bucket, key }),
-            Asked::of(
-                &live::ROLE_READS,
-                &self.script_at,
-                self.role.clone().and(self.script.clone()),
-                |(role, (bucket, key))| Question::RoleReads { role, bucket, key },
-            ),
-            Asked::of(
-                &live::ENDPOINT_POLICY,
-                &self.script_at,
-                self.own_or(subnets).clone().and(self.script.clone()),
-                |(subnets, (bucket, key))| Question::EndpointPolicy { subnets, bucket, key },
-            ),
         ];
+        asked.extend(self.scripts.iter().flat_map(|script| self.of_script(script, self.own_or(subnets))));
         if let Wish::Now(own) = self.own_or(subnets)
             && self.is_efa()
             && own.len() > 1
@@ -168,6 +153,23 @@ impl Group {
             asked.push(Some(Asked::now(self.at.clone(), Question::OneZone { subnets: own.clone() })));
         }
         asked.into_iter().flatten().collect()
+    }
+
+    /// What is asked of one of its scripts.
+    fn of_script(&self, script: &Wish<(String, String)>, subnets: &Wish<Vec<String>>) -> [Option<Asked>; 4] {
+        let (at, role, subnets) = (&self.script_at, self.role.clone(), subnets.clone());
+        [
+            Asked::of(&live::BUCKET_REGION, at, script.clone(), |(bucket, _)| Question::BucketRegion { bucket }),
+            Asked::of(&live::SCRIPT_THERE, at, script.clone(), |(bucket, key)| Question::ScriptThere { bucket, key }),
+            Asked::of(&live::ROLE_READS, at, role.and(script.clone()), |(role, (bucket, key))| Question::RoleReads {
+                role,
+                bucket,
+                key,
+            }),
+            Asked::of(&live::ENDPOINT_POLICY, at, subnets.and(script.clone()), |(subnets, (bucket, key))| {
+                Question::EndpointPolicy { subnets, bucket, key }
+            }),
+        ]
     }
 }
 
@@ -298,6 +300,9 @@ impl Cluster {
 fn object(uri: &str, name: &str) -> (String, String) {
     let path = uri.split_once("://").map_or(uri, |(_, path)| path);
     let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+    // An address may name the bucket in its host.
+    let bucket =
+        bucket.split_once(".s3.").filter(|(_, host)| host.contains("amazonaws.com")).map_or(bucket, |(b, _)| b);
     let prefix = prefix.trim_end_matches('/');
     (bucket.to_owned(), if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") })
 }

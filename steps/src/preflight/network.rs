@@ -49,6 +49,9 @@ pub(super) struct SecurityGroup {
     pub vpc: String,
     pub from: Vec<String>,
     pub to: Vec<String>,
+    /// Whether it also lets all traffic of some addresses in, or out to some: whose they are is not looked at.
+    pub from_addresses: bool,
+    pub to_addresses: bool,
 }
 
 fn numbered(name: &str, values: &[String]) -> Vec<(String, String)> {
@@ -93,12 +96,18 @@ fn group(item: &Xml) -> SecurityGroup {
         let all = item.list(set).iter().filter(|rule| rule.text_at("ipProtocol") == Some("-1"));
         all.flat_map(|rule| rule.texts("groups", "groupId")).collect()
     };
+    let addresses = |set: &str| {
+        let mut all = item.list(set).iter().filter(|rule| rule.text_at("ipProtocol") == Some("-1"));
+        all.any(|rule| ["ipRanges", "ipv6Ranges", "prefixListIds"].iter().any(|list| !rule.list(list).is_empty()))
+    };
     let text = |name: &str| item.text_at(name).unwrap_or_default().to_owned();
     SecurityGroup {
         id: text("groupId"),
         vpc: text("vpcId"),
         from: peers("ipPermissions"),
         to: peers("ipPermissionsEgress"),
+        from_addresses: addresses("ipPermissions"),
+        to_addresses: addresses("ipPermissionsEgress"),
     }
 }
 
@@ -179,7 +188,9 @@ pub(super) async fn self_reference(asker: &Asker<'_>, ids: &[String], efa: bool)
 
 /// Of the groups of the nodes: one that lets its members speak with each other is enough.
 fn self_reference_verdict(groups: &[SecurityGroup], efa: bool) -> Verdict {
-    let (inward, outward) = (|g: &SecurityGroup| g.from.contains(&g.id), |g: &SecurityGroup| g.to.contains(&g.id));
+    // Rules of addresses let traffic through like others, but for EFA they do not count.
+    let inward = |g: &SecurityGroup| g.from.contains(&g.id) || (!efa && g.from_addresses);
+    let outward = |g: &SecurityGroup| g.to.contains(&g.id) || (!efa && g.to_addresses);
     if groups.iter().any(|group| inward(group) && outward(group)) {
         return Verdict::Good;
     }
@@ -208,8 +219,8 @@ fn meet_verdict(own: &[SecurityGroup], control_id: &str, control: Option<&Securi
         return Verdict::Good;
     }
     let Some(control) = control else { return Verdict::Good };
-    let from_control = own.iter().any(|group| group.from.iter().any(|peer| peer == control_id));
-    let to_control = own.iter().any(|group| control.from.contains(&group.id));
+    let from_control = own.iter().any(|g| g.from_addresses || g.from.iter().any(|peer| peer == control_id));
+    let to_control = control.from_addresses || own.iter().any(|group| control.from.contains(&group.id));
     match (from_control, to_control) {
         (true, true) => Verdict::Good,
         (_, _) => {
@@ -255,16 +266,21 @@ enum Way {
     None,
 }
 
-/// The way of a subnet: by the table that is its own, else by the main table of its VPC.
-fn default_route(subnet: &str, tables: &Xml) -> Way {
+/// The route table of a subnet: its own, else the main one of its VPC.
+fn table_of<'a>(subnet: &str, tables: &'a Xml) -> Option<&'a Xml> {
     let all = tables.list("routeTableSet");
     let has = |table: &&Xml, name: &str, value: &str| {
         table.list("associationSet").iter().any(|association| association.text_at(name) == Some(value))
     };
-    let own = all.iter().find(|table| has(table, "subnetId", subnet));
-    let Some(table) = own.or_else(|| all.iter().find(|table| has(table, "main", "true"))) else { return Way::None };
-    let route = table.list("routeSet").iter().find(|route| route.text_at("destinationCidrBlock") == Some("0.0.0.0/0"));
-    match route {
+    all.iter().find(|table| has(table, "subnetId", subnet)).or_else(|| all.iter().find(|t| has(t, "main", "true")))
+}
+
+/// The way of a subnet: by the table that is its own, else by the main table of its VPC.
+fn default_route(subnet: &str, tables: &Xml) -> Way {
+    let Some(table) = table_of(subnet, tables) else { return Way::None };
+    let to = |block: &str| table.list("routeSet").iter().find(|r| r.text_at("destinationCidrBlock") == Some(block));
+    // Some split the default route into two halves.
+    match to("0.0.0.0/0").or_else(|| to("0.0.0.0/1")) {
         None => Way::None,
         Some(route) if route.text_at("state") == Some("blackhole") => Way::Blackhole,
         Some(route) if route.text_at("gatewayId").is_some_and(|id| id.starts_with("igw-")) => Way::Public,
@@ -348,15 +364,29 @@ pub(super) async fn endpoint_policy(
 ) -> Result<Verdict, StepError> {
     let subnets = subnets(asker, ids).await?;
     let Some(vpc) = subnets.first().map(|subnet| &subnet.vpc) else { return Ok(Verdict::Good) };
-    let answer = signed::query(asker.clients, Service::Ec2, "DescribeVpcEndpoints", &filter(1, "vpc-id", vpc)).await?;
-    let policies = answer
+    let of_vpc = filter(1, "vpc-id", vpc);
+    let (tables, endpoints) = futures::try_join!(
+        signed::query(asker.clients, Service::Ec2, "DescribeRouteTables", &of_vpc),
+        signed::query(asker.clients, Service::Ec2, "DescribeVpcEndpoints", &of_vpc)
+    )?;
+    let tables = subnets.iter().filter_map(|subnet| table_of(&subnet.id, &tables)?.text_at("routeTableId"));
+    let tables: Vec<&str> = tables.collect();
+    let policies = endpoints
         .list("vpcEndpointSet")
         .iter()
-        .filter(|item| item.text_at("serviceName").is_some_and(|name| name.ends_with(".s3")))
+        .filter(|item| is_on_the_way(item, &tables))
         .filter_map(|item| item.text_at("policyDocument"))
         .filter_map(|text| serde_json::from_str::<Json>(text).ok());
     let of_bucket = format!("arn:{}:s3:::{bucket}", asker.caller.partition);
     Ok(policy_verdict(&policies.collect::<Vec<_>>(), &of_bucket, key))
+}
+
+/// Whether what nodes with these route tables send to S3 goes through an endpoint: a gateway is in a table of theirs, an
+/// interface takes over S3's name.
+fn is_on_the_way(endpoint: &Xml, tables: &[&str]) -> bool {
+    let is_s3 = endpoint.text_at("serviceName").is_some_and(|name| name.ends_with(".s3"));
+    let is_routed = endpoint.list("routeTableIdSet").iter().any(|id| tables.contains(&id.text.trim()));
+    is_s3 && (is_routed || endpoint.text_at("privateDnsEnabled") == Some("true"))
 }
 
 /// Of the policies of S3 endpoints: one without a statement that lets the script through stands in the way.

@@ -3,8 +3,10 @@
 use crate::partial::Partial;
 use crate::permissions::{Needs, Permission, Surroundings};
 
-/// Everything that any question asks.
-const ASKED: [&str; 26] = [
+/// What is asked of roles, and of a caller who is a user: IAM knows no regions, and these can be narrowed to both.
+const OF_PRINCIPALS: [&str; 2] = ["iam:GetRole", "iam:SimulatePrincipalPolicy"];
+/// Everything else that any question asks.
+const ASKED: [&str; 24] = [
     "cloudformation:DescribeStacks",
     "ec2:DescribeAddresses",
     "ec2:DescribeAvailabilityZones",
@@ -21,8 +23,6 @@ const ASKED: [&str; 26] = [
     "eks:DescribeAddon",
     "eks:DescribeCluster",
     "eks:ListClusters",
-    "iam:GetRole",
-    "iam:SimulatePrincipalPolicy",
     "s3:GetObject",
     "s3:ListBucket",
     "sagemaker:DescribeCluster",
@@ -34,6 +34,9 @@ const ASKED: [&str; 26] = [
 ];
 
 /// What the step may ask.
-pub fn needs(_inputs: &Partial, _around: &Surroundings<'_>) -> Needs {
-    Needs { permissions: vec![Permission::unnarrowed("Questions", ASKED)], ..Needs::default() }
+pub fn needs(_inputs: &Partial, around: &Surroundings<'_>) -> Needs {
+    let principals = [around.iam("role/*"), around.iam("user/*")];
+    let permissions =
+        vec![Permission::unnarrowed("Questions", ASKED), Permission::new("Principals", OF_PRINCIPALS, principals)];
+    Needs { permissions, ..Needs::default() }
 }

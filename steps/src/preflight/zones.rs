@@ -28,7 +28,12 @@ fn zone_verdict(region: &str, zone: &str, all: &[(String, String)]) -> Verdict {
         Some((_, state)) => Verdict::doubt(format!("the zone {zone} is {state}")),
         None => {
             let ids: Vec<&str> = all.iter().map(|(id, _)| id.as_str()).collect();
-            Verdict::bad(format!("the zone {zone} is not in {region}")).help(format!("there are {}", ids.join(", ")))
+            let message = if zone.starts_with(region) {
+                format!("{zone} is the name of a zone, and its id is wanted: names differ from account to account")
+            } else {
+                format!("the zone {zone} is not in {region}")
+            };
+            Verdict::bad(message).help(format!("there are {}", ids.join(", ")))
         }
     }
 }
@@ -103,6 +108,8 @@ mod tests {
         assert_eq!(zone_verdict("us-west-2", "usw2-az2", &all), Verdict::doubt("the zone usw2-az2 is impaired"));
         let bad = Verdict::bad("the zone use1-az1 is not in us-west-2").help("there are usw2-az1, usw2-az2");
         assert_eq!(zone_verdict("us-west-2", "use1-az1", &all), bad);
+        let named = zone_verdict("us-west-2", "us-west-2b", &all);
+        assert!(matches!(named, Verdict::Bad(message, _) if message.contains("its id is wanted")));
     }
 
     #[test]

@@ -110,9 +110,13 @@ fn every_size_and_every_count_is_asked_about_where_it_stands() {
 
 #[test]
 fn a_script_lies_below_its_folder() {
-    for (uri, key) in
-        [("s3://b", "on.sh"), ("s3://b/", "on.sh"), ("s3://b/a/c/", "a/c/on.sh"), ("https://b/a", "a/on.sh")]
-    {
+    for (uri, key) in [
+        ("s3://b", "on.sh"),
+        ("s3://b/", "on.sh"),
+        ("s3://b/a/c/", "a/c/on.sh"),
+        ("https://b/a", "a/on.sh"),
+        ("https://b.s3.us-west-2.amazonaws.com/a", "a/on.sh"),
+    ] {
         assert_eq!(object(uri, "on.sh"), ("b".to_owned(), key.to_owned()), "{uri}");
     }
 }

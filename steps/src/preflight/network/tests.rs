@@ -10,7 +10,8 @@ fn subnet(id: &str, vpc: &str, zone: &str) -> Subnet {
 
 fn security(id: &str, vpc: &str, from: &[&str], to: &[&str]) -> SecurityGroup {
     let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
-    SecurityGroup { id: id.to_owned(), vpc: vpc.to_owned(), from: owned(from), to: owned(to) }
+    let (from, to) = (owned(from), owned(to));
+    SecurityGroup { id: id.to_owned(), vpc: vpc.to_owned(), from, to, from_addresses: false, to_addresses: false }
 }
 
 fn bad(verdict: &Verdict) -> bool {
@@ -43,6 +44,10 @@ fn a_group_lets_its_members_speak_both_ways() {
     assert!(matches!(check(&["sg-1"], &[], true), Verdict::Bad(message, _) if message.ends_with("out to itself")));
     assert!(matches!(check(&[], &["sg-1"], false), Verdict::Doubt(message, _) if message.ends_with("in from itself")));
     assert!(matches!(check(&["sg-2"], &["sg-2"], true), Verdict::Bad(..)));
+    let wide = SecurityGroup { from_addresses: true, to_addresses: true, ..security("sg-1", "vpc-1", &[], &[]) };
+    let check = |efa| self_reference_verdict(std::slice::from_ref(&wide), efa);
+    assert_eq!(check(false), Verdict::Good, "addresses let traffic through");
+    assert!(bad(&check(true)), "but not for EFA");
 }
 
 #[test]
@@ -51,6 +56,8 @@ fn nodes_and_control_plane_meet() {
     let check = |own: SecurityGroup| meet_verdict(&[own], "sg-eks", Some(&control));
     assert_eq!(check(security("sg-1", "vpc-1", &["sg-eks"], &[])), Verdict::Good);
     assert_eq!(check(security("sg-eks", "vpc-1", &[], &[])), Verdict::Good);
+    let wide = SecurityGroup { from_addresses: true, ..security("sg-1", "vpc-1", &[], &[]) };
+    assert_eq!(check(wide), Verdict::Good);
     assert!(
         matches!(check(security("sg-1", "vpc-1", &[], &[])), Verdict::Doubt(message, _) if message.starts_with("sg-1 does not"))
     );
@@ -79,6 +86,10 @@ fn a_way_out_is_by_nat_or_by_endpoints() {
         default_route("s", &route("<natGatewayId>nat-1</natGatewayId><state>blackhole</state>")),
         Way::Blackhole
     );
+    let halves = "<R><routeTableSet><item><associationSet><item><main>true</main></item></associationSet><routeSet><item>\
+                  <destinationCidrBlock>0.0.0.0/1</destinationCidrBlock><natGatewayId>nat-1</natGatewayId></item></routeSet>\
+                  </item></routeTableSet></R>";
+    assert_eq!(default_route("s", &Xml::read(halves).expect("it is XML")), Way::Private);
     assert_eq!(way_verdict("s", Way::Private, &[]), Verdict::Good);
     assert!(bad(&way_verdict("s", Way::Public, &[])) && bad(&way_verdict("s", Way::Blackhole, &[])));
     let all: Vec<String> = ENDPOINTS.iter().map(|name| format!("com.amazonaws.us-west-2.{name}")).collect();
@@ -93,6 +104,19 @@ fn efa_stays_in_one_zone() {
     let (a, b) = (subnet("a", "v", "usw2-az1"), subnet("b", "v", "usw2-az2"));
     assert_eq!(one_zone_verdict(&[a.clone(), a.clone()]), Verdict::Good);
     assert!(matches!(one_zone_verdict(&[a, b]), Verdict::Doubt(message, _) if message.ends_with("usw2-az1, usw2-az2")));
+}
+
+#[test]
+fn an_endpoint_is_on_the_way_by_its_route_table_or_its_name() {
+    let endpoint = |service: &str, table: &str, dns: bool| {
+        let text = format!(
+            "<item><serviceName>com.amazonaws.us-west-2.{service}</serviceName><privateDnsEnabled>{dns}</privateDnsEnabled>\
+             <routeTableIdSet><item>{table}</item></routeTableIdSet></item>"
+        );
+        is_on_the_way(&Xml::read(&text).expect("it is XML"), &["rtb-1"])
+    };
+    assert!(endpoint("s3", "rtb-1", false) && endpoint("s3", "rtb-2", true));
+    assert!(!endpoint("s3", "rtb-2", false) && !endpoint("dynamodb", "rtb-1", true));
 }
 
 #[test]

@@ -163,3 +163,16 @@ fn stdout_holds_one_document() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.stdout.is_empty() && said.contains("both as JSON and as SARIF"), "{said}");
 }
+
+#[test]
+fn what_was_found_is_shown_although_aws_cannot_be_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let step = "{ id: a, type: fetch-outputs, when: \"{{ eq 1 1 }}\", with: { stack: s, map: { a: A } } }";
+    let text = format!("apiVersion: hprun/v1\nname: trial\naws: {{ region: us-west-2 }}\nsteps:\n  - {step}\n");
+    std::fs::write(folder.path().join("p.yaml"), text).unwrap();
+    let mut hprun = Command::new(env!("CARGO_BIN_EXE_hprun"));
+    hprun.args(["check", "p.yaml", "--live"]).env_clear().env("HOME", folder.path());
+    let output = hprun.env("AWS_EC2_METADATA_DISABLED", "true").current_dir(folder.path()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("warning[HP") && said.contains("\nerror: "), "{said}");
+}

@@ -6,7 +6,7 @@ use hprun_steps::partial::Place;
 use serde_json::{Value, json};
 
 use super::sources::Source;
-use super::{Diagnostic, File, Lines, Sources, Subject};
+use super::{Diagnostic, File, Lines, Sources, Subject, brief};
 
 /// The diagnostics as a JSON list: code, severity, message, help, file, line, column, end, related. Lines and columns count
 /// from 1, columns in characters.
@@ -26,8 +26,8 @@ pub fn to_json<'a>(diagnostics: &[Diagnostic], pipeline: impl Into<Subject<'a>>)
         json!({
             "code": diagnostic.code.to_string(),
             "severity": word(diagnostic.severity),
-            "message": diagnostic.message,
-            "help": diagnostic.help,
+            "message": brief(&diagnostic.message),
+            "help": diagnostic.help.as_deref().map(brief),
             "file": path,
             "at": at,
             "related": related,

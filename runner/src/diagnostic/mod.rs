@@ -1,6 +1,7 @@
 //! What is wrong with a text that a person wrote: where, why, and what to write instead.
 //! Knows nothing of pipelines; says nothing by itself: [`render`] and [`to_json`] give text to whoever prints it.
 
+mod brief;
 mod json;
 mod lines;
 mod render;
@@ -13,6 +14,7 @@ use hprun_steps::files::Files;
 use hprun_steps::finding::{At, Code, Finding, Severity};
 use hprun_steps::partial::Place;
 
+pub(crate) use brief::brief;
 pub use json::to_json;
 pub use lines::{Lines, Position};
 pub use render::render;

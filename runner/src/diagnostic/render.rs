@@ -10,24 +10,41 @@ use hprun_steps::partial::Place;
 
 use super::lines::{Lines, floor_char_boundary};
 use super::sources::{Source, Sources};
-use super::{Diagnostic, Related, Subject};
+use super::{Diagnostic, Related, Subject, brief};
 
+/// Columns that the renderer takes beyond its width: it leaves out what is behind that, and writes dots there.
+const DOTS: usize = 4;
+/// Columns beside a source line that is cut on both sides: its number, and dots.
+const FRAME: usize = 20;
 /// Lines that one excerpt may span: places farther apart are shown as excerpts of their own.
 const LONGEST_EXCERPT: usize = 60;
 
 /// The diagnostics as text, one after the other with an empty line between; `pipeline` is the name and the text of
 /// the pipeline file, `width` the columns of the terminal.
 pub fn render<'a>(diagnostics: &[Diagnostic], pipeline: impl Into<Subject<'a>>, colour: bool, width: usize) -> String {
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.term_width(width);
+    let styled = if colour { Renderer::styled() } else { Renderer::plain() };
+    let (renderer, narrower) = (styled.clone().term_width(width), styled.term_width(width.saturating_sub(DOTS)));
+    let room = width.saturating_sub(FRAME).max(1);
     let pipeline = pipeline.into();
     let sources = Sources::new(&pipeline);
-    let rendered: Vec<String> = diagnostics.iter().map(|one| render_one(one, &sources, &renderer)).collect();
-    rendered.join("\n\n")
+    let rendered = diagnostics.iter().map(|one| {
+        let shown = render_one(one, &sources, (&renderer, room));
+        let fits = shown.lines().all(|line| line.len() <= width || !is_cut_by_terminal(line, width));
+        if fits { shown } else { render_one(one, &sources, (&narrower, room)) }
+    });
+    rendered.collect::<Vec<_>>().join("\n\n")
 }
 
-fn render_one(diagnostic: &Diagnostic, sources: &Sources<'_>, renderer: &Renderer) -> String {
+/// Whether it is a line of an excerpt that is wider than the terminal. Sentences may go on below, but carets may not.
+fn is_cut_by_terminal(line: &str, width: usize) -> bool {
+    let plain = console::strip_ansi_codes(line);
+    let behind = plain.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+    behind.starts_with('|') && console::measure_text_width(&plain) > width
+}
+
+fn render_one(diagnostic: &Diagnostic, sources: &Sources<'_>, (renderer, room): (&Renderer, usize)) -> String {
     let code = diagnostic.code.to_string();
-    let title = level(diagnostic.severity).primary_title(diagnostic.message.as_str()).id(code.as_str());
+    let title = level(diagnostic.severity).primary_title(brief(&diagnostic.message)).id(code.as_str());
     let (path, text, lines) = match sources.of(&diagnostic.file) {
         Some(Source { path, text: Some((text, lines)) }) => (path, text, lines),
         Some(Source { path, text: None }) => {
@@ -39,27 +56,23 @@ fn render_one(diagnostic: &Diagnostic, sources: &Sources<'_>, renderer: &Rendere
     let (here, elsewhere): (Vec<&Related>, Vec<&Related>) = diagnostic.related.iter().partition(|related| {
         related.file == diagnostic.file && near.contains(&lines.line_of(related.place.start as usize))
     });
-    let mut main = excerpt(path, text, &lines, &near).annotation(AnnotationKind::Primary.span(within(
-        text,
-        &lines,
-        &near,
-        diagnostic.place,
-    )));
+    let part = |place: Place| fitting(text, &lines, &near, (place, room));
+    let mut main = excerpt(path, text, &lines, &near).annotation(AnnotationKind::Primary.span(part(diagnostic.place)));
     for Related { place, words, .. } in here {
-        main = main.annotation(AnnotationKind::Context.span(within(text, &lines, &near, *place)).label(words.as_str()));
+        main = main.annotation(AnnotationKind::Context.span(part(*place)).label(words.as_str()));
     }
     let mut elements: Vec<Element<'_>> = vec![main.into()];
-    elements.extend(elsewhere.into_iter().filter_map(|related| apart(related, sources)));
+    elements.extend(elsewhere.into_iter().filter_map(|related| apart(related, sources, room)));
     renderer.render(&groups(title.elements(elements), diagnostic))
 }
 
 /// A related place as an excerpt of its own.
-fn apart<'a>(Related { file, place, words }: &'a Related, sources: &Sources<'a>) -> Option<Element<'a>> {
+fn apart<'a>(Related { file, place, words }: &'a Related, sources: &Sources<'a>, room: usize) -> Option<Element<'a>> {
     let Source { path, text } = sources.of(file)?;
     let (text, lines) = text?;
     let line = lines.line_of(place.start as usize);
     let only = line..line + 1;
-    let label = AnnotationKind::Context.span(within(text, &lines, &only, *place)).label(words.as_str());
+    let label = AnnotationKind::Context.span(fitting(text, &lines, &only, (*place, room))).label(words.as_str());
     Some(excerpt(path, text, &lines, &only).annotation(label).into())
 }
 
@@ -71,7 +84,8 @@ fn level(severity: Severity) -> Level<'static> {
 }
 
 fn groups<'a>(main: Group<'a>, diagnostic: &'a Diagnostic) -> Vec<Group<'a>> {
-    let help = diagnostic.help.as_deref().map(|help| Group::with_title(Level::HELP.secondary_title(help)));
+    let help = diagnostic.help.as_deref();
+    let help = help.map(|help| Group::with_title(Level::HELP.secondary_title(brief(help))));
     std::iter::once(main).chain(help).collect()
 }
 
@@ -93,6 +107,22 @@ fn excerpt<'a, T: Clone>(path: Cow<'a, str>, text: &'a str, lines: &Lines<'_>, r
     Snippet::source(&text[lines.start(range.start)..lines.end(range.end - 1)]).line_start(range.start + 1).path(path)
 }
 
+/// The same, no wider than there is room: what is wider is not cut where the terminal ends.
+fn fitting(text: &str, lines: &Lines<'_>, excerpt: &Range<usize>, (place, room): (Place, usize)) -> Range<usize> {
+    let span = within(text, lines, excerpt, place);
+    if span.len() <= room {
+        return span;
+    }
+    let start = lines.start(excerpt.start) + span.start;
+    let mut columns = 0;
+    let mut fits = |c: &char| {
+        columns += console::measure_text_width(c.encode_utf8(&mut [0; 4]));
+        columns <= room
+    };
+    let shown = text[start..].chars().take_while(|c| fits(c)).map(char::len_utf8).sum::<usize>();
+    span.start..span.end.min(span.start + shown)
+}
+
 /// The part of `place` on its first line, counted from the start of the excerpt; at least one character wide.
 fn within(text: &str, lines: &Lines<'_>, excerpt: &Range<usize>, place: Place) -> Range<usize> {
     let base = lines.start(excerpt.start);
@@ -102,4 +132,43 @@ fn within(text: &str, lines: &Lines<'_>, excerpt: &Range<usize>, place: Place) -
     let end = floor_char_boundary(text, place.end as usize).clamp(start, line_end);
     let next = text[start..line_end].chars().next().map_or(start, |c| start + c.len_utf8());
     start - base..end.max(next) - base
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codes::file::NOT_YAML;
+
+    /// How many columns the widest line takes.
+    fn widest(line: &str, place: Range<usize>, width: usize) -> (usize, String) {
+        let text = format!("{}{line}\n", "\n".repeat(32));
+        let offset = |at: usize| u32::try_from(32 + at).expect("a short text");
+        let place = Place { start: offset(place.start), end: offset(place.end) };
+        let found = Diagnostic::error(&NOT_YAML, place, "short");
+        let shown = render(&[found], ("p.yaml", text.as_str()), false, width);
+        (shown.lines().map(console::measure_text_width).max().unwrap_or_default(), shown)
+    }
+
+    #[test]
+    fn source_lines_and_what_points_at_them_fit_the_terminal() {
+        for width in [40, 79, 80, 81, 100, 200] {
+            for length in [10, 60, 70, 76, 80, 84, 100, 300, 20_000] {
+                for letter in ["x", "é", "日"] {
+                    let line = letter.repeat(length / letter.len());
+                    let bytes = |part: usize| line.len() * part / 8 / letter.len() * letter.len();
+                    for place in [
+                        bytes(0)..bytes(1),
+                        bytes(4)..bytes(5),
+                        bytes(7)..bytes(8),
+                        bytes(0)..bytes(8),
+                        bytes(2)..bytes(6),
+                    ] {
+                        let (columns, shown) = widest(&line, place.clone(), width);
+                        assert!(columns <= width, "{columns} of {width} columns for {place:?}:\n{shown}");
+                        assert!(shown.contains('^'), "{shown}");
+                    }
+                }
+            }
+        }
+    }
 }

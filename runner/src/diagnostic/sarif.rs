@@ -7,7 +7,7 @@ use hprun_steps::finding::{Code, Severity};
 use hprun_steps::partial::Place;
 use serde_json::{Value, json};
 
-use super::{Diagnostic, File, Sources, Subject};
+use super::{Diagnostic, File, Sources, Subject, brief};
 use crate::address;
 
 /// The diagnostics as one SARIF log with one run. Columns count UTF-16 units, as the format has it by default.
@@ -20,8 +20,8 @@ pub fn to_sarif<'a>(diagnostics: &[Diagnostic], pipeline: impl Into<Subject<'a>>
         .iter()
         .map(|diagnostic| {
             let text = match &diagnostic.help {
-                Some(help) => format!("{}\n{help}", diagnostic.message),
-                None => diagnostic.message.clone(),
+                Some(help) => format!("{}\n{}", brief(&diagnostic.message), brief(help)),
+                None => brief(&diagnostic.message).into_owned(),
             };
             let related: Vec<Value> = diagnostic
                 .related

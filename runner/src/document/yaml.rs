@@ -297,8 +297,27 @@ fn explain(error: &serde_saphyr::Error, text: &str) -> Diagnostic {
     if words.starts_with("budget") || words.starts_with("recursion limit") {
         return too_much(place, words);
     }
+    if words.contains("multiple YAML documents") {
+        return Diagnostic::error(&file::NOT_YAML, second_document(text), "the file holds more than one YAML document")
+            .help("one file holds one pipeline: remove the `---` line, and what is of another document");
+    }
     Diagnostic::error(&file::NOT_YAML, place, format!("not valid YAML: {words}"))
         .maybe_help(advice(words, on_line, text))
+}
+
+/// The line that begins another document; the parser points before it.
+fn second_document(text: &str) -> Place {
+    let lines = Lines::of(text);
+    let mut is_in_one = false;
+    for line in 0..text.matches('\n').count() + 1 {
+        let (start, end) = (lines.start(line), lines.end(line));
+        let here = text[start..end].trim_start_matches('\u{feff}').trim_end();
+        if is_in_one && (here == "---" || here.starts_with("--- ")) {
+            return Place { start: to_u32(start), end: to_u32(start + 3) };
+        }
+        is_in_one = is_in_one || !(here.is_empty() || here.starts_with(['#', '%']));
+    }
+    Place::default()
 }
 
 fn too_much(place: Place, words: &str) -> Diagnostic {
@@ -322,8 +341,6 @@ fn advice(words: &str, line: &str, text: &str) -> Option<String> {
         "a pipeline file has no tags: write the value itself"
     } else if words.contains("mapping values") {
         "put a value that holds `: ` in quotes, and check the indentation"
-    } else if words.contains("multiple YAML documents") {
-        "one file holds one pipeline: remove the `---` line"
     } else {
         return None;
     };

@@ -13,7 +13,7 @@ use super::page::Page;
 use super::sketch::{On, Part};
 use super::template::{Parameter, is_parameters, templates};
 use super::vocabulary;
-use crate::diagnostic::{Diagnostic, File};
+use crate::diagnostic::{Diagnostic, File, brief};
 
 /// What is told of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +47,8 @@ fn is_at(finding: &Diagnostic, at: usize) -> bool {
 /// What `hprun explain` says of a finding, as far as it fits.
 fn explanation(finding: &Diagnostic) -> String {
     let code = finding.code;
-    let help = finding.help.as_ref().map(|help| format!("\n\nHelp: {help}")).unwrap_or_default();
-    format!("**{code}: {}**{help}\n\n{}\n\n{}", finding.message, code.cause, code.cure)
+    let help = finding.help.as_ref().map(|help| format!("\n\nHelp: {}", brief(help))).unwrap_or_default();
+    format!("**{code}: {}**{help}\n\n{}\n\n{}", brief(&finding.message), code.cause, code.cure)
 }
 
 fn expression(page: &Page<'_>, at: usize) -> Option<Hover> {

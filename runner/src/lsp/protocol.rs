@@ -15,7 +15,7 @@ use super::fixes::Fix;
 use super::hover::Hover;
 use super::position::{Encoding, Position, Ruler, Span};
 use super::symbols::Symbol;
-use crate::diagnostic::{Diagnostic, File};
+use crate::diagnostic::{Diagnostic, File, brief};
 
 /// `textDocument: { uri }`, and the position where there is one.
 #[derive(Deserialize)]
@@ -215,7 +215,7 @@ pub struct Places<'a> {
 impl Places<'_> {
     /// A finding, with the address of the file that it is in.
     pub fn finding(&self, finding: &Diagnostic) -> (String, Json) {
-        let help = finding.help.as_ref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
+        let help = finding.help.as_ref().map(|help| format!("\nhelp: {}", brief(help))).unwrap_or_default();
         let (uri, span) = self.at(&finding.file, finding.place);
         let related: Vec<Json> = finding
             .related
@@ -231,7 +231,7 @@ impl Places<'_> {
             "code": finding.code.to_string(),
             "codeDescription": { "href": address(finding.code) },
             "source": "hprun",
-            "message": format!("{}{help}", finding.message),
+            "message": format!("{}{help}", brief(&finding.message)),
             "data": { "explain": format!("hprun explain {}", finding.code) },
         });
         if !related.is_empty() {

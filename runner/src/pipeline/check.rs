@@ -2,7 +2,6 @@
 //! Knows nothing of runs; reads no file: the loader is handed in.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::time::Duration;
 
 use hprun_steps::StepType;
@@ -17,8 +16,9 @@ use super::authored::{Authored, AuthoredStep};
 use super::graph::{self, Graph};
 use super::inputs::InputChecker;
 use super::references::{self, Names};
+use super::shelf::Shelf;
 use super::{OnFailure, Pipeline, StepId, StepSpec};
-use crate::codes::{expressions, inputs, pipeline};
+use crate::codes::{expressions, pipeline};
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::list;
 use crate::expr::{Foreseen, KnownScope, Target};
@@ -197,12 +197,13 @@ impl Checker<'_> {
         let mut outputs: Vec<Outputs> = (0..count).map(|_| Outputs::default()).collect();
         let mut foreseen: Vec<Foreseen> = vec![Foreseen::default(); count];
         let param_type = |name: &str| self.param_type(name);
+        let mut shelf = Shelf::new(files);
         for &i in &graph.order {
             let step = &self.authored.steps[i];
             let outputs_of = |id: &str| self.index.get(id).map(|at| &foreseen[*at]);
             let scope = KnownScope { params: &self.params.values, param_type: &param_type, outputs: &outputs_of };
             let partial = step.with.partial(&scope);
-            loaded[i] = load(&partial, self.step_types[i], files, problems);
+            loaded[i] = shelf.load(&partial, self.step_types[i], problems);
             outputs[i] = self.outputs(i, &partial, &loaded[i]);
             // A step that may not run, or fail and be passed over, hands on nothing that is sure.
             let sure = step.when.is_none() && step.on_failure == OnFailure::Stop;
@@ -361,38 +362,6 @@ fn step_types(
         found
     };
     steps.iter().map(&mut find).collect()
-}
-
-/// What is said of a file that cannot be read.
-pub(super) fn unreadable(path: &Path, why: &str) -> String {
-    format!("cannot read {}: it {why}", path.display())
-}
-
-/// The files that the step names, read; those that cannot be read are reported where they are named.
-fn load(
-    partial: &Partial,
-    step_type: Option<&'static StepType>,
-    loader: &dyn Fn(&[FileInput]) -> Files,
-    problems: &mut Vec<Diagnostic>,
-) -> Files {
-    let inputs = step_type.map(|of| (of.files)(partial)).unwrap_or_default();
-    if inputs.is_empty() {
-        return Files::default();
-    }
-    let files = loader(&inputs);
-    let mut told = HashSet::new();
-    for (path, why) in files.errors() {
-        let input = inputs.iter().find(|input| path.starts_with(&input.path));
-        let place = input.map_or_else(|| partial.place(), |input| input.place);
-        if told.insert((place.start, path.to_owned())) {
-            let help = match files.meant_by(path) {
-                Some(meant) => format!("did you mean `{}`?", meant.display()),
-                None => "paths are relative to the pipeline file".to_owned(),
-            };
-            problems.push(Diagnostic::error(&inputs::UNREADABLE_FILE, place, unreadable(path, why)).help(help));
-        }
-    }
-    files
 }
 
 fn assemble(

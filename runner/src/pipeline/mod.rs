@@ -9,6 +9,7 @@ mod across;
 mod graph;
 mod inputs;
 mod references;
+mod shelf;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,7 +1,7 @@
 //! What a person is told about a pipeline file, whole.
 
 use super::testing::{TYPES, findings, load, load_in, with_head};
-use super::{OnFailure, schema};
+use super::{KnownParams, OnFailure, check, read, schema};
 
 #[test]
 fn a_sound_pipeline_is_accepted_with_types_needs_and_durations() {
@@ -157,6 +157,22 @@ fn a_secret_enters_only_an_input_marked_for_one() {
 fn what_a_step_type_finds_is_shown_at_its_place() {
     let text = with_head("  - { id: a, type: make-thing, with: { name: forbidden } }\n");
     insta::assert_snapshot!(findings(&text));
+}
+
+#[test]
+fn steps_that_name_the_same_file_share_one_reading_of_it() {
+    let read_by = std::cell::Cell::new(0);
+    let loader = |inputs: &[_]| {
+        read_by.set(read_by.get() + 1);
+        hprun_steps::files::Files::load(std::path::Path::new("/nonexistent"), inputs)
+    };
+    let step = |id: &str, file: &str| {
+        format!("  - {{ id: {id}, type: make-thing, with: {{ name: {id}, template: {file} }} }}\n")
+    };
+    let text = with_head(&(step("a", "one") + &step("b", "two") + &step("c", "one")));
+    let authored = read(&text).expect("it can be read");
+    let found = check(authored, TYPES, &loader, &KnownParams::default()).expect_err("no file is there");
+    assert_eq!((read_by.get(), found.len()), (2, 3), "each step is told of its file");
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn filled(text: &str, types: &'static [hprun_steps::StepType]) -> Vec<(String, S
 #[test]
 fn a_value_that_is_completed_is_yaml_wherever_it_is_offered() {
     let step = |of: &str| format!("steps:\n  - id: a\n    type: {of}\n    ");
-    let frames: Vec<String> = ["", "aws:\n  ", "params:\n  x:\n    ", &step("run-command")].map(str::to_owned).into();
+    let frames: Vec<String> = ["", "aws:\n  ", "params:\n  x:\n    ", &step("wait-status")].map(str::to_owned).into();
     let types = hprun_steps::STEP_TYPES.iter().map(|of| step(of.name) + "with:\n      ");
     let mut seen = Vec::new();
     for frame in frames.into_iter().chain(types) {

@@ -11,7 +11,7 @@ use hprun_steps::partial::Place;
 use super::{Across, Told};
 use crate::codes::{across, inputs};
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::check::unreadable;
+use crate::pipeline::shelf::unreadable;
 
 /// A file that a step writes.
 struct Written {

@@ -125,9 +125,7 @@ struct Server<W> {
 impl<W: Write> Server<W> {
     fn run(mut self, incoming: &Receiver<Incoming>) -> io::Result<End> {
         loop {
-            let is_waiting = self.phase == Phase::Open && self.desk.has_stale() && !self.is_checking;
-            let wait = if is_waiting { self.due.saturating_duration_since(Instant::now()) } else { LONG };
-            match incoming.recv_timeout(wait) {
+            match incoming.recv_timeout(self.wait()) {
                 Ok(Incoming::Message(Message::Notification(told))) if told.method == "exit" => {
                     return Ok(if self.phase == Phase::After { End::Asked } else { End::Unasked });
                 }
@@ -156,6 +154,12 @@ impl<W: Write> Server<W> {
                 Err(RecvTimeoutError::Timeout) => self.check_next(),
             }
         }
+    }
+
+    /// How long the next message may take until a text is checked.
+    fn wait(&self) -> Duration {
+        let is_waiting = self.phase == Phase::Open && self.desk.has_stale() && !self.is_checking;
+        if is_waiting { self.due.saturating_duration_since(Instant::now()) } else { LONG }
     }
 
     /// Sends the newest of the texts that changed to be checked; one at a time, so that none is checked in vain.
@@ -216,5 +220,26 @@ impl<W: Write> Server<W> {
             self.due = Instant::now() + QUIET;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn after_shutdown_no_text_is_checked() {
+        let (to_check, _texts) = channel();
+        let desk = Desk::new(&[]);
+        let (due, output) = (Instant::now(), Vec::new());
+        let phase = Phase::Open;
+        let mut server = Server { output, desk, to_check, is_checking: false, due, phase, can_watch: false };
+        let opened = json!({ "uri": "untitled:p", "version": 1, "text": "apiVersion: hprun/v1" });
+        server.desk.take("textDocument/didOpen", json!({ "textDocument": opened })).expect("it is well-formed");
+        assert_eq!(server.wait(), Duration::ZERO);
+        server.answer(Request { id: 1.into(), method: "shutdown".to_owned(), params: Json::Null });
+        assert_eq!(server.wait(), LONG);
     }
 }

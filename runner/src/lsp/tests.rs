@@ -1,5 +1,6 @@
 //! The answers to an editor, asked with a cursor `<|>` in the text, over two step types that do nothing.
 
+mod open_texts;
 mod written;
 
 use std::fmt::Write as _;

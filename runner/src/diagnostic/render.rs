@@ -12,34 +12,20 @@ use super::lines::{Lines, floor_char_boundary};
 use super::sources::{Source, Sources};
 use super::{Diagnostic, Related, Subject, brief};
 
-/// Columns that the renderer takes beyond its width: it leaves out what is behind that, and writes dots there.
-const DOTS: usize = 4;
 /// Columns beside a source line that is cut on both sides: its number, and dots.
-const FRAME: usize = 20;
+const FRAME: usize = 22;
 /// Lines that one excerpt may span: places farther apart are shown as excerpts of their own.
 const LONGEST_EXCERPT: usize = 60;
 
 /// The diagnostics as text, one after the other with an empty line between; `pipeline` is the name and the text of
 /// the pipeline file, `width` the columns of the terminal.
 pub fn render<'a>(diagnostics: &[Diagnostic], pipeline: impl Into<Subject<'a>>, colour: bool, width: usize) -> String {
-    let styled = if colour { Renderer::styled() } else { Renderer::plain() };
-    let (renderer, narrower) = (styled.clone().term_width(width), styled.term_width(width.saturating_sub(DOTS)));
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.term_width(width);
     let room = width.saturating_sub(FRAME).max(1);
     let pipeline = pipeline.into();
     let sources = Sources::new(&pipeline);
-    let rendered = diagnostics.iter().map(|one| {
-        let shown = render_one(one, &sources, (&renderer, room));
-        let fits = shown.lines().all(|line| line.len() <= width || !is_cut_by_terminal(line, width));
-        if fits { shown } else { render_one(one, &sources, (&narrower, room)) }
-    });
-    rendered.collect::<Vec<_>>().join("\n\n")
-}
-
-/// Whether it is a line of an excerpt that is wider than the terminal. Sentences may go on below, but carets may not.
-fn is_cut_by_terminal(line: &str, width: usize) -> bool {
-    let plain = console::strip_ansi_codes(line);
-    let behind = plain.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
-    behind.starts_with('|') && console::measure_text_width(&plain) > width
+    let rendered: Vec<String> = diagnostics.iter().map(|one| render_one(one, &sources, (&renderer, room))).collect();
+    rendered.join("\n\n")
 }
 
 fn render_one(diagnostic: &Diagnostic, sources: &Sources<'_>, (renderer, room): (&Renderer, usize)) -> String {
@@ -52,10 +38,9 @@ fn render_one(diagnostic: &Diagnostic, sources: &Sources<'_>, (renderer, room): 
         }
         None => return renderer.render(&groups(Group::with_title(title), diagnostic)),
     };
-    let near = excerpt_lines(&lines, diagnostic);
-    let (here, elsewhere): (Vec<&Related>, Vec<&Related>) = diagnostic.related.iter().partition(|related| {
-        related.file == diagnostic.file && near.contains(&lines.line_of(related.place.start as usize))
-    });
+    let (near, here) = together(text, &lines, diagnostic, room);
+    let (here, elsewhere): (Vec<&Related>, Vec<&Related>) =
+        diagnostic.related.iter().partition(|related| here.iter().any(|one| std::ptr::eq(*one, *related)));
     let part = |place: Place| fitting(text, &lines, &near, (place, room));
     let mut main = excerpt(path, text, &lines, &near).annotation(AnnotationKind::Primary.span(part(diagnostic.place)));
     for Related { place, words, .. } in here {
@@ -89,18 +74,37 @@ fn groups<'a>(main: Group<'a>, diagnostic: &'a Diagnostic) -> Vec<Group<'a>> {
     std::iter::once(main).chain(help).collect()
 }
 
-/// The lines of one excerpt: those of the place (only its first, where it spans many) and of what is near it.
-fn excerpt_lines(lines: &Lines<'_>, diagnostic: &Diagnostic) -> Range<usize> {
-    let first = lines.line_of(diagnostic.place.start as usize);
-    let mut range = first..first + 1;
+/// The lines of one excerpt, that of the place (only its first, where it spans many) and those near it, and what is pointed
+/// at there: as much as fits beside each other.
+fn together<'d>(
+    text: &str,
+    lines: &Lines<'_>,
+    diagnostic: &'d Diagnostic,
+    room: usize,
+) -> (Range<usize>, Vec<&'d Related>) {
+    let columns = |place: Place, label: &str| {
+        let line = lines.line_of(place.start as usize);
+        let span = within(text, lines, &(line..line + 1), place);
+        let width = |end: usize| console::measure_text_width(&text[lines.start(line)..][..end]);
+        let end = width(span.start) + width(span.end).saturating_sub(width(span.start)).min(room);
+        (line, width(span.start)..end + console::measure_text_width(label))
+    };
+    if diagnostic.related.is_empty() {
+        let first = lines.line_of(diagnostic.place.start as usize);
+        return (first..first + 1, Vec::new());
+    }
+    let (first, mut window) = columns(diagnostic.place, "");
+    let (mut range, mut here) = (first..first + 1, Vec::new());
     for related in diagnostic.related.iter().filter(|related| related.file == diagnostic.file) {
-        let line = lines.line_of(related.place.start as usize);
+        let (line, span) = columns(related.place, &related.words);
         let wider = range.start.min(line)..range.end.max(line + 1);
-        if wider.len() <= LONGEST_EXCERPT {
-            range = wider;
+        let side = window.start.min(span.start)..window.end.max(span.end);
+        if wider.len() <= LONGEST_EXCERPT && side.len() <= room {
+            (range, window) = (wider, side);
+            here.push(related);
         }
     }
-    range
+    (range, here)
 }
 
 fn excerpt<'a, T: Clone>(path: Cow<'a, str>, text: &'a str, lines: &Lines<'_>, range: &Range<usize>) -> Snippet<'a, T> {
@@ -140,19 +144,19 @@ mod tests {
     use crate::codes::file::NOT_YAML;
 
     /// How many columns the widest line takes.
-    fn widest(line: &str, place: Range<usize>, width: usize) -> (usize, String) {
+    fn widest(line: &str, label: &str, place: Range<usize>, width: usize) -> (usize, String) {
         let text = format!("{}{line}\n", "\n".repeat(32));
         let offset = |at: usize| u32::try_from(32 + at).expect("a short text");
         let place = Place { start: offset(place.start), end: offset(place.end) };
-        let found = Diagnostic::error(&NOT_YAML, place, "short");
+        let found = Diagnostic::error(&NOT_YAML, place, "short").related(Place { start: 31, end: 31 }, label);
         let shown = render(&[found], ("p.yaml", text.as_str()), false, width);
         (shown.lines().map(console::measure_text_width).max().unwrap_or_default(), shown)
     }
 
     #[test]
     fn source_lines_and_what_points_at_them_fit_the_terminal() {
-        for width in [40, 79, 80, 81, 100, 200] {
-            for length in [10, 60, 70, 76, 80, 84, 100, 300, 20_000] {
+        for width in [40, 80, 100] {
+            for length in (40..220).chain([300, 20_000]) {
                 for letter in ["x", "é", "日"] {
                     let line = letter.repeat(length / letter.len());
                     let bytes = |part: usize| line.len() * part / 8 / letter.len() * letter.len();
@@ -163,7 +167,7 @@ mod tests {
                         bytes(0)..bytes(8),
                         bytes(2)..bytes(6),
                     ] {
-                        let (columns, shown) = widest(&line, place.clone(), width);
+                        let (columns, shown) = widest(&line, "first here", place.clone(), width);
                         assert!(columns <= width, "{columns} of {width} columns for {place:?}:\n{shown}");
                         assert!(shown.contains('^'), "{shown}");
                     }

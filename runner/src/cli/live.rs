@@ -9,7 +9,6 @@ use hprun_steps::files::Files;
 use hprun_steps::partial::{Partial, ValueType};
 use hprun_steps::preflight::{Asker, Whose, with_the_caller};
 use hprun_steps::question::{Asked, settled};
-use hprun_steps::{ErrorClass, StepError};
 
 use super::args::{CheckArgs, Global};
 use super::failure::CliError;

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::condition::{Condition, ContextKey, Findings};
+use super::condition::{Condition, ContextKey, Effect, Findings};
 use crate::ec2::matches;
 
 /// The condition keys that a request in the sandbox has, where they apply to it.
@@ -22,12 +22,6 @@ struct Statement {
     actions: Vec<String>,
     resources: Vec<String>,
     conditions: Vec<Condition>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    Allow,
-    Deny,
 }
 
 /// What is asked: may the caller do this to that, under these circumstances?
@@ -103,7 +97,7 @@ impl CallerPolicy {
     pub(crate) fn findings(&self, question: &Question) -> Findings {
         let mut findings = Findings::default();
         for statement in self.statements.iter().filter(|it| it.covers(question)) {
-            findings.add(statement.effect == Effect::Deny, &statement.conditions, &question.keys);
+            findings.add(statement.effect, &statement.conditions, &question.keys);
         }
         findings
     }

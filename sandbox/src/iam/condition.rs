@@ -72,6 +72,13 @@ impl Condition {
     }
 }
 
+/// What a statement does where it applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    Allow,
+    Deny,
+}
+
 /// What a set of statements says of one question, gathered one by one: a denial wins, and what was missing is remembered.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Findings {
@@ -83,15 +90,17 @@ pub(crate) struct Findings {
 
 impl Findings {
     /// A statement that is about the action and the resource.
-    pub(super) fn add(&mut self, denies: bool, conditions: &[Condition], given: &[ContextKey]) {
+    pub(super) fn add(&mut self, effect: Effect, conditions: &[Condition], given: &[ContextKey]) {
         for condition in conditions.iter().filter(|condition| !condition.is_known(given)) {
             if !self.missing.contains(&condition.key) {
                 self.missing.push(condition.key.clone());
             }
         }
         if conditions.iter().all(|condition| condition.holds(given)) {
-            self.denied |= denies;
-            self.allowed |= !denies;
+            match effect {
+                Effect::Allow => self.allowed = true,
+                Effect::Deny => self.denied = true,
+            }
         }
     }
 

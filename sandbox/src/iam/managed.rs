@@ -26,9 +26,10 @@ const POLICIES: &[Managed] = &[
         name: "AmazonSageMakerClusterInstanceRolePolicy",
         allows: &[
             (
-                &["logs:PutLogEvents", "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams"],
-                &["arn:aws:logs:*:*:log-group:/aws/sagemaker/Clusters/*"],
+                &["logs:PutLogEvents", "logs:CreateLogStream", "logs:DescribeLogStreams"],
+                &["arn:aws:logs:*:*:log-group:/aws/sagemaker/Clusters/*:log-stream:*"],
             ),
+            (&["logs:CreateLogGroup"], &["arn:aws:logs:*:*:log-group:/aws/sagemaker/Clusters/*"]),
             (&["cloudwatch:PutMetricData"], ALL),
             (&["s3:ListBucket", "s3:GetObject"], &["arn:aws:s3:::sagemaker-*"]),
             (
@@ -125,6 +126,17 @@ const POLICIES: &[Managed] = &[
     },
 ];
 
+/// What must hold besides, in the policy of this name: by an action of the statement, the key and its value.
+const CONDITIONS: [(&str, &str, &str, &str); 2] = [
+    (
+        "AmazonSageMakerClusterInstanceRolePolicy",
+        "cloudwatch:PutMetricData",
+        "cloudwatch:namespace",
+        "/aws/sagemaker/Clusters",
+    ),
+    ("AmazonSageMakerClusterInstanceRolePolicy", "s3:GetObject", "aws:ResourceAccount", "${aws:PrincipalAccount}"),
+];
+
 const LINKED: &[(&str, LinkedRole)] = &[
     (
         "hyperpod.sagemaker.amazonaws.com",
@@ -151,7 +163,13 @@ pub(super) fn linked_role(service: &str) -> Option<LinkedRole> {
 pub(super) fn document(arn: &str) -> Option<Value> {
     let name = arn.strip_prefix("arn:aws:iam::aws:policy/")?;
     let managed = POLICIES.iter().find(|policy| policy.name == name)?;
-    let statement = |(actions, resources): &(&[&str], &[&str])| json!({ "Effect": "Allow", "Action": actions, "Resource": expanded(resources) });
+    let statement = |(actions, resources): &(&[&str], &[&str])| {
+        let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": expanded(resources) });
+        for (_, _, key, value) in CONDITIONS.iter().filter(|(of, action, ..)| *of == name && actions.contains(action)) {
+            statement["Condition"] = json!({ "StringEquals": { *key: value } });
+        }
+        statement
+    };
     let statements: Vec<Value> = managed.allows.iter().map(statement).collect();
     Some(json!({ "Version": "2012-10-17", "Statement": statements }))
 }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::Verdict;
-use super::condition::{Condition, ContextKey, Findings};
+use super::condition::{Condition, ContextKey, Effect, Findings};
 use crate::ec2::matches;
 use crate::wire::ServiceError;
 
@@ -88,7 +88,8 @@ pub(super) fn findings<'a>(
     for statement in documents.flat_map(statements).filter(|it| is_about(it, action, resource)) {
         let mut conditions = Condition::read(statement)?;
         conditions.iter_mut().for_each(|condition| condition.fill_in(given));
-        findings.add(statement.get("Effect").and_then(Value::as_str) == Some("Deny"), &conditions, given);
+        let denies = statement.get("Effect").and_then(Value::as_str) == Some("Deny");
+        findings.add(if denies { Effect::Deny } else { Effect::Allow }, &conditions, given);
     }
     Ok(findings)
 }
@@ -181,6 +182,29 @@ mod tests {
         }
         let odd = json!({ "Statement": { "Effect": "Allow", "Action": "*", "Resource": "*", "Condition": { "DateLessThan": {} } } });
         assert!(findings([&odd].into_iter(), ("a:b", "*"), &[]).unwrap_err().contains("`DateLessThan`"));
+    }
+
+    #[test]
+    fn the_instance_role_policy_holds_under_its_conditions_only() {
+        let managed = document("arn:aws:iam::aws:policy/AmazonSageMakerClusterInstanceRolePolicy").unwrap();
+        let (group, bucket) =
+            ("arn:aws:logs:us-west-2:1:log-group:/aws/sagemaker/Clusters/c/i", "arn:aws:s3:::sagemaker-x");
+        let stream = format!("{group}:log-stream:s");
+        let (namespace, account) = ("cloudwatch:namespace", "aws:ResourceAccount");
+        for (action, resource, key, verdict) in [
+            ("logs:CreateLogStream", stream.as_str(), None, Verdict::Allowed),
+            ("logs:CreateLogStream", group, None, Verdict::NotAllowed),
+            ("logs:CreateLogGroup", group, None, Verdict::Allowed),
+            ("cloudwatch:PutMetricData", "*", None, Verdict::NotAllowed),
+            ("cloudwatch:PutMetricData", "*", Some((namespace, "/aws/sagemaker/Clusters")), Verdict::Allowed),
+            ("s3:ListBucket", bucket, Some((account, "1")), Verdict::Allowed),
+            ("s3:ListBucket", bucket, Some((account, "2")), Verdict::NotAllowed),
+        ] {
+            let mut given = vec![("aws:PrincipalAccount".to_owned(), "1".to_owned())];
+            given.extend(key.map(|(key, value)| (key.to_owned(), value.to_owned())));
+            let found = findings([&managed].into_iter(), (action, resource), &given).unwrap();
+            assert_eq!(found.verdict(), verdict, "{action} {resource} {key:?}");
+        }
     }
 
     #[test]

@@ -291,3 +291,15 @@ pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_any_length_are_compared_in_little_memory() {
+        let (long, longer) = ("a".repeat(40_000_000), "b".repeat(40_000_000));
+        assert_eq!(nearest(&long, [longer.as_str(), "a"]), None);
+        assert_eq!(nearest("naem", [longer.as_str(), "name"]), Some("name"));
+    }
+}

@@ -318,3 +318,14 @@ impl Text {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn template_files_have_the_same_helpers() {
+        let own: Vec<_> = HELPERS.iter().map(|(name, _, takes)| (*name, takes.clone())).collect();
+        assert_eq!(own, hprun_steps::render_config::HELPERS);
+    }
+}

@@ -66,6 +66,9 @@ impl ConfigFinding {
     }
 }
 
+/// The advice for a text that is not known, where something else is needed.
+pub const OTHER_TYPE: &str = "give the expression a value of that type";
+
 /// Everything wrong with `config` as a CreateCluster request for EKS.
 pub fn check(config: &Node) -> Vec<ConfigFinding> {
     let mut walk = Walk { findings: Vec::new() };
@@ -136,9 +139,7 @@ impl Walk {
             return;
         }
         let message = format!("{wanted} is needed, this will be a {}", of.word());
-        let quoted = of == ValueType::String && !matches!(shape, Shape::List { .. });
-        let help =
-            quoted.then(|| "leave out the quotes around the expression, or give it a value of that type".to_owned());
+        let help = (of == ValueType::String).then(|| OTHER_TYPE.to_owned());
         self.error_with(&cluster::WRONG_KIND, (path, node), message, help);
     }
 

@@ -224,8 +224,21 @@ impl Reader<'_> {
         self.rest().chars().next()
     }
 
+    /// Goes behind white space, and behind comments, which are a fault.
     fn blank(&mut self) {
-        self.at += self.rest().len() - self.rest().trim_start_matches([' ', '\t', '\n', '\r']).len();
+        loop {
+            self.at += self.rest().len() - self.rest().trim_start_matches([' ', '\t', '\n', '\r']).len();
+            let rest = self.rest();
+            let line = rest.find('\n').unwrap_or(rest.len());
+            let length = match rest.as_bytes() {
+                [b'#', ..] | [b'/', b'/', ..] => line,
+                [b'/', b'*', ..] => rest.find("*/").map_or(rest.len(), |end| end + 2),
+                _ => return,
+            };
+            let start = self.at;
+            self.at += length;
+            self.fault("JSON has no comments", start..start + length.min(line));
+        }
     }
 
     fn take(&mut self, wanted: char) -> bool {

@@ -9,6 +9,6 @@ pub mod request;
 pub mod rules;
 pub mod shapes;
 
-pub use check::{ConfigFinding, check};
+pub use check::{ConfigFinding, OTHER_TYPE, check};
 pub use facts::facts;
 pub use json::Node;

@@ -228,9 +228,9 @@ impl Group<'_> {
                     .help("leave the field out"),
             );
         }
-        let names: Vec<_> = checks.items().iter().filter_map(Node::text).collect();
         for (index, item) in checks.items().iter().enumerate() {
-            if item.text().is_some_and(|name| names[..index.min(names.len())].contains(&name)) {
+            let mut before = checks.items()[..index].iter().filter_map(Node::text);
+            if item.text().is_some_and(|name| before.any(|other| other == name)) {
                 findings.push(ConfigFinding::error(
                     &cluster::GIVEN_TWICE,
                     format!("{path}[{index}]"),

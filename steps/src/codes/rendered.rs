@@ -7,7 +7,7 @@ use crate::finding::Code;
 pub static WRONG_TEMPLATE: Code = Code {
     number: 601,
     title: "a template of a file cannot be read",
-    cause: "The text is no Handlebars template: a block is not closed, say.",
+    cause: "The text is no Handlebars template (a block is not closed, say), its partials call each other without an end, or it gives more than 32 MB.",
     example: "{{#if gpu}} …      (and no {{/if}})",
     cure: "Mend the place that is named.",
 };
@@ -34,7 +34,7 @@ pub static NOT_JSON: Code = Code {
 pub static NOT_YAML: Code = Code {
     number: 604,
     title: "the rendered file is not YAML",
-    cause: "Whatever the values will be, the text is no YAML.",
+    cause: "Whatever the values will be, the text is no YAML. Several documents in one file are fine.",
     example: "a: [1",
     cure: "Mend the template.",
 };
@@ -53,7 +53,7 @@ schema: create-cluster",
 pub static WRONG_HELPER_USE: Code = Code {
     number: 606,
     title: "a helper of a template is used wrongly",
-    cause: "A list or a map has no text, or a helper lacks an argument.",
+    cause: "A list or a map has no text, a helper lacks an argument, or there is no helper of that name.",
     example: r#""Subnets": {{subnets}}"#,
     cure: "Write {{json subnets}}.",
 };

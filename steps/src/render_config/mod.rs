@@ -1,8 +1,12 @@
 //! render-config: a template and values become a file, checked before it is used; every finding names its template line.
 //! Knows nothing of where the values come from: a template sees only its step's `values`.
 
+mod helpers;
+mod marker;
 mod permissions;
 mod render;
+mod syntax;
+mod yaml;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,14 +29,16 @@ use crate::permissions::{Needs, Surroundings};
 use crate::question::Asked;
 use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
-use render::{Problem, Rendered, hole, meant, render};
+pub use helpers::HELPERS;
+use render::{Problem, Rendered, hole, render};
 
 /// The template is checked before the run, as far as its values are known then, and each finding names its template line.
 /// With `schema: create-cluster` every field is checked: names, types, ranges, and what excludes what.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RenderConfig {
-    /// Path of the Handlebars template. Unknown names are errors, nothing is escaped; `{{json x}}` writes x as JSON.
+    /// Path of the Handlebars template. Unknown names are errors, nothing is escaped; `{{json x}}` writes x as JSON. It has the
+    /// helpers of expressions, and blocks and partials: docs/pipeline-file.md, "In template files".
     pub template: String,
     /// What the template sees, by name. Secrets are allowed: the file is then readable by this user only.
     #[serde(default)]
@@ -51,7 +57,7 @@ pub struct RenderConfig {
 pub enum Format {
     /// It must parse as JSON
     Json,
-    /// It must parse as YAML
+    /// It must parse as YAML: one document or several
     Yaml,
     /// Anything
     Text,
@@ -242,8 +248,10 @@ impl Target {
         let format = match inputs.str_at("format") {
             Some("json") => Format::Json,
             Some("yaml") => Format::Yaml,
-            Some(_) => Format::Text,
-            None => by_name(inputs.str_at("to").unwrap_or(template)),
+            Some("text") => Format::Text,
+            // One that is none of its values is told as such; what was meant is what the schema needs.
+            Some(_) if schema.is_some() => Format::Json,
+            Some(_) | None => by_name(inputs.str_at("to").unwrap_or(template)),
         };
         Self { format, schema }
     }
@@ -311,11 +319,11 @@ struct Examined {
 
 /// Renders and looks at it. `holes` are the values that are not known, by number from 1.
 fn examine(source: &str, values: &Json, holes: &[Hole], target: Target) -> Examined {
-    let rendered = match render(source, values) {
+    let rendered = match render(source, values, holes) {
         Ok(rendered) => rendered,
-        Err(problem) => return Examined { issues: vec![issue_of(problem, values)], ..Examined::default() },
+        Err(problem) => return Examined { issues: vec![issue_of(problem)], ..Examined::default() },
     };
-    let mut issues: Vec<Issue> = rendered.problems.iter().map(|p| issue_of(p.clone(), values)).collect();
+    let mut issues: Vec<Issue> = rendered.problems.iter().cloned().map(issue_of).collect();
     let root = match target.format {
         Format::Json => Some(examine_json(&rendered, holes, target.schema, &mut issues)),
         Format::Yaml => {
@@ -330,17 +338,13 @@ fn examine(source: &str, values: &Json, holes: &[Hole], target: Target) -> Exami
     Examined { text, issues, request: root.map(|root| (root, rendered)) }
 }
 
-fn issue_of(problem: Problem, values: &Json) -> Issue {
-    let names = values.as_object().map(|map| map.keys().map(String::as_str).collect::<Vec<_>>()).unwrap_or_default();
-    let meant = problem.undefined.as_deref().and_then(|name| meant(name, &names));
-    let meant = meant.map(|name| format!("did you mean `{name}`?"));
-    let listed = problem.undefined.as_ref().map(|_| format!("add it to `values` (there are: {})", names.join(", ")));
+fn issue_of(problem: Problem) -> Issue {
     Issue {
         code: problem.code,
         severity: Severity::Error,
         span: problem.span,
         message: problem.message,
-        help: problem.help.or(meant).or(listed),
+        help: problem.help,
     }
 }
 
@@ -357,22 +361,21 @@ fn examine_json(rendered: &Rendered, holes: &[Hole], schema: Option<SchemaName>,
             continue;
         }
         let (span, message) = (rendered.origin(&finding.span), finding.line());
-        issues.push(Issue { code: finding.code, severity: finding.severity, span, message, help: finding.help });
+        let quoted = rendered.text[finding.span.clone()].starts_with('"');
+        let help = finding.help.map(|help| match help.as_str() {
+            cluster_config::OTHER_TYPE if quoted => format!("leave out the quotes around the expression, or {help}"),
+            _ => help,
+        });
+        issues.push(Issue { code: finding.code, severity: finding.severity, span, message, help });
     }
     root
 }
 
 fn examine_yaml(rendered: &Rendered, issues: &mut Vec<Issue>) {
-    if let Err(e) = serde_saphyr::from_str::<Json>(&rendered.text) {
-        let message = format!("the result is not YAML: {e}");
-        let first = message.lines().next().unwrap_or_default().to_owned();
-        issues.push(Issue {
-            code: &rendered::NOT_YAML,
-            severity: Severity::Error,
-            span: 0..0,
-            message: first,
-            help: None,
-        });
+    if let Err(fault) = yaml::check(&rendered.text) {
+        let span = rendered.origin(&(fault.at..fault.at));
+        let message = format!("the result is not YAML: {}", fault.message);
+        issues.push(Issue { code: &rendered::NOT_YAML, severity: Severity::Error, span, message, help: fault.help });
     }
 }
 

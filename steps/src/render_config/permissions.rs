@@ -7,6 +7,6 @@ use crate::permissions::{Needs, Surroundings, patterns};
 pub fn needs(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
     let source = inputs.str_at("template").and_then(|path| around.files.text(path).ok());
     let values = inputs.get("values").map(patterns).unwrap_or_default();
-    let rendered = source.and_then(|source| super::render::render(source, &values).ok());
+    let rendered = source.and_then(|source| super::render::render(source, &values, &[]).ok());
     Needs { writes: rendered.map(|rendered| rendered.text), ..Needs::default() }
 }

@@ -60,7 +60,7 @@ fn names_are_looked_up_in_their_scope() {
             false
         ),
         [
-            "error: t:2:26 `nam` has no value (add it to `values` (there are: groups, on, map))",
+            "error: t:2:26 `nam` has no value (did you mean `name`?)",
             "error: t:3:8 `off` has no value (add it to `values` (there are: groups, on, map))",
         ]
     );

@@ -24,6 +24,10 @@ fn defaults(stack: &Stack<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (name, parameter) in &stack.template.parameters {
         let Some((default, place)) = &parameter.default else { continue };
+        // What CloudFormation reads in it is not known, and may be allowed.
+        if parameter.default_is_unsure {
+            continue;
+        }
         let Some(refusal) = parameter.refuses(default) else { continue };
         let message = format!("the parameter `{name}` {refusal}, and that is its default");
         problems.push(if stack.is_given(name) {

@@ -22,7 +22,10 @@ pub(super) fn is_open(root: &[Entry]) -> bool {
     let adds = |entries: &[Entry]| {
         entries.iter().any(|(key, _, _)| key == "Fn::Transform" || key.starts_with("Fn::ForEach::"))
     };
-    foreign || adds(root) || root.iter().any(|(_, _, node)| adds(node.entries()))
+    // The template's own metadata is never looked at.
+    let mut sections = root.iter().filter(|(key, _, _)| key != "Metadata");
+    let within = |node: &Node| adds(node.entries()) || node.entries().iter().any(|(_, _, node)| adds(node.entries()));
+    foreign || adds(root) || sections.any(|(_, _, node)| within(node))
 }
 
 /// Where a macro is first called.

@@ -79,13 +79,21 @@ pub(super) fn check(stack: &Stack<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut networks: HashMap<Text, Network<'_>> = HashMap::new();
     let mut subnets: HashMap<Text, Vec<Asked<'_>>> = HashMap::new();
+    let mut all_open = false;
     for (id, resource) in &stack.template.resources {
         let holds = stack.has(resource.condition.as_ref());
         if holds == Holds::No {
             continue;
         }
-        let asked = asked(stack, id, resource, &mut problems);
         let sure = holds == Holds::Yes;
+        let asked = match asked(stack, id, resource) {
+            Ok(asked) => asked,
+            // Of what may not be made nothing is said.
+            Err(problem) => {
+                problems.extend(sure.then_some(problem));
+                None
+            }
+        };
         match (resource.kind.0.as_str(), asked) {
             ("AWS::EC2::VPC", Some(asked)) if sure => {
                 networks.entry(asked.network.clone()).or_default().own.push(asked)
@@ -99,7 +107,7 @@ pub(super) fn check(stack: &Stack<'_>) -> Vec<Problem> {
             // A block that nobody knows may belong to any network of the template.
             ("AWS::EC2::VPCCidrBlock", _) => match property(stack, resource, "VpcId") {
                 Some(network) if !network.is_unknown() => networks.entry(network).or_default().open = true,
-                Some(_) | None => return problems,
+                Some(_) | None => all_open = true,
             },
             ("AWS::EC2::Subnet", Some(asked)) if sure => subnets.entry(asked.network.clone()).or_default().push(asked),
             _ => {}
@@ -108,7 +116,8 @@ pub(super) fn check(stack: &Stack<'_>) -> Vec<Problem> {
     for (network, mut asked) in subnets {
         overlaps(&mut asked, "subnet", &mut problems);
         // Only a network of this template has all its blocks in it.
-        if let Some(known) = networks.get(&network).filter(|known| !known.open && is_made_here(stack, &network)) {
+        let known = networks.get(&network).filter(|known| !all_open && !known.open);
+        if let Some(known) = known.filter(|_| is_made_here(stack, &network)) {
             problems.extend(asked.iter().filter_map(|subnet| outside(subnet, known)));
         }
     }
@@ -118,8 +127,22 @@ pub(super) fn check(stack: &Stack<'_>) -> Vec<Problem> {
     problems
 }
 
-/// The block that a resource asks for, if it is known; one that no network can have is told.
-fn asked<'a>(stack: &Stack<'_>, id: &'a str, resource: &Resource, problems: &mut Vec<Problem>) -> Option<Asked<'a>> {
+/// The block that a resource asks for, if it is known; the problem is that of one that no network can have.
+fn asked<'a>(stack: &Stack<'_>, id: &'a str, resource: &Resource) -> Result<Option<Asked<'a>>, Problem> {
+    let Some((network, place, text)) = wish(stack, id, resource) else { return Ok(None) };
+    match Block::read(&text) {
+        Some(block) if SIZES.contains(&block.bits) => {
+            Ok((!network.is_unknown()).then_some(Asked { id, block, place, network }))
+        }
+        Some(_) | None => {
+            Err(Problem::error(&codes::WRONG_BLOCK, place, format!("`{id}` cannot have the block `{text}`"))
+                .help("a VPC and a subnet take IPv4 blocks from /16 to /28, such as 10.0.0.0/24"))
+        }
+    }
+}
+
+/// For which network a resource asks for a block, where it says so, and what it says.
+fn wish(stack: &Stack<'_>, id: &str, resource: &Resource) -> Option<(Text, Place, String)> {
     let network = match resource.kind.0.as_str() {
         "AWS::EC2::VPC" => Text(vec![crate::partial::Piece::From(id.to_owned())]),
         "AWS::EC2::Subnet" | "AWS::EC2::VPCCidrBlock" => property(stack, resource, "VpcId")?,
@@ -127,19 +150,7 @@ fn asked<'a>(stack: &Stack<'_>, id: &'a str, resource: &Resource, problems: &mut
     };
     let node = resource.properties.as_ref()?.get("CidrBlock")?;
     let text = stack.resolve(node).known()?;
-    let block = Block::read(&text);
-    match block {
-        Some(block) if SIZES.contains(&block.bits) => {
-            (!network.is_unknown()).then_some(Asked { id, block, place: node.place, network })
-        }
-        Some(_) | None => {
-            problems.push(
-                Problem::error(&codes::WRONG_BLOCK, node.place, format!("`{id}` cannot have the block `{text}`"))
-                    .help("a VPC and a subnet take IPv4 blocks from /16 to /28, such as 10.0.0.0/24"),
-            );
-            None
-        }
-    }
+    Some((network, node.place, text))
 }
 
 fn property(stack: &Stack<'_>, resource: &Resource, name: &str) -> Option<Text> {

@@ -45,6 +45,8 @@ pub struct Tree {
     pub root: Node,
     /// Keys that stand twice in one mapping.
     pub duplicates: Vec<Duplicate>,
+    /// Where mappings are merged (`<<`); they are merged here, so that nothing seems to lack.
+    pub merges: Vec<Place>,
 }
 
 /// A key that stands twice.
@@ -81,7 +83,7 @@ impl Tree {
         }
         // JSON is YAML but for some rare escapes: then the tree has no places.
         Builder::default().read(text).or_else(|unreadable| match serde_json::from_str(text) {
-            Ok(value) => Ok(Self { root: from_json(value), duplicates: Vec::new() }),
+            Ok(value) => Ok(Self { root: from_json(value), duplicates: Vec::new(), merges: Vec::new() }),
             Err(_) => Err(unreadable),
         })
     }
@@ -157,6 +159,7 @@ struct Builder {
     /// Values kept for aliases.
     kept: usize,
     duplicates: Vec<Duplicate>,
+    merges: Vec<Place>,
     root: Option<Node>,
 }
 
@@ -206,7 +209,7 @@ impl Builder {
             }
         }
         let root = self.root.ok_or(Unreadable { message: "it is empty".to_owned(), place: Place::default() })?;
-        Ok(Tree { root, duplicates: self.duplicates })
+        Ok(Tree { root, duplicates: self.duplicates, merges: self.merges })
     }
 
     fn begin(&mut self, span: &Span, anchor: usize, tag: Option<&Tag>, items: Items) -> Result<(), Unreadable> {
@@ -222,7 +225,10 @@ impl Builder {
         let Some(Open { start, anchor, tag, items }) = self.open.pop() else { return Ok(()) };
         let shape = match items {
             Items::List(items) => Shape::List(items),
-            Items::Map(entries, _) => Shape::Map(self.unique(entries)),
+            Items::Map(entries, _) => {
+                let entries = self.merged(entries);
+                Shape::Map(self.unique(entries))
+            }
         };
         let last = match &shape {
             Shape::List(items) => items.last().map(|node| node.place.end),
@@ -283,6 +289,24 @@ impl Builder {
             },
         }
         Ok(())
+    }
+
+    /// The entries with those that `<<` names, where they do not stand already.
+    fn merged(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
+        if !entries.iter().any(|(key, _, _)| key == "<<") {
+            return entries;
+        }
+        let (merges, mut kept): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(key, _, _)| key == "<<");
+        for (_, place, node) in merges {
+            self.merges.push(place);
+            let from = if node.items().is_empty() { std::slice::from_ref(&node) } else { node.items() };
+            for (key, _, value) in from.iter().flat_map(Node::entries) {
+                if !kept.iter().any(|(there, _, _)| there == key) {
+                    kept.push((key.clone(), place, value.clone()));
+                }
+            }
+        }
+        kept
     }
 
     /// The entries without those whose key stands before.

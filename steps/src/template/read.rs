@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::node::{Node, Shape, Tree, Unreadable};
 use super::parameters::Parameter;
-use super::sections::Form;
+use super::sections::{Form, LONGEST_OF_TEMPLATE};
 use super::{Problem, macros};
 use crate::codes::template as codes;
 use crate::partial::Place;
@@ -90,7 +90,7 @@ pub struct Output {
 impl Template {
     /// Reads a template. An error is what makes nothing of it usable.
     pub fn read(text: &str) -> Result<Self, Unreadable> {
-        let Tree { root, duplicates } = Tree::read(text)?;
+        let Tree { root, duplicates, merges } = Tree::read(text)?;
         let Shape::Map(entries) = root.shape else {
             return Err(Unreadable {
                 message: "a template is a mapping with `Resources`".to_owned(),
@@ -98,7 +98,7 @@ impl Template {
             });
         };
         let mut found: HashMap<String, (Place, Node)> = HashMap::new();
-        let mut form = Form::new(duplicates);
+        let mut form = Form::new(duplicates, &merges);
         form.root(&entries);
         let open = macros::is_open(&entries);
         let first_macro = macros::first_macro(&entries);
@@ -108,7 +108,9 @@ impl Template {
         let mut take = |name: &str| found.remove(name).map(|(_, node)| node);
         form.open = open;
         form.version(take("AWSTemplateFormatVersion").as_ref());
-        form.text_of("Description", take("Description").as_ref());
+        let description = take("Description");
+        form.text_of("Description", description.as_ref());
+        form.description("the template", description.as_ref(), LONGEST_OF_TEMPLATE);
         let mut template = Self {
             parameters: form.section("Parameters", take("Parameters"), Form::parameter),
             mappings: form.section("Mappings", take("Mappings"), Form::mapping),
@@ -124,6 +126,7 @@ impl Template {
         if template.resources.is_empty() && !template.open {
             form.no_resources(root.place);
         }
+        form.same_names(&template);
         // A macro may make something right of any form; these it never sees.
         let stays = |problem: &Problem| [&codes::DUPLICATE_KEY, &codes::UNKNOWN_PARAMETER_TYPE].contains(&problem.code);
         template.problems = form.problems;

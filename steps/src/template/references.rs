@@ -3,7 +3,7 @@
 
 use super::conditions::Holds;
 use super::read::Resource;
-use super::walk::{Block, Here, Walk};
+use super::walk::{Block, Here, Walk, Within};
 use super::{Problem, explain};
 use crate::codes::template as codes;
 use crate::partial::{Place, nearest};
@@ -35,7 +35,7 @@ impl<'a> Walk<'_, 'a> {
             if here.live == Holds::Yes && matches!(here.block, Block::Resources | Block::Outputs) {
                 self.used.insert(name);
             }
-            if attribute.is_some() && self.is_new(here.owner, name) {
+            if attribute.is_some() && self.is_new(here, name) {
                 let message = format!("`{name}` is a parameter: it has no attributes");
                 self.problems
                     .push(Problem::error(&codes::UNKNOWN_NAME, place, message).help(format!("write !Ref {name}")));
@@ -47,7 +47,7 @@ impl<'a> Walk<'_, 'a> {
             self.problems.push(Problem::error(&codes::UNKNOWN_PSEUDO, place, message).nearest(name, PSEUDO));
             return;
         }
-        if template.open || self.is_of_a_module(name) || !self.is_new(here.owner, name) {
+        if template.open || self.is_of_a_module(name) || !self.is_new(here, name) {
             return;
         }
         let what = if attribute.is_some() { "resource" } else { "parameter or resource" };
@@ -77,7 +77,7 @@ impl<'a> Walk<'_, 'a> {
         }
         match (here.live, self.stack.has(resource.condition.as_ref())) {
             (Holds::Yes, Holds::Yes) => self.need(here, index, place),
-            (Holds::Yes, Holds::No) if self.is_new(here.owner, name) => {
+            (Holds::Yes, Holds::No) if self.is_new(here, name) => {
                 let problem = self.absent((name, attribute), resource, place, here);
                 self.problems.push(problem);
             }
@@ -98,6 +98,10 @@ impl<'a> Walk<'_, 'a> {
         let with = if values.is_empty() { String::new() } else { format!(" with {values}") };
         let (what, cure) = match here.block {
             Block::Outputs => (format!("the output `{}`", here.owner), "Give".to_owned()),
+            Block::Resources if here.within == Within::Text => {
+                let cure = format!("Write !If [{condition}, !Sub …, …] around the whole text, or give");
+                (format!("`{}`", here.owner), cure)
+            }
             Block::Conditions | Block::Rules | Block::Resources => {
                 let value = attribute.map_or(format!("!Ref {name}"), |attribute| format!("!GetAtt {name}.{attribute}"));
                 (format!("`{}`", here.owner), format!("Write !If [{condition}, {value}, !Ref AWS::NoValue], or give"))
@@ -120,7 +124,7 @@ impl<'a> Walk<'_, 'a> {
     pub(super) fn depends_on(&mut self, name: &str, place: Place, here: Here<'a>) {
         let template = self.stack.template;
         let Some((index, _, resource)) = template.resources.get_full(name) else {
-            if template.open || !self.is_new(here.owner, name) {
+            if template.open || !self.is_new(here, name) {
                 return;
             }
             let near = self.search(name, template.resources.keys().map(String::as_str));
@@ -137,10 +141,11 @@ impl<'a> Walk<'_, 'a> {
             (Holds::Yes, Holds::No) => {
                 let (condition, at) = resource.condition.as_ref().expect("what needs no condition is there");
                 let values = explain::values(self.stack, condition);
+                let with = if values.is_empty() { String::new() } else { format!(" with {values}") };
                 let message = format!("`{}` waits for `{name}`, which these parameters do not make", here.owner);
                 self.problems.push(
                     Problem::warning(&codes::ABSENT_DEPENDENCY, place, message)
-                        .related(*at, format!("made only if `{condition}` holds: false with {values}"))
+                        .related(*at, format!("made only if `{condition}` holds: false{with}"))
                         .help(
                             "nothing is waited for then; if it must be, let a !If in the metadata of the resource name it",
                         ),
@@ -176,8 +181,8 @@ impl<'a> Walk<'_, 'a> {
         });
     }
 
-    fn is_new(&mut self, owner: &'a str, name: &str) -> bool {
-        self.told.insert((owner, name.to_owned()))
+    fn is_new(&mut self, here: Here<'a>, name: &str) -> bool {
+        self.told.insert((here.block, here.owner, name.to_owned()))
     }
 
     fn search<'n>(&mut self, wrong: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {

@@ -9,15 +9,18 @@ use super::Problem;
 use super::calls::Call;
 use super::node::{Duplicate, Entry, Node, Shape};
 use super::parameters::Parameter;
-use super::read::{Condition, Output, Resource, Rule};
+use super::read::{Condition, Output, Resource, Rule, Template};
 use crate::codes::template as codes;
 use crate::finding::Severity;
 use crate::partial::{Place, nearest};
 
 /// Longest logical name (CloudFormation quotas).
 const LONGEST_NAME: usize = 255;
+/// Longest description of a template, and of a parameter, in bytes (CloudFormation quotas).
+pub(super) const LONGEST_OF_TEMPLATE: usize = 1024;
+const LONGEST_OF_PARAMETER: usize = 4000;
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "AWSTemplateFormatVersion",
     "Description",
     "Metadata",
@@ -26,6 +29,7 @@ const SECTIONS: [&str; 10] = [
     "Conditions",
     "Rules",
     "Transform",
+    "Hooks",
     "Resources",
     "Outputs",
 ];
@@ -55,13 +59,22 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub fn new(duplicates: Vec<Duplicate>) -> Self {
+    pub fn new(duplicates: Vec<Duplicate>, merges: &[Place]) -> Self {
         let told = |d: Duplicate| {
             Problem::error(&codes::DUPLICATE_KEY, d.again, format!("the key `{}` stands twice", d.key))
                 .related(d.first, "it stands here first")
                 .help("remove one of them: CloudFormation refuses the template, or takes one of the two")
         };
-        Self { problems: duplicates.into_iter().map(told).collect(), open: false, has_resources: false }
+        let merged = merges.iter().map(|place| {
+            Problem::error(
+                &codes::UNKNOWN_KEY,
+                *place,
+                "CloudFormation merges no mappings: `<<` is a key like any other",
+            )
+            .help("write the keys out here")
+        });
+        let problems = duplicates.into_iter().map(told).chain(merged).collect();
+        Self { problems, open: false, has_resources: false }
     }
 
     pub fn root(&mut self, entries: &[Entry]) {
@@ -76,6 +89,23 @@ impl Form {
             Problem::error(&codes::NO_RESOURCES, place, format!("the template makes nothing: {words}"))
                 .help("CloudFormation wants at least one resource"),
         );
+    }
+
+    /// Parameters and resources share their names: `Ref` takes both.
+    pub fn same_names(&mut self, template: &Template) {
+        for (name, parameter) in &template.parameters {
+            if let Some(resource) = template.resources.get(name) {
+                self.problems.push(
+                    Problem::error(
+                        &codes::DUPLICATE_KEY,
+                        resource.place,
+                        format!("`{name}` is a parameter and a resource"),
+                    )
+                    .related(parameter.place, "the parameter")
+                    .help("give one of them another name: `Ref` takes both"),
+                );
+            }
+        }
     }
 
     pub fn version(&mut self, node: Option<&Node>) {
@@ -95,6 +125,15 @@ impl Form {
             Shape::List(_) | Shape::Map(_) => self.wrong(node?.place, format!("`{what}` must be a text")),
         }
         None
+    }
+
+    /// A description, which may be so long.
+    pub fn description(&mut self, of: &str, node: Option<&Node>, longest: usize) {
+        let Some((node, text)) = node.and_then(|node| node.text().map(|text| (node, text))) else { return };
+        if text.len() > longest {
+            let message = format!("the description of {of} has {} bytes; CloudFormation takes {longest}", text.len());
+            self.problems.push(Problem::error(&codes::TOO_MANY, node.place, message).help("shorten it"));
+        }
     }
 
     /// The entries of a section, read one by one.
@@ -133,6 +172,8 @@ impl Form {
     pub fn parameter(&mut self, name: &str, place: Place, node: Node) -> Option<Parameter> {
         let entries = self.entries(name, node)?;
         let meant = self.keys(&entries, &Parameter::KEYS, "a parameter");
+        let description = entries.iter().find(|(key, _, _)| key == "Description").map(|(_, _, node)| node);
+        self.description(&format!("`{name}`"), description, LONGEST_OF_PARAMETER);
         let mut wrong = Vec::new();
         let parameter = Parameter::read(place, &entries, &mut wrong);
         self.problems.extend(wrong);
@@ -305,13 +346,16 @@ impl Form {
     }
 
     fn policy(&mut self, key: &str, node: &Node) {
-        const POLICIES: [&str; 4] = ["Delete", "Retain", "RetainExceptOnCreate", "Snapshot"];
+        const FOR_DELETION: &str = "RetainExceptOnCreate";
+        const POLICIES: [&str; 4] = ["Delete", "Retain", FOR_DELETION, "Snapshot"];
         let Some(text) = node.text() else { return };
-        let known = POLICIES.contains(&text) && !(key == "UpdateReplacePolicy" && text == "RetainExceptOnCreate");
-        if !known {
+        let known: Vec<&str> =
+            POLICIES.into_iter().filter(|policy| key != "UpdateReplacePolicy" || *policy != FOR_DELETION).collect();
+        if !known.contains(&text) {
             let problem = Problem::error(&codes::WRONG_POLICY, node.place, format!("there is no {key} `{text}`"));
-            let problem = problem.help("there are Delete, Retain, RetainExceptOnCreate (DeletionPolicy), Snapshot");
-            self.problems.push(problem.nearest(text, POLICIES));
+            let problem = problem.help(format!("there are {}", known.join(", ")));
+            let meant = if text == FOR_DELETION { "Retain" } else { text };
+            self.problems.push(problem.nearest(meant, known));
         }
     }
 

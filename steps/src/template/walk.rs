@@ -34,24 +34,24 @@ fn walk<'s, 'a>(stack: &'s Stack<'a>) -> Walk<'s, 'a> {
     };
     let template = stack.template;
     for (name, condition) in &template.conditions {
-        let here = Here { block: Block::Conditions, owner: name, index: None, live: Holds::Yes };
+        let here = Here { block: Block::Conditions, owner: name, index: None, live: Holds::Yes, within: Within::Value };
         walk.condition(&condition.expression, here);
     }
     for (name, rule) in &template.rules {
-        let here = Here { block: Block::Rules, owner: name, index: None, live: Holds::Yes };
+        let here = Here { block: Block::Rules, owner: name, index: None, live: Holds::Yes, within: Within::Value };
         rule.condition.iter().for_each(|condition| walk.condition(condition, here));
         rule.assertions.iter().for_each(|(assertion, _)| walk.condition(assertion, here));
     }
     for (index, (id, resource)) in template.resources.iter().enumerate() {
         let live = stack.has(resource.condition.as_ref());
-        let here = Here { block: Block::Resources, owner: id, index: Some(index), live };
+        let here = Here { block: Block::Resources, owner: id, index: Some(index), live, within: Within::Value };
         walk.named_condition(resource.condition.as_ref());
         resource.properties.iter().chain(&resource.others).for_each(|node| walk.expression(node, here));
         resource.depends_on.iter().for_each(|(name, place)| walk.depends_on(name, *place, here));
     }
     for (key, output) in &template.outputs {
         let live = stack.has(output.condition.as_ref());
-        let here = Here { block: Block::Outputs, owner: key, index: None, live };
+        let here = Here { block: Block::Outputs, owner: key, index: None, live, within: Within::Value };
         walk.named_condition(output.condition.as_ref());
         output.value.iter().chain(&output.export).for_each(|node| walk.expression(node, here));
     }
@@ -63,7 +63,7 @@ pub(super) struct Walk<'s, 'a> {
     pub stack: &'s Stack<'a>,
     pub problems: Vec<Problem>,
     /// Who was told of which name: one that is used ten times is one mistake.
-    pub told: HashSet<(&'a str, String)>,
+    pub told: HashSet<(Block, &'a str, String)>,
     /// Which resource surely needs which, and where it says so.
     pub needs: HashMap<usize, Vec<(usize, Place)>>,
     /// Parameters that something names which the stack surely has.
@@ -82,10 +82,21 @@ pub(super) struct Here<'a> {
     pub index: Option<usize>,
     /// Whether it counts with these parameters.
     pub live: Holds,
+    /// What a function may stand in place of.
+    pub within: Within,
+}
+
+/// Of what a name is a part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// A value, which a function may take the place of.
+    Value,
+    /// The text of an `Fn::Sub`, which takes names only.
+    Text,
 }
 
 /// A section that holds expressions.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Block {
     Conditions,
     Rules,
@@ -242,6 +253,7 @@ impl<'a> Walk<'_, 'a> {
 
     fn substitution(&mut self, argument: &'a Node, here: Here<'a>) {
         let Some((text, locals)) = substitution(argument) else { return };
+        let in_text = Here { within: Within::Text, ..here };
         for part in parts(text.text().unwrap_or_default()) {
             match part {
                 Part::Text(_) | Part::Literal(_) => {}
@@ -258,9 +270,9 @@ impl<'a> Walk<'_, 'a> {
                     let place = inside(text, start, end);
                     match name.split_once('.') {
                         Some((id, attribute)) => {
-                            self.reference(id, Some(attribute), inside(text, start, start + id.len()), here);
+                            self.reference(id, Some(attribute), inside(text, start, start + id.len()), in_text);
                         }
-                        None => self.reference(name, None, place, here),
+                        None => self.reference(name, None, place, in_text),
                     }
                 }
             }

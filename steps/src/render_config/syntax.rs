@@ -1,0 +1,238 @@
+//! The tags of a template, read roughly: what is nested too deep for the parser, and in our own words why it reads no further.
+//! Knows nothing of values; what a tag means is the parser's.
+
+use std::ops::Range;
+
+use super::render::{Problem, line_of, problem};
+
+/// Deepest nesting of blocks, and of brackets in one tag: parser and renderer call themselves for each level.
+const DEEPEST: usize = 64;
+
+/// A tag, and where it stands.
+struct Tag<'a> {
+    span: Range<usize>,
+    kind: Kind<'a>,
+}
+
+enum Kind<'a> {
+    /// `{{#name …}}`
+    Open(&'a str),
+    /// `{{/name}}`
+    Close(&'a str),
+    /// `{{else}}` or `{{^}}`, and what stands behind it
+    Else(&'a str),
+    /// An expression, a partial
+    Other,
+    /// `{{` that no `}}` follows
+    NeverEnds,
+}
+
+/// A problem if blocks or brackets are nested too deep.
+pub(super) fn too_deep(source: &str) -> Option<Problem> {
+    let mut open: Vec<usize> = Vec::new();
+    for tag in tags(source) {
+        match tag.kind {
+            Kind::Open(_) => open.push(1),
+            // Each `else if` is a block in the block before it.
+            Kind::Else(more) if !more.is_empty() => open.last_mut().into_iter().for_each(|depth| *depth += 1),
+            Kind::Close(_) => drop(open.pop()),
+            Kind::Else(_) | Kind::Other | Kind::NeverEnds => {}
+        }
+        if open.iter().sum::<usize>() > DEEPEST || brackets(&source[tag.span.clone()]) > DEEPEST {
+            return Some(problem(format!("the template is nested more than {DEEPEST} deep"), tag.span));
+        }
+    }
+    None
+}
+
+/// Why the parser refuses a template; `at` is where it stopped.
+pub(super) fn explain(source: &str, at: usize) -> Problem {
+    let mut open: Vec<(&str, Range<usize>)> = Vec::new();
+    for Tag { span, kind } in tags(source) {
+        match kind {
+            Kind::Open(name) => open.push((name, span)),
+            Kind::NeverEnds => return problem("an expression is not closed: `{{` needs its `}}`", span),
+            Kind::Else(more) if open.is_empty() => return outside(more, span),
+            Kind::Close(name) => match open.pop() {
+                None => {
+                    return problem(format!("`{{{{/{name}}}}}` closes no block"), span)
+                        .help(format!("write {{{{#{name} …}}}} before it, or remove it"));
+                }
+                Some((opened, _)) if opened == name || name.is_empty() => {}
+                Some((opened, place)) if open.iter().any(|(outer, _)| *outer == name) => {
+                    return never_closed(opened, place);
+                }
+                Some((opened, place)) => {
+                    let line = line_of(source, place.start);
+                    return problem(format!("`{{{{#{opened}}}}}` of line {line} is closed by `{{{{/{name}}}}}`"), span)
+                        .help(format!("write {{{{/{opened}}}}}"));
+                }
+            },
+            Kind::Else(_) | Kind::Other => {}
+        }
+    }
+    match open.pop() {
+        Some((name, place)) => never_closed(name, place),
+        None => not_understood(source, at),
+    }
+}
+
+fn never_closed(name: &str, place: Range<usize>) -> Problem {
+    problem(format!("the block `{{{{#{name}}}}}` is never closed"), place)
+        .help(format!("write {{{{/{name}}}}} where it ends"))
+}
+
+/// `{{else}}` or `{{^ …}}` where no block is open.
+fn outside(more: &str, span: Range<usize>) -> Problem {
+    match more.split_whitespace().next() {
+        Some("if") => problem("`{{^if}}` and `{{else if}}` stand only inside a block", span)
+            .help("write {{#unless …}} … {{/unless}} for what is written if something does not hold"),
+        Some(_) | None => {
+            problem("`{{else}}` stands in no block", span).help("write {{#if …}} or {{#each …}} before it")
+        }
+    }
+}
+
+fn not_understood(source: &str, at: usize) -> Problem {
+    let open = source[..at.min(source.len())].rfind("{{").unwrap_or(at.min(source.len()));
+    let end = source[open..].find("}}").map_or(source.len(), |n| open + n + 2);
+    problem("this is no valid expression", open..end)
+        .help("write {{NAME}}, {{helper argument …}} or a block such as {{#if NAME}} … {{/if}}")
+}
+
+/// The tags of a template, in order.
+fn tags(source: &str) -> impl Iterator<Item = Tag<'_>> {
+    let mut cursor = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let start = cursor + source[cursor..].find("{{")?;
+            let slashes = source[cursor..start].bytes().rev().take_while(|b| *b == b'\\').count();
+            if slashes == 1 {
+                cursor = start + 2;
+                continue;
+            }
+            let rest = &source[start..];
+            let end = end_of(rest);
+            cursor = start + end.unwrap_or(rest.len().min(2));
+            if rest.starts_with("{{!") && end.is_some() {
+                continue;
+            }
+            let span = start..end.map_or_else(|| start + first_line(rest), |end| start + end);
+            let kind = end.map_or(Kind::NeverEnds, |end| kind(&rest[2..end]));
+            return Some(Tag { span, kind });
+        }
+    })
+}
+
+/// Where the tag ends that `rest` begins with; none if another begins before.
+fn end_of(rest: &str) -> Option<usize> {
+    if rest.starts_with("{{{{") {
+        let close = rest.find("{{{{/")?;
+        return rest[close..].find("}}}}").map(|n| close + n + 4);
+    }
+    if rest.starts_with("{{!--")
+        && let Some(end) = rest.find("--}}")
+    {
+        return Some(end + 4);
+    }
+    if rest.starts_with("{{!") {
+        return rest.find("}}").map(|n| n + 2);
+    }
+    let end = closing(rest).or_else(|| rest.find("}}"))?;
+    let end = end + 2 + usize::from(rest[end + 2..].starts_with('}'));
+    let inside = &rest[2..end];
+    (!inside.trim_start_matches('{').contains("{{")).then_some(end)
+}
+
+/// The first `}}` outside of quotes.
+fn closing(rest: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut chars = rest.char_indices().skip(2).peekable();
+    while let Some((at, c)) = chars.next() {
+        match (quote, c) {
+            (Some(q), c) if q == c => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '}') if chars.peek().is_some_and(|(_, next)| *next == '}') => return Some(at),
+            (Some(_) | None, _) => {}
+        }
+    }
+    None
+}
+
+fn first_line(rest: &str) -> usize {
+    rest.find(['\n', '\r']).unwrap_or(rest.len())
+}
+
+fn kind(inside: &str) -> Kind<'_> {
+    let inside = inside.trim_start_matches(['~', ' ', '\t', '\n', '\r']);
+    let inside = inside.trim_end_matches(['}', '~', ' ', '\t', '\n', '\r']);
+    let word = |text: &'_ str| text.find([' ', '\t', '\n', '\r', '}', '~']).unwrap_or(text.len());
+    if let Some(block) = inside.strip_prefix('#') {
+        let block = block.trim_start_matches(['*', '>', ' ']);
+        Kind::Open(&block[..word(block)])
+    } else if let Some(name) = inside.strip_prefix('/') {
+        Kind::Close(name.trim())
+    } else if let Some(more) = inside.strip_prefix('^') {
+        Kind::Else(more.trim())
+    } else if inside == "else" || inside.starts_with("else ") {
+        Kind::Else(inside["else".len()..].trim())
+    } else {
+        Kind::Other
+    }
+}
+
+/// How deep the brackets of a tag are nested: never less than they are.
+fn brackets(tag: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    for byte in tag.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(source: &str) -> String {
+        let problem = explain(source, 0);
+        format!("{:?} {}", &source[problem.span], problem.message)
+    }
+
+    #[test]
+    fn what_the_parser_refuses_is_told_by_its_block() {
+        let cases = [
+            ("{{#if a}}x", "\"{{#if a}}\" the block `{{#if}}` is never closed"),
+            ("{{#if a}}{{#each b}}x{{/if}}", "\"{{#each b}}\" the block `{{#each}}` is never closed"),
+            ("a\n{{#if a}}{{/each}}", "\"{{/each}}\" `{{#if}}` of line 2 is closed by `{{/each}}`"),
+            ("x{{/if}}", "\"{{/if}}\" `{{/if}}` closes no block"),
+            ("{{^if a}}x{{/if}}", "\"{{^if a}}\" `{{^if}}` and `{{else if}}` stand only inside a block"),
+            ("{{else}}", "\"{{else}}\" `{{else}}` stands in no block"),
+            ("a {{b}\" {{c}}", "\"{{b}\\\" {{c}}\" an expression is not closed: `{{` needs its `}}`"),
+            (
+                "\\{{#if}} {{!-- {{#each}} --}} {{{{raw}}}} {{#x}} {{{{/raw}}}} {{a..b}}",
+                "\"{{a..b}}\" this is no valid expression",
+            ),
+        ];
+        for (source, expected) in cases {
+            let at = source.rfind("{{").unwrap_or(0);
+            let problem = explain(source, at + 2);
+            assert_eq!(format!("{:?} {}", &source[problem.span], problem.message), expected);
+        }
+        assert_eq!(said("{{#a}}{{~#b~}}{{~/b~}}"), "\"{{#a}}\" the block `{{#a}}` is never closed");
+    }
+
+    #[test]
+    fn what_would_exhaust_the_stack_is_not_parsed() {
+        let deep = |n: usize| format!("{}{}", "{{#if a}}".repeat(n), "{{/if}}".repeat(n));
+        assert!(too_deep(&deep(64)).is_none() && too_deep(&deep(65)).is_some());
+        assert!(too_deep(&format!("{{{{#if a}}}}{}{{{{/if}}}}", "{{else if b}}".repeat(99_999))).is_some());
+        assert!(too_deep(&format!("{{{{a {}b{}}}}}", "(c ".repeat(99_999), ")".repeat(99_999))).is_some());
+        assert!(too_deep(&"{{#if a}}{{/if}}[{(".repeat(1_000)).is_none(), "what is not nested is not deep");
+    }
+}

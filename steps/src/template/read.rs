@@ -127,6 +127,7 @@ impl Template {
             form.no_resources(root.place);
         }
         form.same_names(&template);
+        form.list_outputs(&template);
         // A macro may make something right of any form; these it never sees.
         let stays = |problem: &Problem| [&codes::DUPLICATE_KEY, &codes::UNKNOWN_PARAMETER_TYPE].contains(&problem.code);
         template.problems = form.problems;

@@ -108,6 +108,28 @@ impl Form {
         }
     }
 
+    /// Outputs that would be lists, which CloudFormation does not take.
+    pub fn list_outputs(&mut self, template: &Template) {
+        for (name, output) in &template.outputs {
+            let Some(value) = &output.value else { continue };
+            let list = match (Call::of(value), &value.shape) {
+                (Some(call), _) if call.name == "Ref" => {
+                    let parameter = call.argument.text().and_then(|name| template.parameters.get(name));
+                    parameter.is_some_and(Parameter::is_list)
+                }
+                (Some(call), _) => matches!(call.name, "Fn::Split" | "Fn::GetAZs" | "Fn::Cidr"),
+                (None, Shape::List(_) | Shape::Map(_)) => true,
+                (None, Shape::Scalar(_) | Shape::Null) => false,
+            };
+            if list {
+                self.problems.push(
+                    Problem::error(&codes::WRONG_SHAPE, value.place, format!("the output `{name}` must be a text"))
+                        .help("write !Join [\",\", …] around a list"),
+                );
+            }
+        }
+    }
+
     pub fn version(&mut self, node: Option<&Node>) {
         if let Some(node) = node.filter(|node| node.text() != Some("2010-09-09")) {
             self.problems.push(
@@ -195,6 +217,15 @@ impl Form {
                 self.wrong(place, format!("the mapping `{name}` must have two levels of keys: `{key}` has no second"));
                 return None;
             };
+            for (_, _, node) in second.iter().filter(|(key, _, _)| key != "Fn::Transform") {
+                if let Shape::Map(_) = node.shape {
+                    let message = format!("a value of the mapping `{name}` must be a text or a list of texts");
+                    self.problems.push(
+                        Problem::error(&codes::WRONG_SHAPE, node.place, message)
+                            .help("mappings have two levels of keys, and take no functions"),
+                    );
+                }
+            }
             out.insert(key, second.into_iter().map(|(key, _, node)| (key, node)).collect());
         }
         Some(out)

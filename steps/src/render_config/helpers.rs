@@ -1,90 +1,24 @@
 //! The helpers of templates, over values of which some are not known yet: what is wrong is kept, and rendering goes on.
 //! Knows nothing of how marks are put into a template, or of JSON text.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use handlebars::{
-    Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, RenderError, RenderErrorReason,
-    ScopedJson,
-};
+use handlebars::{Context, Handlebars, Helper, HelperDef, RenderContext, RenderError, RenderErrorReason, ScopedJson};
 use serde_json::Value as Json;
 
 use super::render::{Problem, hole, meant, problem};
 use crate::cluster_config::json::{AS_JSON, HOLE_END, HOLE_START};
 use crate::codes::rendered;
-use crate::partial::{ValueType, nearest};
-
-/// The helpers of expressions, and how many arguments each takes: those of the pipeline file, and of template files.
-pub const HELPERS: [(&str, RangeInclusive<usize>); 14] = [
-    ("eq", 2..=2),
-    ("ne", 2..=2),
-    ("gt", 2..=2),
-    ("gte", 2..=2),
-    ("lt", 2..=2),
-    ("lte", 2..=2),
-    ("and", 2..=32),
-    ("or", 2..=32),
-    ("not", 1..=1),
-    ("len", 1..=1),
-    ("lookup", 2..=2),
-    ("json", 1..=1),
-    ("join", 2..=2),
-    ("default", 2..=8),
-];
-/// Of these, the ones that are true or false, which may open a block.
-const CONDITIONS: usize = 9;
-/// The blocks of template files.
-const BLOCKS: [&str; 4] = ["if", "unless", "each", "with"];
-/// What the parser knows beyond that: text that is not looked at, and a line for the log of a program that has one.
-const SILENT: [&str; 2] = ["raw", "log"];
+use crate::partial::ValueType;
 
 /// Our helper around every name in a template: it finds out whether there is a value.
 pub(super) const VALUE: &str = "hprun-value";
+/// The same around a name that is written: a list or a map has no text.
+pub(super) const TEXT: &str = "hprun-text";
 /// Stands for a call that cannot be made: what it would give is not known.
 pub(super) const HOLE: &str = "hprun-hole";
-
-/// What is wrong with the call of a helper, whatever its arguments are: a message and advice.
-pub(super) fn misuse(name: &str, count: usize, block: bool) -> Option<(String, Option<String>)> {
-    if SILENT.contains(&name) {
-        return None;
-    }
-    let known = HELPERS.iter().position(|(known, _)| *known == name);
-    let takes = match (known, block) {
-        (Some(at), false) => HELPERS[at].1.clone(),
-        (Some(at), true) if at < CONDITIONS => HELPERS[at].1.clone(),
-        (Some(_) | None, true) if BLOCKS.contains(&name) => 1..=1,
-        (None, false) if BLOCKS.contains(&name) => {
-            return Some((format!("`{name}` is a block"), Some(format!("write {{{{#{name} …}}}} … {{{{/{name}}}}}"))));
-        }
-        (Some(_) | None, true) => return Some((format!("there is no block `{name}`"), Some(near_block(name, count)))),
-        (None, false) => {
-            let names = || HELPERS.iter().map(|(name, _)| *name);
-            let help = nearest(name, names()).map_or_else(
-                || format!("there are {}", names().collect::<Vec<_>>().join(", ")),
-                |right| format!("did you mean `{right}`?"),
-            );
-            return Some((format!("there is no helper `{name}`"), Some(help)));
-        }
-    };
-    if takes.contains(&count) {
-        return None;
-    }
-    let (from, to) = (takes.start(), takes.end());
-    let wanted = if from == to { from.to_string() } else { format!("{from} to {to}") };
-    let plural = if wanted == "1" { "" } else { "s" };
-    let sign = if block { "#" } else { "" };
-    Some((format!("`{sign}{name}` takes {wanted} argument{plural}, this has {count}"), None))
-}
-
-fn near_block(name: &str, count: usize) -> String {
-    match nearest(name, BLOCKS) {
-        Some(right) => format!("did you mean `{right}`?"),
-        None if count == 0 => format!("write {{{{#each {name}}}}}, {{{{#with {name}}}}} or {{{{#if {name}}}}}"),
-        None => format!("there are {}", BLOCKS.join(", ")),
-    }
-}
 
 /// What the helpers found while rendering.
 #[derive(Default)]
@@ -174,7 +108,9 @@ pub(super) fn register(engine: &mut Handlebars<'_>, values: &Json, holes: &[Valu
     let found = Arc::new(Found::default());
     let know = Know { found: Arc::clone(&found), holes: holes.into() };
     engine.register_escape_fn(handlebars::no_escape);
-    engine.register_helper(VALUE, Box::new(ValueHelper { know: know.clone(), values: values.clone() }));
+    for (name, purpose) in [(VALUE, Purpose::Argument), (TEXT, Purpose::Text)] {
+        engine.register_helper(name, Box::new(ValueHelper { know: know.clone(), values: values.clone(), purpose }));
+    }
     engine.register_helper(HOLE, Box::new(HoleHelper(know.clone())));
     engine.register_helper("json", Box::new(JsonHelper));
     engine.register_helper("default", Box::new(DefaultHelper));
@@ -227,9 +163,29 @@ impl Know {
 struct ValueHelper {
     know: Know,
     values: Json,
+    purpose: Purpose,
+}
+
+/// What becomes of a value.
+enum Purpose {
+    /// Another helper is given it.
+    Argument,
+    /// It is written.
+    Text,
 }
 
 impl ValueHelper {
+    /// The value, if it has a text; else a hole, and that is told.
+    fn with_text(&self, h: &Helper<'_>, value: Json) -> Json {
+        let Some(kind) = self.know.without_text(&value) else { return value };
+        // Of a call, its text stands behind the place.
+        let name = match h.param(3).and_then(|p| p.value().as_str()) {
+            Some(call) => format!("({call})"),
+            None => h.param(0).and_then(|p| p.relative_path()).cloned().unwrap_or_default(),
+        };
+        self.know.found.add(h, 1, What::NotText(name, kind))
+    }
+
     fn value<'rc>(&self, h: &Helper<'rc>, ctx: &'rc Context, rc: &RenderContext<'_, 'rc>) -> Json {
         let block = h.param(2).is_some_and(|p| p.value() == &Json::Bool(true));
         let value = match h.param(0) {
@@ -299,30 +255,11 @@ impl HelperDef for ValueHelper {
         ctx: &'rc Context,
         rc: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
-        Ok(ScopedJson::Derived(self.value(h, ctx, rc)))
-    }
-
-    fn call<'reg: 'rc, 'rc>(
-        &self,
-        h: &Helper<'rc>,
-        _: &'reg Handlebars<'reg>,
-        ctx: &'rc Context,
-        rc: &mut RenderContext<'reg, 'rc>,
-        out: &mut dyn Output,
-    ) -> HelperResult {
         let value = self.value(h, ctx, rc);
-        let value = match self.know.without_text(&value) {
-            Some(kind) => {
-                // Of a call, its text stands behind the place.
-                let name = match h.param(3).and_then(|p| p.value().as_str()) {
-                    Some(call) => format!("({call})"),
-                    None => h.param(0).and_then(|p| p.relative_path()).cloned().unwrap_or_default(),
-                };
-                self.know.found.add(h, 1, What::NotText(name, kind))
-            }
-            None => value,
-        };
-        Ok(out.write(&text(&value))?)
+        Ok(ScopedJson::Derived(match self.purpose {
+            Purpose::Argument => value,
+            Purpose::Text => Json::String(text(&self.with_text(h, value))),
+        }))
     }
 }
 
@@ -355,16 +292,15 @@ impl HelperDef for HoleHelper {
 struct JsonHelper;
 
 impl HelperDef for JsonHelper {
-    fn call<'reg: 'rc, 'rc>(
+    fn call_inner<'reg: 'rc, 'rc>(
         &self,
         h: &Helper<'rc>,
         _: &'reg Handlebars<'reg>,
         _: &'rc Context,
         _: &mut RenderContext<'reg, 'rc>,
-        out: &mut dyn Output,
-    ) -> HelperResult {
+    ) -> Result<ScopedJson<'rc>, RenderError> {
         let value = h.param(0).ok_or(RenderErrorReason::ParamNotFoundForIndex("json", 0))?;
-        Ok(out.write(&bare_holes(value.value().to_string()))?)
+        Ok(ScopedJson::Derived(Json::String(bare_holes(value.value().to_string()))))
     }
 }
 

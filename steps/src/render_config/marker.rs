@@ -9,7 +9,8 @@ use handlebars::template::{
 };
 use serde_json::Value as Json;
 
-use super::helpers::{HOLE, VALUE, misuse};
+use super::calls::misuse;
+use super::helpers::{HOLE, TEXT, VALUE};
 use super::render::{MARK_END, MARK_START, Problem, Source, line_starts, problem};
 use crate::codes::rendered;
 
@@ -243,7 +244,7 @@ impl<'a> Marker<'a> {
         let place = self.places.len() - 1;
         let is_name = call.params.is_empty() && call.hash.is_empty() && !call.block;
         if is_name && let Parameter::Path(_) = &call.name {
-            let name = std::mem::replace(&mut call.name, Parameter::Name(VALUE.to_owned()));
+            let name = std::mem::replace(&mut call.name, Parameter::Name(TEXT.to_owned()));
             call.params = vec![name, Parameter::Literal(place.into())];
             return;
         }
@@ -257,7 +258,7 @@ impl<'a> Marker<'a> {
 
     /// A call whose value may have no text: our helper looks at it first.
     fn value_of_call(&self, call: &mut HelperTemplate, place: usize) {
-        let name = std::mem::replace(&mut call.name, Parameter::Name(VALUE.to_owned()));
+        let name = std::mem::replace(&mut call.name, Parameter::Name(TEXT.to_owned()));
         let inner = Subexpression::new(name, std::mem::take(&mut call.params), std::mem::take(&mut call.hash));
         let text = self.source[self.range(place)].trim_matches(['{', '}', '~', ' ']).to_owned();
         let more = [Json::from(place), false.into(), text.into()].map(Parameter::Literal);

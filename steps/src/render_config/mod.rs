@@ -1,6 +1,7 @@
 //! render-config: a template and values become a file, checked before it is used; every finding names its template line.
 //! Knows nothing of where the values come from: a template sees only its step's `values`.
 
+mod calls;
 mod helpers;
 mod marker;
 mod permissions;
@@ -29,7 +30,7 @@ use crate::permissions::{Needs, Surroundings};
 use crate::question::Asked;
 use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
-pub use helpers::HELPERS;
+pub use calls::HELPERS;
 use render::{Problem, Rendered, hole, render};
 
 /// The template is checked before the run, as far as its values are known then, and each finding names its template line.

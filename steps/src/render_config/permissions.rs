@@ -1,4 +1,5 @@
 //! render-config calls nothing of AWS; what the file holds that it writes is told to the step that reads it.
+//! Knows nothing of what is in the file.
 
 use crate::partial::Partial;
 use crate::permissions::{Needs, Surroundings, patterns};

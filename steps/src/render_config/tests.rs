@@ -92,3 +92,26 @@ fn text_is_kept_as_it_was_rendered() {
     assert!(issues.is_empty(), "{issues:?}");
     assert_eq!(text, "a: <<&>> \"<&>\"\n  b: 1\nc: {\"k\":[1,\"é\"]}\n");
 }
+
+/// Marks and helpers of ours change no byte of what the template gives.
+#[test]
+fn the_text_is_that_of_the_template_language_itself() {
+    let values = json!({ "x": "<&>", "on": true, "l": [{ "n": "a" }, { "n": "b" }], "m": { "k": "v" } });
+    let sources = [
+        "{{#*inline \"p\"}}\na: 1\n\nb: {{x}}\n{{/inline}}\nroot:\n  {{> p}}\nend {{> p}}\n",
+        "{{#*inline \"p\"}}{{n}}-{{@index}}{{/inline}}\n{{#each l}}\n  - {{> p}}\n  {{> p n=\"z\"}}\n{{/each}}\n{{x}}",
+        "{{#*inline \"p\"}}<{{> @partial-block}}>{{/inline}}a {{#> p}}\n  {{x}}\n{{/p}} b\n",
+        "a {{~#if on~}} \n 1 {{~else~}} 2 {{~/if}} b\n{{#each l}}\n{{#unless @last}}\n{{n}},\n{{/unless}}\n{{/each}}\n",
+        "{{#with m}}{{k}}{{/with}} {{lookup m \"k\"}} {{default nope x}} {{{x}}} \\{{x}} {{! c }}{{!-- {{d}} --}}\n",
+    ];
+    for source in sources {
+        let mut plain = handlebars::Handlebars::new();
+        plain.register_escape_fn(handlebars::no_escape);
+        let own = source.replace("{{default nope x}}", "{{x}}");
+        let expected = plain.render_template(&own, &values).expect("it is a template");
+        let target = Target { format: Format::Text, schema: None };
+        let Examined { text, issues, .. } = examine(source, &values, &[], target);
+        assert!(issues.is_empty(), "{source}: {issues:?}");
+        assert_eq!(text, expected, "{source}");
+    }
+}

@@ -38,6 +38,7 @@ mod references;
 mod rules;
 mod sections;
 mod walk;
+mod whole;
 
 pub use capabilities::{Capabilities, needed_capabilities};
 pub use check::check;

@@ -245,6 +245,8 @@ mod tests {
         assert_eq!(told(&format!("{outside}{added}")), [""; 0]);
         let unknown = added.replace("10.1.0.0/16", "!Ref Mine");
         assert_eq!(told(&format!("{outside}{unknown}")), [""; 0], "the block that is not known may be the one");
+        let anywhere = unknown.replace("!Ref V", "!GetAtt X.Id");
+        assert_eq!(told(&format!("{overlapping}{anywhere}")).len(), 1, "they overlap, whosever the block is");
         let mine = format!("{}{}", subnet("A", "!Ref Mine", "10.0.0.0/24"), subnet("B", "!Ref Mine", "10.0.0.0/25"));
         assert_eq!(told(&mine).len(), 1, "whatever the parameter is, it is the same VPC");
         let named = format!("{}{}", subnet("A", "vpc-1", "10.0.0.0/24"), subnet("B", "vpc-1", "10.0.0.0/25"));

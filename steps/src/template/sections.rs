@@ -9,7 +9,7 @@ use super::Problem;
 use super::calls::Call;
 use super::node::{Duplicate, Entry, Node, Shape};
 use super::parameters::Parameter;
-use super::read::{Condition, Output, Resource, Rule, Template};
+use super::read::{Condition, Output, Resource, Rule};
 use crate::codes::template as codes;
 use crate::finding::Severity;
 use crate::partial::{Place, nearest};
@@ -89,45 +89,6 @@ impl Form {
             Problem::error(&codes::NO_RESOURCES, place, format!("the template makes nothing: {words}"))
                 .help("CloudFormation wants at least one resource"),
         );
-    }
-
-    /// Parameters and resources share their names: `Ref` takes both.
-    pub fn same_names(&mut self, template: &Template) {
-        for (name, parameter) in &template.parameters {
-            if let Some(resource) = template.resources.get(name) {
-                self.problems.push(
-                    Problem::error(
-                        &codes::DUPLICATE_KEY,
-                        resource.place,
-                        format!("`{name}` is a parameter and a resource"),
-                    )
-                    .related(parameter.place, "the parameter")
-                    .help("give one of them another name: `Ref` takes both"),
-                );
-            }
-        }
-    }
-
-    /// Outputs that would be lists, which CloudFormation does not take.
-    pub fn list_outputs(&mut self, template: &Template) {
-        for (name, output) in &template.outputs {
-            let Some(value) = &output.value else { continue };
-            let list = match (Call::of(value), &value.shape) {
-                (Some(call), _) if call.name == "Ref" => {
-                    let parameter = call.argument.text().and_then(|name| template.parameters.get(name));
-                    parameter.is_some_and(Parameter::is_list)
-                }
-                (Some(call), _) => matches!(call.name, "Fn::Split" | "Fn::GetAZs" | "Fn::Cidr"),
-                (None, Shape::List(_) | Shape::Map(_)) => true,
-                (None, Shape::Scalar(_) | Shape::Null) => false,
-            };
-            if list {
-                self.problems.push(
-                    Problem::error(&codes::WRONG_SHAPE, value.place, format!("the output `{name}` must be a text"))
-                        .help("write !Join [\",\", …] around a list"),
-                );
-            }
-        }
     }
 
     pub fn version(&mut self, node: Option<&Node>) {

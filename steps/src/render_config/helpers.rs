@@ -5,13 +5,16 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use handlebars::{Context, Handlebars, Helper, HelperDef, RenderContext, RenderError, RenderErrorReason, ScopedJson};
+use handlebars::{
+    Context, Handlebars, Helper, HelperDef, PathAndJson, RenderContext, RenderError, RenderErrorReason, ScopedJson,
+};
 use serde_json::Value as Json;
 
+use super::compare::COMPARISONS;
 use super::render::{Problem, hole, meant, problem};
 use crate::cluster_config::json::{AS_JSON, HOLE_END, HOLE_START};
 use crate::codes::rendered;
-use crate::partial::ValueType;
+use crate::partial::{Hole, Piece, Text, ValueType};
 
 /// Our helper around every name in a template: it finds out whether there is a value.
 pub(super) const VALUE: &str = "hprun-value";
@@ -26,6 +29,8 @@ pub(super) struct Found {
     seen: Mutex<Vec<(usize, What)>>,
     decided_by_hole: AtomicBool,
     unknown: AtomicUsize,
+    /// Parts of values that are not known: the number of the value, and the path of the part in it.
+    parts: Mutex<Vec<(usize, String)>>,
 }
 
 enum What {
@@ -50,6 +55,23 @@ impl Found {
         problems.sort_by_key(|p| p.span.start);
         problems.dedup();
         problems
+    }
+
+    /// These holes, and behind them those of their parts.
+    pub fn with_parts(&self, holes: &[Hole]) -> Vec<Hole> {
+        let mut all = holes.to_vec();
+        for (whole, path) in self.parts().iter() {
+            let text = match whole.checked_sub(1).and_then(|at| all.get(at)).map(|hole| hole.text.0.as_slice()) {
+                Some([Piece::From(source)]) => Text(vec![Piece::From(format!("{source}.{path}"))]),
+                Some(_) | None => Text::default(),
+            };
+            all.push(Hole { of: ValueType::Any, text });
+        }
+        all
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Vec<(usize, String)>> {
+        self.parts.lock().expect("nothing panics while it holds the parts")
     }
 
     fn seen(&self) -> MutexGuard<'_, Vec<(usize, What)>> {
@@ -113,10 +135,13 @@ pub(super) fn register(engine: &mut Handlebars<'_>, values: &Json, holes: &[Valu
     }
     engine.register_helper(HOLE, Box::new(HoleHelper(know.clone())));
     engine.register_helper("json", Box::new(JsonHelper));
-    engine.register_helper("default", Box::new(DefaultHelper));
+    engine.register_helper("default", Box::new(DefaultHelper(know.clone())));
     engine.register_helper("lookup", Box::new(LookupHelper(know.clone())));
     engine.register_helper("len", Box::new(LenHelper(know.clone())));
     engine.register_helper("join", Box::new(JoinHelper(know)));
+    for (name, compare) in COMPARISONS {
+        engine.register_helper(name, Box::new(compare));
+    }
     found
 }
 
@@ -133,6 +158,22 @@ impl Know {
         let number = value.as_str()?.strip_prefix(HOLE_START)?.strip_suffix(HOLE_END)?;
         let number = number.trim_start_matches(AS_JSON).parse::<usize>().ok()?;
         Some(number.checked_sub(1).and_then(|at| self.holes.get(at)).copied().unwrap_or(ValueType::Any))
+    }
+
+    /// The part of `there` that the path `name` leads to, where that is not known: the same each time it is named. `parent`
+    /// is how far the path is known. What surely has no parts has none.
+    fn part(&self, name: &str, parent: &str, there: &Json) -> Option<Json> {
+        if !matches!(self.hole(there)?, ValueType::List | ValueType::Map | ValueType::Any) {
+            return None;
+        }
+        let whole = there.as_str()?.trim_matches([HOLE_START, HOLE_END, AS_JSON]).parse().ok()?;
+        let path = name.strip_prefix(parent)?.trim_start_matches("this.").to_owned();
+        let mut parts = self.found.parts();
+        let at = parts.iter().position(|known| *known == (whole, path.clone())).unwrap_or_else(|| {
+            parts.push((whole, path));
+            parts.len() - 1
+        });
+        Some(Json::String(hole(self.holes.len() + 1 + at)))
     }
 
     /// `a list` or `a map`, for what has no text.
@@ -200,11 +241,9 @@ impl ValueHelper {
 
     fn missing<'rc>(&self, h: &Helper<'rc>, ctx: &'rc Context, rc: &RenderContext<'_, 'rc>) -> Json {
         let name = h.param(0).and_then(|p| p.relative_path()).cloned().unwrap_or_default();
-        let scope = |path: &str| rc.evaluate(ctx, path).ok().filter(|found| !found.is_missing());
-        let (parent, key, there) = first_missing(&name, |path| scope(path).map(|found| found.as_json().clone()));
-        // A part of what is not known is not known.
-        if there.as_str().is_some_and(|text| text.contains(HOLE_START)) {
-            return self.know.found.unknown();
+        let (parent, key, there) = first_missing(&name, |path| in_scope(path, ctx, rc));
+        if let Some(part) = self.know.part(&name, &parent, &there) {
+            return part;
         }
         let undefined = |help| self.know.found.add(h, 1, What::Undefined(format!("`{name}` has no value"), help));
         let at_root = there == *ctx.data();
@@ -228,6 +267,12 @@ impl ValueHelper {
             (false, false) => None,
         })
     }
+}
+
+/// What stands at a path here.
+fn in_scope<'rc>(path: &str, ctx: &'rc Context, rc: &RenderContext<'_, 'rc>) -> Option<Json> {
+    let found = rc.evaluate(ctx, path).ok()?;
+    (!found.is_missing()).then(|| found.as_json().clone())
 }
 
 /// The first part of a path that has no value: what stands before it (with its separator), its name, and what it is looked
@@ -321,19 +366,26 @@ fn bare_holes(json: String) -> String {
     out
 }
 
-/// `{{default value other …}}`: the first that has a value.
-struct DefaultHelper;
+/// `{{default value other …}}`: the first that has a value, or may have one.
+struct DefaultHelper(Know);
 
 impl HelperDef for DefaultHelper {
     fn call_inner<'reg: 'rc, 'rc>(
         &self,
         h: &Helper<'rc>,
         _: &'reg Handlebars<'reg>,
-        _: &'rc Context,
-        _: &mut RenderContext<'reg, 'rc>,
+        ctx: &'rc Context,
+        rc: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
-        let chosen = h.params().iter().find(|value| !value.is_value_missing() && !value.value().is_null());
-        Ok(ScopedJson::Derived(chosen.map_or(Json::Null, |value| value.value().clone())))
+        let value = |of: &PathAndJson<'rc>| {
+            if !of.is_value_missing() {
+                return Some(of.value().clone()).filter(|value| !value.is_null());
+            }
+            let name = of.relative_path()?;
+            let (parent, _, there) = first_missing(name, |path| in_scope(path, ctx, rc));
+            self.0.part(name, &parent, &there)
+        };
+        Ok(ScopedJson::Derived(h.params().iter().find_map(value).unwrap_or(Json::Null)))
     }
 }
 

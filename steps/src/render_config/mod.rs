@@ -2,6 +2,7 @@
 //! Knows nothing of where the values come from: a template sees only its step's `values`.
 
 mod calls;
+mod compare;
 mod helpers;
 mod marker;
 mod permissions;
@@ -326,7 +327,7 @@ fn examine(source: &str, values: &Json, holes: &[Hole], target: Target) -> Exami
     };
     let mut issues: Vec<Issue> = rendered.problems.iter().cloned().map(issue_of).collect();
     let root = match target.format {
-        Format::Json => Some(examine_json(&rendered, holes, target.schema, &mut issues)),
+        Format::Json => Some(examine_json(&rendered, target.schema, &mut issues)),
         Format::Yaml => {
             examine_yaml(&rendered, &mut issues);
             None
@@ -349,8 +350,8 @@ fn issue_of(problem: Problem) -> Issue {
     }
 }
 
-fn examine_json(rendered: &Rendered, holes: &[Hole], schema: Option<SchemaName>, issues: &mut Vec<Issue>) -> Node {
-    let (root, faults) = json::parse_with(&rendered.text, holes);
+fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Vec<Issue>) -> Node {
+    let (root, faults) = json::parse_with(&rendered.text, &rendered.holes);
     for fault in &faults {
         let span = rendered.origin(&fault.span);
         let message = format!("the result is not JSON: {}", fault.message);

@@ -33,6 +33,8 @@ pub struct Rendered {
     pub problems: Vec<Problem>,
     /// Whether a block was decided by a value that is not known, so that parts of the text may be missing.
     pub approximate: bool,
+    /// The values that are not known, by number from 1.
+    pub holes: Vec<Hole>,
     segments: Vec<Segment>,
 }
 
@@ -131,7 +133,7 @@ fn render_shallow(source: &str, values: &Json, holes: &[Hole]) -> Result<Rendere
     problems.sort_by_key(|p| p.span.start);
     let approximate =
         problems.iter().any(|p| p.undefined && in_block(source, &p.span)) || found.decided_by_hole() || marker.left_out;
-    Ok(Rendered { text, problems, approximate, segments })
+    Ok(Rendered { text, problems, approximate, holes: found.with_parts(holes), segments })
 }
 
 /// Takes text up to a limit.

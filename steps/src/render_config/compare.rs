@@ -1,0 +1,108 @@
+//! `gt`, `gte`, `lt` and `lte` of templates, over values of which some are not known yet.
+//! Knows nothing of where the values come from.
+
+use std::cmp::Ordering;
+
+use handlebars::{
+    Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, RenderError, RenderErrorReason,
+    Renderable, ScopedJson,
+};
+use serde_json::{Number, Value as Json};
+
+use crate::cluster_config::json::HOLE_START;
+
+/// The helpers that compare by size, by name.
+pub(super) const COMPARISONS: [(&str, Compare); 4] = [
+    ("gt", Compare { holds: Ordering::is_gt, unknown: false }),
+    ("gte", Compare { holds: Ordering::is_ge, unknown: true }),
+    ("lt", Compare { holds: Ordering::is_lt, unknown: false }),
+    ("lte", Compare { holds: Ordering::is_le, unknown: true }),
+];
+
+/// A comparison of two numbers or two texts.
+#[derive(Clone, Copy)]
+pub(super) struct Compare {
+    holds: fn(Ordering) -> bool,
+    /// What it is taken for where an argument is not known: `gt` and `lte` are opposites whatever that will be.
+    unknown: bool,
+}
+
+impl Compare {
+    fn holds(self, h: &Helper<'_>) -> Result<bool, RenderError> {
+        let argument =
+            |at| h.param(at).map(|param| param.value()).ok_or(RenderErrorReason::ParamNotFoundForIndex("gt", at));
+        let (a, b) = (argument(0)?, argument(1)?);
+        if is_open(a) || is_open(b) {
+            return Ok(self.unknown);
+        }
+        Ok(order(a, b).is_some_and(self.holds))
+    }
+}
+
+fn is_open(value: &Json) -> bool {
+    value.as_str().is_some_and(|text| text.contains(HOLE_START))
+}
+
+/// Which is greater; none where they cannot be compared.
+fn order(a: &Json, b: &Json) -> Option<Ordering> {
+    match (a, b) {
+        (Json::Number(a), Json::Number(b)) => order_of_numbers(a, b),
+        (Json::Number(a), Json::String(b)) => order_of_numbers(a, &b.parse().ok()?),
+        (Json::String(a), Json::Number(b)) => order_of_numbers(&a.parse().ok()?, b),
+        (Json::String(a), Json::String(b)) => Some(a.cmp(b)),
+        (Json::Bool(a), Json::Bool(b)) => Some(a.cmp(b)),
+        _ => None,
+    }
+}
+
+fn order_of_numbers(a: &Number, b: &Number) -> Option<Ordering> {
+    match (a.as_i128(), b.as_i128()) {
+        (Some(a), Some(b)) => Some(a.cmp(&b)),
+        _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+    }
+}
+
+impl HelperDef for Compare {
+    fn call_inner<'reg: 'rc, 'rc>(
+        &self,
+        h: &Helper<'rc>,
+        _: &'reg Handlebars<'reg>,
+        _: &'rc Context,
+        _: &mut RenderContext<'reg, 'rc>,
+    ) -> Result<ScopedJson<'rc>, RenderError> {
+        Ok(ScopedJson::Derived(self.holds(h)?.into()))
+    }
+
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        h: &Helper<'rc>,
+        engine: &'reg Handlebars<'reg>,
+        ctx: &'rc Context,
+        rc: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        let holds = self.holds(h)?;
+        if !h.is_block() {
+            return Ok(out.write(&holds.to_string())?);
+        }
+        let chosen = if holds { h.template() } else { h.inverse() };
+        chosen.map_or(Ok(()), |template| template.render(engine, ctx, rc, out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_and_texts_are_ordered_and_nothing_else() {
+        let of = |a: Json, b: Json| order(&a, &b);
+        assert_eq!(of(json!(-1), json!(u64::MAX)), Some(Ordering::Less));
+        assert_eq!(of(json!(1.5), json!(1)), Some(Ordering::Greater));
+        assert_eq!(of(json!("10"), json!(9)), Some(Ordering::Greater));
+        assert_eq!(of(json!("a"), json!("b")), Some(Ordering::Less));
+        assert_eq!(of(json!([1]), json!(1)), None);
+    }
+}

@@ -6,6 +6,7 @@ mod home;
 
 use std::collections::HashMap;
 
+use hprun_steps::codes::cluster::WHOLE_BUCKET;
 use hprun_steps::fact::Fact;
 use hprun_steps::files::Files;
 use hprun_steps::finding::{At, Finding};
@@ -45,6 +46,7 @@ pub fn check(across: &Across<'_>, problems: &mut Vec<Diagnostic>) {
         across.facts.iter().enumerate().flat_map(|(step, facts)| facts.iter().map(move |fact| (step, fact))).collect();
     let mut findings: Vec<(usize, Finding)> = Vec::new();
     across.scripts(&told, &mut findings);
+    across.put_at_a_root(&told, problems);
     across.outputs(&told, &mut findings);
     across.shared_files(&told, problems, &mut findings);
     for (step, fact) in &told {
@@ -82,6 +84,25 @@ struct Put<'a> {
     place: Place,
 }
 
+fn puts<'a>(told: &[Told<'a>]) -> Vec<Put<'a>> {
+    let puts = told.iter().filter_map(|(step, fact)| {
+        let Fact::Puts { folder, names, place } = fact else { return None };
+        Some(Put { step: *step, folder, names: names.as_deref(), place: *place })
+    });
+    puts.collect()
+}
+
+impl Put<'_> {
+    /// Whether the object `name` of `folder` is one of them, or may be.
+    fn has(&self, folder: &Text, name: &str) -> bool {
+        match beneath(folder, self.folder) {
+            // The cluster may look into a folder within the one that was uploaded.
+            Some(inner) => self.names.is_none_or(|names| names.iter().any(|own| *own == join(inner, name))),
+            None => false,
+        }
+    }
+}
+
 impl Across<'_> {
     fn id(&self, step: usize) -> &str {
         &self.steps[step].id.0
@@ -89,13 +110,7 @@ impl Across<'_> {
 
     /// `SourceS3Uri` + `/` + `OnCreate` is an object that a step puts there.
     fn scripts(&self, told: &[Told<'_>], findings: &mut Vec<(usize, Finding)>) {
-        let puts: Vec<Put<'_>> = told
-            .iter()
-            .filter_map(|(step, fact)| {
-                let Fact::Puts { folder, names, place } = fact else { return None };
-                Some(Put { step: *step, folder, names: names.as_deref(), place: *place })
-            })
-            .collect();
+        let puts = puts(told);
         for (step, fact) in told {
             let Fact::NeedsObject { folder, name, at } = fact else { continue };
             let Some(name) = name.as_known() else { continue };
@@ -103,14 +118,26 @@ impl Across<'_> {
         }
     }
 
+    /// A whole bucket is where scripts are looked for rightly, where a step puts them at its root.
+    fn put_at_a_root(&self, told: &[Told<'_>], problems: &mut Vec<Diagnostic>) {
+        let puts = puts(told);
+        for (step, fact) in told {
+            let Fact::NeedsObject { folder, name, at } = fact else { continue };
+            let folder = without_slash(folder);
+            let there = |put: &Put<'_>| match name.as_known() {
+                Some(name) => put.has(&folder, name),
+                None => beneath(&folder, put.folder).is_some(),
+            };
+            if puts.iter().any(there) {
+                let told = Diagnostic::from_finding(Finding::new(&WHOLE_BUCKET, at.clone(), ""), &self.files[*step]);
+                problems.retain(|p| (p.code.number, p.place, &p.file) != (told.code.number, told.place, &told.file));
+            }
+        }
+    }
+
     fn script(&self, puts: &[Put<'_>], folder: &Text, name: &str, at: &At) -> Option<Finding> {
-        let there = |put: &Put<'_>| match beneath(folder, put.folder) {
-            // The cluster may look into a folder within the one that was uploaded.
-            Some(inner) => put.names.is_none_or(|names| names.iter().any(|own| *own == join(inner, name))),
-            None => false,
-        };
         // What lies in a folder that cannot be read is not known.
-        if puts.is_empty() || puts.iter().any(there) {
+        if puts.is_empty() || puts.iter().any(|put| put.has(folder, name)) {
             return None;
         }
         let (bucket, prefix) = split(folder)?;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use handlebars::{
-    Context, Handlebars, Helper, HelperDef, PathAndJson, RenderContext, RenderError, RenderErrorReason, ScopedJson,
+    Context, Handlebars, Helper, HelperDef, HelperResult, Output, PathAndJson, RenderContext, RenderError,
+    RenderErrorReason, ScopedJson,
 };
 use serde_json::Value as Json;
 
@@ -23,12 +24,18 @@ pub(super) const TEXT: &str = "hprun-text";
 /// Stands for a call that cannot be made: what it would give is not known.
 pub(super) const HOLE: &str = "hprun-hole";
 
+/// Counts what is rendered again and again, and ends it where it has no end in sight: text may not come of it.
+pub(super) const STEP: &str = "hprun-step";
+/// Most rounds of loops, blocks and partials together; a partial counts for many.
+const MOST_STEPS: usize = 1_000_000;
+
 /// What the helpers found while rendering.
 #[derive(Default)]
 pub(super) struct Found {
     seen: Mutex<Vec<(usize, What)>>,
     decided_by_hole: AtomicBool,
     unknown: AtomicUsize,
+    steps: AtomicUsize,
     /// Parts of values that are not known: the number of the value, and the path of the part in it.
     parts: Mutex<Vec<(usize, String)>>,
 }
@@ -46,6 +53,11 @@ impl Found {
     /// Whether a value that is not known decided what is written.
     pub fn decided_by_hole(&self) -> bool {
         self.decided_by_hole.load(Ordering::Relaxed)
+    }
+
+    /// Whether rendering was ended because it went on too long.
+    pub fn went_on(&self) -> bool {
+        self.steps.load(Ordering::Relaxed) > MOST_STEPS
     }
 
     /// What was found, in the order of the template, each once.
@@ -133,6 +145,7 @@ pub(super) fn register(engine: &mut Handlebars<'_>, values: &Json, holes: &[Valu
     for (name, purpose) in [(VALUE, Purpose::Argument), (TEXT, Purpose::Text)] {
         engine.register_helper(name, Box::new(ValueHelper { know: know.clone(), values: values.clone(), purpose }));
     }
+    engine.register_helper(STEP, Box::new(StepHelper(know.clone())));
     engine.register_helper(HOLE, Box::new(HoleHelper(know.clone())));
     engine.register_helper("json", Box::new(JsonHelper));
     engine.register_helper("default", Box::new(DefaultHelper(know.clone())));
@@ -330,6 +343,27 @@ impl HelperDef for HoleHelper {
         _: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
         Ok(ScopedJson::Derived(self.0.found.unknown()))
+    }
+}
+
+/// Writes nothing, and counts as many steps as its argument says.
+struct StepHelper(Know);
+
+impl HelperDef for StepHelper {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        h: &Helper<'rc>,
+        _: &'reg Handlebars<'reg>,
+        _: &'rc Context,
+        _: &mut RenderContext<'reg, 'rc>,
+        _: &mut dyn Output,
+    ) -> HelperResult {
+        let steps = h.param(0).and_then(|p| p.value().as_u64()).and_then(|n| usize::try_from(n).ok()).unwrap_or(1);
+        self.0.found.steps.fetch_add(steps, Ordering::Relaxed);
+        if self.0.found.went_on() {
+            return Err(RenderErrorReason::Other("it goes on too long".to_owned()).into());
+        }
+        Ok(())
     }
 }
 

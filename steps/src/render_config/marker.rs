@@ -10,7 +10,7 @@ use handlebars::template::{
 use serde_json::Value as Json;
 
 use super::calls::misuse;
-use super::helpers::{HOLE, TEXT, VALUE};
+use super::helpers::{HOLE, STEP, TEXT, VALUE};
 use super::render::{MARK_END, MARK_START, Problem, Source, line_starts, problem};
 use crate::codes::rendered;
 
@@ -188,6 +188,8 @@ impl<'a> Marker<'a> {
         self.unmarked += 1;
         if let Some(template) = &mut block.template {
             self.template(template);
+            // All that it sees is copied for each call.
+            count(template, 50);
         }
         self.unmarked -= 1;
         self.inside.pop();
@@ -269,9 +271,7 @@ impl<'a> Marker<'a> {
     fn blocks(&mut self, call: &mut HelperTemplate) {
         if let Some(template) = &mut call.template {
             self.template(template);
-            // Without any text a loop would run on uncounted.
-            let mark = self.mark(Source::Text(self.cursor));
-            template.elements.push(TemplateElement::RawString(mark));
+            count(template, 1);
         }
         if let Some(inverse) = &mut call.inverse {
             let chained = matches!(inverse.elements.first(), Some(TemplateElement::HelperBlock(next)) if next.chain);
@@ -336,6 +336,13 @@ impl<'a> Marker<'a> {
             _ => {}
         }
     }
+}
+
+/// A loop or a partial without any text would run on uncounted.
+fn count(template: &mut Template, steps: u64) {
+    let helper =
+        Subexpression::new(Parameter::Name(STEP.to_owned()), vec![Parameter::Literal(steps.into())], HashMap::new());
+    template.elements.push(*helper.element);
 }
 
 /// How a value is wanted.

@@ -126,7 +126,9 @@ fn render_shallow(source: &str, values: &Json, holes: &[Hole]) -> Result<Rendere
     let found = helpers::register(&mut engine, values, &types);
     engine.register_template("it", template);
     let mut marked = Limited::default();
-    engine.render_to_write("it", values, &mut marked).map_err(|e| unrendered(&marker, &e, marked.full))?;
+    engine
+        .render_to_write("it", values, &mut marked)
+        .map_err(|e| unrendered(&marker, &e, marked.full || found.went_on()))?;
     let (text, segments) = unmark(&String::from_utf8_lossy(&marked.text), &marker.places);
     let mut problems = found.problems(source, |place| marker.range(place));
     problems.append(&mut marker.problems);
@@ -205,7 +207,8 @@ fn unrendered(marker: &Marker<'_>, error: &RenderError, too_long: bool) -> Probl
     let span = marker.expression(at);
     if too_long {
         let help = "a loop inside a loop over the same list does that";
-        return problem("the template gives more text than a file of this kind can hold", span).help(help);
+        let message = "the template gives more text, or takes more rounds of loops and partials, than any file needs";
+        return problem(message, span).help(help);
     }
     match error.reason() {
         RenderErrorReason::PartialNotFound(name) => problem(format!("there is no partial `{name}`"), span)

@@ -186,7 +186,7 @@ fn a_live_check_that_is_stopped_leaves_no_world() {
         assert_eq!(mode_of(&world), 0o700, "what is sent to a world is in it in clear");
         running.signal(signal);
         let end = running.finish();
-        assert_eq!((end.code, end.stderr.as_str()), (Some(130), "interrupted\n"), "{end:?}");
+        assert_eq!((end.code, end.stderr.as_str()), (Some(130), "interrupted: nothing was changed\n"), "{end:?}");
         assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "the world is gone");
     }
 }

@@ -67,6 +67,9 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
     let outcome = run(&world, &call, rule.as_ref()).await;
     record(&world, &call, at, rule.as_ref(), outcome.as_ref().ok());
     let answered = outcome?;
+    if world.is_closed() {
+        return Err(Closed);
+    }
     door::let_go(&world, rule.as_ref()).await?;
     Ok(response(answered.reply, &call.request_id))
 }

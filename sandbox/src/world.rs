@@ -176,7 +176,11 @@ impl World {
         advance(&mut state, &cx);
         lend(&mut inner.global, &mut state);
         inner.regions.insert(region.to_owned(), state);
-        let Inner { regions, global, disk, .. } = inner;
+        let Inner { regions, global, disk, claim, .. } = inner;
+        // The folder may be another process's by now, or gone: what comes late is neither kept nor answered.
+        if claim.is_none() {
+            return result;
+        }
         let wrote = disk
             .write(region, regions, global, &self.faults, self.clock.micros())
             .unwrap_or_else(|error| panic!("the world folder {} cannot be written: {error}", self.dir.display()));
@@ -263,8 +267,15 @@ impl World {
         }
     }
 
+    /// Whether the folder was given back: nothing that happens now is kept.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.lock().is_ok_and(|inner| inner.claim.is_none())
+    }
+
     fn store_time(&self) {
-        if let Ok(mut inner) = self.inner.lock() {
+        if let Ok(mut inner) = self.inner.lock()
+            && inner.claim.is_some()
+        {
             let Inner { regions, disk, .. } = &mut *inner;
             let _ = disk.write_clock(regions, self.clock.micros());
         }

@@ -208,10 +208,7 @@ async fn what_a_node_would_stumble_over_is_found_before_the_run() {
             format!("{from}/bare.sh does not begin with `#!`: a node cannot tell how to run it"),
             format!("{from}/bom.sh begins with a byte order mark: a node cannot run it"),
             format!("{from}/crlf.sh:1 ends with CRLF: a node cannot run it"),
-            format!(
-                "{from}/link.sh is a link that leaves the folder: to {}",
-                outside.canonicalize().expect("there").display()
-            ),
+            format!("{from}/link.sh is a link that leaves the folder: to ../../outside.sh"),
         ]
     );
     let error = bench.run::<UploadLifecycle>(inputs()).await.result.expect_err("it is refused at run time too");

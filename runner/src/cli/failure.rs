@@ -146,7 +146,7 @@ impl CliError {
             Self::Ended { run, .. } => {
                 writeln!(text, "resume with: hprun resume {run}").expect("writing to a string");
             }
-            Self::Interrupted => text.push_str("interrupted\n"),
+            Self::Interrupted => text.push_str("interrupted: nothing was changed\n"),
             Self::ClientGone => say(&mut text, "the editor ended without `shutdown`", &[], None),
             Self::Io { doing, source } => say(&mut text, &format!("could not {doing}: {source}"), &[], None),
         }

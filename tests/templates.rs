@@ -79,7 +79,10 @@ fn with_cfn_lint(script: &str) -> (i32, String) {
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("t.yaml", "Resources:\n  A: { Type: AWS::S3::Bucket, Properties: { BucketNam: x } }\n");
     let step = "{ id: stack, type: deploy-stack, with: { name: trial, template: t.yaml } }";
-    write("pipeline.yaml", &format!("apiVersion: hprun/v1\nname: trial\nsteps:\n  - {step}\n"));
+    write(
+        "pipeline.yaml",
+        &format!("apiVersion: hprun/v1\nname: trial\naws: {{ region: eu-west-1 }}\nsteps:\n  - {step}\n"),
+    );
     write("cfn-lint", &format!("#!/bin/sh\n{script}\n"));
     std::fs::set_permissions(folder.path().join("cfn-lint"), PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_hprun"));
@@ -90,7 +93,7 @@ fn with_cfn_lint(script: &str) -> (i32, String) {
 
 #[test]
 fn cfn_lint_is_run_on_the_templates_and_its_trouble_is_told() {
-    let found = r#"test "$*" = "--format json -- t.yaml" || { echo "not $*" >&2; exit 1; }
+    let found = r#"test "$*" = "--regions eu-west-1 --format json -- t.yaml" || { echo "not $*" >&2; exit 1; }
         echo '[{"Filename": "t.yaml", "Level": "Error", "Message": "Additional properties are not allowed",
         "Location": {"Start": {"LineNumber": 2, "ColumnNumber": 45}, "End": {"LineNumber": 2, "ColumnNumber": 54}},
         "Rule": {"Id": "E3002", "Source": "https://example.com/rule"}}]'; exit 2"#;
@@ -115,7 +118,7 @@ fn cfn_lint_is_run_on_the_templates_and_its_trouble_is_told() {
     [exit 0]
 
     error: what cfn-lint says cannot be read: EOF while parsing a value at line 1 column 0; it said: Traceback
-    help: see whether `cfn-lint --format json t.yaml` works by itself
+    help: see whether `cfn-lint --regions eu-west-1 --format json t.yaml` works by itself
     [exit 2]
     ");
 }

@@ -52,12 +52,15 @@ struct Rule {
     source: String,
 }
 
-/// Runs cfn-lint on the templates at `paths`, which start at `base`.
-pub fn run(base: &Path, paths: &[String]) -> Result<Vec<Diagnostic>, CliError> {
+/// Runs cfn-lint on the templates at `paths`, which start at `base`, for a region, if one is known: without one it goes by
+/// us-east-1, which has types and attributes that others have not.
+pub fn run(base: &Path, paths: &[String], region: Option<&str>) -> Result<Vec<Diagnostic>, CliError> {
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let output = Command::new(PROGRAM).args(["--format", "json", "--"]).args(paths).current_dir(base).output();
+    let options: Vec<&str> =
+        region.into_iter().flat_map(|region| ["--regions", region]).chain(["--format", "json"]).collect();
+    let output = Command::new(PROGRAM).args(&options).arg("--").args(paths).current_dir(base).output();
     let output = output.map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => {
             CliError::Usage { message: format!("{PROGRAM} is not on PATH"), help: Some(ADVICE.to_owned()) }
@@ -72,7 +75,7 @@ pub fn run(base: &Path, paths: &[String]) -> Result<Vec<Diagnostic>, CliError> {
         let said = said.map(|line| format!("; it said: {line}")).unwrap_or_default();
         CliError::Usage {
             message: format!("what {PROGRAM} says cannot be read: {why}{said}"),
-            help: Some(format!("see whether `{PROGRAM} --format json {}` works by itself", paths.join(" "))),
+            help: Some(format!("see whether `{PROGRAM} {} {}` works by itself", options.join(" "), paths.join(" "))),
         }
     })
 }

@@ -68,7 +68,7 @@ fn lint(
     if !args.cfn_lint {
         return Ok(());
     }
-    match cfn_lint::run(&source.base, &source.templates(known)) {
+    match cfn_lint::run(&source.base, &source.templates(known), source.region(known).as_deref()) {
         Ok(more) => found.extend(more),
         // What hprun itself found is no less true.
         Err(error) => {

@@ -99,6 +99,11 @@ impl Source {
         paths
     }
 
+    /// The region that the pipeline names, as far as params tell it.
+    pub fn region(&self, known: &IndexMap<String, Value>) -> Option<String> {
+        pipeline::known_region(self.authored.as_ref().ok()?, &KnownParams { values: known.clone() })
+    }
+
     /// The pipeline, if it is sound; warnings go to stderr.
     pub fn check(&self, known: &IndexMap<String, Value>, more: Vec<Diagnostic>) -> Result<Pipeline, CliError> {
         match self.examine(known, more) {

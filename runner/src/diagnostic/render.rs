@@ -36,7 +36,11 @@ fn render_one(diagnostic: &Diagnostic, sources: &Sources<'_>, (renderer, room): 
         Some(Source { path, text: None }) => {
             return renderer.render(&groups(title.element(Origin::path(path)), diagnostic));
         }
-        None => return renderer.render(&groups(Group::with_title(title), diagnostic)),
+        None => {
+            // Without a place there is no line that would lead from one to the other.
+            let groups = groups(Group::with_title(title), diagnostic);
+            return groups.chunks(1).map(|group| renderer.render(group)).collect::<Vec<_>>().join("\n");
+        }
     };
     let (near, here) = together(text, &lines, diagnostic, room);
     let (here, elsewhere): (Vec<&Related>, Vec<&Related>) =

@@ -18,10 +18,10 @@ use super::inputs::InputChecker;
 use super::references::{self, Names};
 use super::shelf::Shelf;
 use super::{OnFailure, Pipeline, StepId, StepSpec};
-use crate::codes::{expressions, pipeline};
+use crate::codes::{expressions, inputs, pipeline};
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::list;
-use crate::expr::{Foreseen, KnownScope, Target};
+use crate::expr::{Foreseen, KnownScope, Target, Tree};
 use crate::params::ParamSpec;
 
 /// Inputs that decide which outputs a step declares: they must be known before the run.
@@ -136,6 +136,23 @@ pub fn known_inputs(authored: &Authored, step_type: &str, params: &KnownParams) 
     let scope = KnownScope { params: &params.values, param_type: &param_type, outputs: &|_| None };
     let of_type = |step: &&AuthoredStep| step.step_type.as_ref().is_some_and(|(name, _)| name == step_type);
     authored.steps.iter().filter(of_type).map(|step| step.with.partial(&scope)).collect()
+}
+
+/// The region that `aws:` names, as far as params alone tell it.
+pub fn known_region(authored: &Authored, params: &KnownParams) -> Option<String> {
+    settled(authored, &authored.aws.region, params)
+}
+
+/// The text of an expression of `aws:`, if it is known and there is one.
+fn settled(authored: &Authored, tree: &Option<Tree>, params: &KnownParams) -> Option<String> {
+    let partial = in_aws(authored, tree.as_ref()?, params);
+    partial.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// An expression of `aws:`, which may use params only.
+fn in_aws(authored: &Authored, tree: &Tree, params: &KnownParams) -> Partial {
+    let param_type = |name: &str| authored.params.get(name).map_or(ValueType::Any, ParamSpec::value_type);
+    tree.partial(&KnownScope { params: &params.values, param_type: &param_type, outputs: &|_| None })
 }
 
 /// What is known of the steps of a pipeline that may have mistakes: for editors, which help while they are made.
@@ -257,6 +274,17 @@ impl Checker<'_> {
         }
     }
 
+    /// Where a run goes is recorded and shown.
+    fn no_secret_in_aws(&self, problems: &mut Vec<Diagnostic>) {
+        let aws = &self.authored.aws;
+        for tree in [&aws.region, &aws.profile, &aws.role, &aws.account].into_iter().flatten() {
+            if in_aws(self.authored, tree, self.params).value_type() == ValueType::Secret {
+                let message = "`aws` takes no secret: where a run goes is recorded and shown";
+                problems.push(Diagnostic::error(&inputs::SECRET_NOT_TAKEN, tree.place(), message));
+            }
+        }
+    }
+
     /// What steps bring against what others look for.
     fn across(&self, looked: &Looked, graph: &Graph, problems: &mut Vec<Diagnostic>) {
         let of_step = |((step_type, partial), files): ((&Option<&'static StepType>, &Partial), &Files)| match step_type
@@ -265,13 +293,10 @@ impl Checker<'_> {
             None => Vec::new(),
         };
         let facts: Vec<_> = self.step_types.iter().zip(&looked.partials).zip(&looked.files).map(of_step).collect();
-        let (param_type, no_outputs) = (|name: &str| self.param_type(name), |_: &str| None);
-        let scope = KnownScope { params: &self.params.values, param_type: &param_type, outputs: &no_outputs };
-        let known = |tree: &Option<crate::expr::Tree>| {
-            let partial = tree.as_ref()?.partial(&scope);
-            partial.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
-        };
-        let (region, account) = (known(&self.authored.aws.region), known(&self.authored.aws.account));
+        let aws = &self.authored.aws;
+        let (region, account) =
+            (settled(self.authored, &aws.region, self.params), settled(self.authored, &aws.account, self.params));
+        self.no_secret_in_aws(problems);
         let (steps, files) = (&self.authored.steps[..], &looked.files[..]);
         let (region, account) = (region.as_deref(), account.as_deref());
         across::check(&Across { steps, graph, facts: &facts, files, region, account }, problems);

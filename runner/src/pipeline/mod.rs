@@ -30,7 +30,7 @@ use crate::params::ParamSpec;
 
 pub(crate) use across::partition_of;
 pub use authored::{Authored, read};
-pub use check::{KnownParams, Outline, OutlinedStep, check, check_and_outline, known_inputs};
+pub use check::{KnownParams, Outline, OutlinedStep, check, check_and_outline, known_inputs, known_region};
 
 /// The only `apiVersion` there is.
 pub const API_VERSION: &str = "hprun/v1";

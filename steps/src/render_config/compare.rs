@@ -4,11 +4,11 @@
 use std::cmp::Ordering;
 
 use handlebars::{
-    Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, RenderError, RenderErrorReason,
-    Renderable, ScopedJson,
+    Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, RenderError, Renderable, ScopedJson,
 };
 use serde_json::{Number, Value as Json};
 
+use super::functions::argument;
 use crate::cluster_config::json::HOLE_START;
 
 /// The helpers that compare by size, by name.
@@ -28,14 +28,9 @@ pub(super) struct Compare {
 }
 
 impl Compare {
-    fn holds(self, h: &Helper<'_>) -> Result<bool, RenderError> {
-        let argument =
-            |at| h.param(at).map(|param| param.value()).ok_or(RenderErrorReason::ParamNotFoundForIndex("gt", at));
-        let (a, b) = (argument(0)?, argument(1)?);
-        if is_open(a) || is_open(b) {
-            return Ok(self.unknown);
-        }
-        Ok(order(a, b).is_some_and(self.holds))
+    fn holds(self, h: &Helper<'_>) -> bool {
+        let (a, b) = (argument(h, 0), argument(h, 1));
+        if is_open(a) || is_open(b) { self.unknown } else { order(a, b).is_some_and(self.holds) }
     }
 }
 
@@ -70,7 +65,7 @@ impl HelperDef for Compare {
         _: &'rc Context,
         _: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
-        Ok(ScopedJson::Derived(self.holds(h)?.into()))
+        Ok(ScopedJson::Derived(self.holds(h).into()))
     }
 
     fn call<'reg: 'rc, 'rc>(
@@ -81,7 +76,7 @@ impl HelperDef for Compare {
         rc: &mut RenderContext<'reg, 'rc>,
         out: &mut dyn Output,
     ) -> HelperResult {
-        let holds = self.holds(h)?;
+        let holds = self.holds(h);
         if !h.is_block() {
             return Ok(out.write(&holds.to_string())?);
         }

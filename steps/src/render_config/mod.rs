@@ -3,11 +3,13 @@
 
 mod calls;
 mod compare;
+mod functions;
 mod helpers;
 mod marker;
 mod permissions;
 mod render;
 mod syntax;
+mod values;
 mod yaml;
 
 use std::ops::Range;

@@ -224,7 +224,7 @@ fn unrendered(marker: &Marker<'_>, error: &RenderError, too_long: bool) -> Probl
 }
 
 /// The byte at a line and column (from 1, in characters).
-fn position(source: &str, starts: &[usize], line: usize, column: usize) -> usize {
+pub(super) fn position(source: &str, starts: &[usize], line: usize, column: usize) -> usize {
     let start = starts.get(line.saturating_sub(1)).copied().unwrap_or(source.len());
     let column = column.saturating_sub(1);
     source[start..].char_indices().nth(column).map_or(source.len(), |(offset, _)| start + offset)

@@ -3,6 +3,8 @@
 
 use serde_json::Value as Json;
 
+use super::render::{line_starts, position};
+
 /// Why a text is no YAML.
 pub(super) struct Fault {
     /// Lower case, no full stop.
@@ -24,7 +26,8 @@ pub(super) fn check(text: &str) -> Result<(), Fault> {
 
 fn explain(error: &serde_saphyr::Error, text: &str) -> Fault {
     let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    let at = error.location().map_or(0, |place| offset(text, number(place.line()), number(place.column())));
+    let starts = line_starts(text);
+    let at = error.location().map_or(0, |at| position(text, &starts, number(at.line()), number(at.column())));
     let line = &text[text[..at].rfind('\n').map_or(0, |n| n + 1)..];
     let line = line.split('\n').next().unwrap_or_default();
     let words = error.to_string();
@@ -51,13 +54,4 @@ fn explain(error: &serde_saphyr::Error, text: &str) -> Fault {
         (words.to_owned(), None)
     };
     Fault { message, help: help.map(str::to_owned), at }
-}
-
-/// The byte at a line and column (from 1, in characters).
-fn offset(text: &str, line: usize, column: usize) -> usize {
-    let start = match line.saturating_sub(1) {
-        0 => 0,
-        before => text.match_indices('\n').nth(before - 1).map_or(text.len(), |(at, _)| at + 1),
-    };
-    text[start..].char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| start + at)
 }

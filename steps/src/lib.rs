@@ -28,6 +28,7 @@ pub mod program;
 pub mod question;
 pub mod render_config;
 mod request_log;
+mod s3_address;
 pub mod signed;
 pub mod step;
 pub mod template;

@@ -7,6 +7,7 @@ use super::json::{Node, What};
 use crate::codes::live;
 use crate::finding::{At, Code};
 use crate::question::{Asked, Question, Wish};
+use crate::s3_address;
 
 /// Families whose nodes need EFA for what they are bought for.
 const EFA: [&str; 4] = ["ml.p4", "ml.p5", "ml.p6", "ml.trn"];
@@ -298,11 +299,10 @@ impl Cluster {
 
 /// Bucket and key of a script.
 fn object(uri: &str, name: &str) -> (String, String) {
-    let path = uri.split_once("://").map_or(uri, |(_, path)| path);
-    let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-    // An address may name the bucket in its host.
-    let bucket =
-        bucket.split_once(".s3.").filter(|(_, host)| host.contains("amazonaws.com")).map_or(bucket, |(b, _)| b);
+    let (bucket, prefix) = s3_address::parts(uri).unwrap_or_else(|| {
+        let path = uri.split_once("://").map_or(uri, |(_, path)| path);
+        path.split_once('/').unwrap_or((path, ""))
+    });
     let prefix = prefix.trim_end_matches('/');
     (bucket.to_owned(), if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") })
 }

@@ -5,10 +5,11 @@ use indexmap::IndexMap;
 
 use super::check::{arguments, template_of};
 use super::patterns::Patterns;
-use super::references::{Reference, in_text, object, references};
+use super::references::{Reference, in_text, references};
 use crate::partial::{Partial, Place, Text};
 use crate::permissions::types::{self, TypeNeeds};
 use crate::permissions::{Needs, Permission, Surroundings, Unknown, UnknownKind, capitalised, input, text};
+use crate::s3_address;
 use crate::template::node::{Node, Shape};
 use crate::template::{Argument, Holds, LARGEST_BODY, Resource, Stack};
 use crate::value::Value;
@@ -126,8 +127,8 @@ impl Asked<'_> {
     fn nested(&mut self, resource: &Resource) {
         self.unknown(UnknownKind::Inside(self.by.clone()), resource.kind.1);
         let url = self.patterns.property(resource, "TemplateURL").map(|url| self.patterns.text(url));
-        if let Some(object) = url.as_deref().and_then(object) {
-            let object = self.around.s3(&object);
+        if let Some((bucket, key)) = url.as_deref().and_then(s3_address::parts) {
+            let object = self.around.s3(&format!("{bucket}/{key}"));
             self.group("NestedTemplates", &["s3:GetObject"], [object]);
         }
     }

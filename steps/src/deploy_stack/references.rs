@@ -1,5 +1,5 @@
-//! The dynamic references of a template (`{{resolve:ssm:/a/b}}`), which CloudFormation looks up with the rights of the caller, and
-//! the objects that its URLs name. Knows nothing of permissions, and what it cannot tell of a name is `*`.
+//! The dynamic references of a template (`{{resolve:ssm:/a/b}}`), which CloudFormation looks up with the rights of the
+//! caller. Knows nothing of permissions, and what it cannot tell of a name is `*`.
 
 use crate::partial::Place;
 use crate::template::node::{Node, Shape};
@@ -69,21 +69,6 @@ fn parameter(named: &str) -> &str {
     named.rsplit_once(':').filter(|(_, version)| is_version(version)).map_or(named, |(name, _)| name)
 }
 
-/// `BUCKET/KEY` of an object's URL, in either of the two styles; `None` for a URL that is not of S3, or of which that is not known.
-pub(super) fn object(url: &str) -> Option<String> {
-    let (host, path) = url.strip_prefix("https://")?.split_once('/')?;
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    let is_s3 = |host: &str| host.starts_with("s3.") || host.starts_with("s3-");
-    match host {
-        _ if !host.contains(".amazonaws.com") => None,
-        _ if is_s3(host) => Some(path.to_owned()),
-        _ => {
-            let at = host.match_indices('.').find(|(at, _)| is_s3(&host[at + 1..]))?.0;
-            Some(format!("{}/{path}", &host[..at]))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,21 +91,6 @@ mod tests {
             let told: Vec<String> =
                 in_text(text, Place::default()).iter().map(|it| format!("{} {}", it.service, it.name)).collect();
             assert_eq!(told.join(", "), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_object_of_a_url_is_told_in_either_style() {
-        for (url, expected) in [
-            ("https://s3.amazonaws.com/b/k/t.yaml", Some("b/k/t.yaml")),
-            ("https://s3.us-west-2.amazonaws.com/b/t.yaml", Some("b/t.yaml")),
-            ("https://s3-us-west-2.amazonaws.com/b/t.yaml", Some("b/t.yaml")),
-            ("https://b.c.s3.us-west-2.amazonaws.com/k/t.yaml?versionId=1", Some("b.c/k/t.yaml")),
-            ("https://b-*.s3.*.amazonaws.com/*", Some("b-*/*")),
-            ("https://example.com/b/t.yaml", None),
-            ("*", None),
-        ] {
-            assert_eq!(object(url).as_deref(), expected, "{url}");
         }
     }
 }

@@ -116,6 +116,7 @@ fn a_script_lies_below_its_folder() {
         ("s3://b/a/c/", "a/c/on.sh"),
         ("https://b/a", "a/on.sh"),
         ("https://b.s3.us-west-2.amazonaws.com/a", "a/on.sh"),
+        ("https://s3.us-west-2.amazonaws.com/b/a", "a/on.sh"),
     ] {
         assert_eq!(object(uri, "on.sh"), ("b".to_owned(), key.to_owned()), "{uri}");
     }

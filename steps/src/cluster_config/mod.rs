@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod facts;
+mod given;
 pub mod json;
 pub mod needs;
 pub mod request;
@@ -11,4 +12,5 @@ pub mod shapes;
 
 pub use check::{ConfigFinding, OTHER_TYPE, check};
 pub use facts::facts;
+pub use given::Given;
 pub use json::Node;

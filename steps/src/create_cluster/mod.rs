@@ -16,15 +16,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::aws_error::explain;
-use crate::cluster_config::{self, Node, needs, request};
-use crate::codes::{cluster, rendered};
+use crate::cluster_config::{self, Given, Node, request};
+use crate::codes::cluster;
 use crate::context::{CallIntended, Intent, Origin, Record, StepContext, TAG_RUN, TAG_STEP, canonical};
 use crate::error::{ErrorClass, StepError};
 use crate::fact::{Fact, FileUse};
 use crate::files::{FileInput, FileKind, Files, sha256};
 use crate::finding::{At, Finding, Severity};
 use crate::hyperpod::{self, KIND};
-use crate::partial::{Partial, Place};
+use crate::partial::Partial;
 use crate::permissions::{Needs, Surroundings};
 use crate::question::{Asked, Question};
 use crate::step::{Foresight, Health, Step};
@@ -122,27 +122,18 @@ impl Step for CreateCluster {
                 inputs.place(),
                 "`config` or `cluster` is missing",
             )],
-            (Some(config), None) => check_file(config, files),
-            (None, Some(cluster)) => check_inline(cluster),
+            (Some(_), None) | (None, Some(_)) => {
+                Given::read(inputs, files).map(|given| given.findings()).unwrap_or_default()
+            }
         }
     }
 
     fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
-        if let Some(cluster) = inputs.get("cluster") {
-            let at =
-                |span: &std::ops::Range<usize>| At::Pipeline(Place { start: small(span.start), end: small(span.end) });
-            return cluster_config::facts(&Node::from_partial(cluster), &at);
-        }
-        let Some(config) = inputs.get("config") else { return Vec::new() };
-        let reads = config.text().map(|path| Fact::Reads { path, kind: FileUse::Plain, place: config.place() });
-        let of_file = config.as_str().and_then(|path| Some((path, files.text(path).ok()?))).map(|(path, text)| {
-            let at = |span: &std::ops::Range<usize>| At::File {
-                path: path.to_owned(),
-                place: Place { start: small(span.start), end: small(span.end) },
-            };
-            cluster_config::facts(&cluster_config::json::parse(text).0, &at)
-        });
-        reads.into_iter().chain(of_file.unwrap_or_default()).collect()
+        let config = inputs.get("config");
+        let reads = config.and_then(|config| Some((config.text()?, config.place())));
+        let reads = reads.map(|(path, place)| Fact::Reads { path, kind: FileUse::Plain, place });
+        let given = Given::read(inputs, files).map(|given| given.facts()).unwrap_or_default();
+        reads.into_iter().chain(given).collect()
     }
 
     fn foreseen(inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {
@@ -152,22 +143,14 @@ impl Step for CreateCluster {
 
     fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {
         let adopt = matches!(inputs.get("adopt"), Some(Partial::Known(Value::Bool(true), _)));
-        if let Some(cluster) = inputs.get("cluster") {
-            let at =
-                |span: &std::ops::Range<usize>| At::Pipeline(Place { start: small(span.start), end: small(span.end) });
-            return needs::questions(&Node::from_partial(cluster), adopt, &at);
-        }
         // A file that an earlier step writes is asked about by that step.
-        let path = inputs.get("config").and_then(Partial::as_str);
-        let Some((path, Ok(text))) = path.map(|path| (path, files.text(path))) else {
-            let whichever = Question::ClusterName { name: String::new(), adopt };
-            return adopt.then(|| Asked::now(At::Pipeline(inputs.place()), whichever)).into_iter().collect();
-        };
-        let at = |span: &std::ops::Range<usize>| At::File {
-            path: path.to_owned(),
-            place: Place { start: small(span.start), end: small(span.end) },
-        };
-        needs::questions(&cluster_config::json::parse(text).0, adopt, &at)
+        Given::read(inputs, files).map_or_else(
+            || {
+                let whichever = Question::ClusterName { name: String::new(), adopt };
+                adopt.then(|| Asked::now(At::Pipeline(inputs.place()), whichever)).into_iter().collect()
+            },
+            |given| given.questions(adopt),
+        )
     }
 
     async fn probe(self, outputs: &Json, cx: &mut StepContext<'_>) -> Result<Health, StepError> {
@@ -193,36 +176,6 @@ impl Step for CreateCluster {
         let name = wanted["ClusterName"].as_str().unwrap_or_default().to_owned();
         Work { wanted, name, adopt: self.adopt }.foresee(cx).await
     }
-}
-
-fn small(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-fn check_inline(cluster: &Partial) -> Vec<Finding> {
-    let findings = cluster_config::check(&Node::from_partial(cluster));
-    let to_finding = |f: cluster_config::ConfigFinding| {
-        let at = At::Pipeline(Place { start: small(f.span.start), end: small(f.span.end) });
-        Finding { severity: f.severity, ..Finding::new(f.code, at, f.line()).maybe_help(f.help) }
-    };
-    findings.into_iter().map(to_finding).collect()
-}
-
-fn check_file(config: &Partial, files: &Files) -> Vec<Finding> {
-    // A file that is not there yet may be written by an earlier step: it is checked when the step starts.
-    let Some((path, Ok(text))) = config.as_str().map(|path| (path, files.text(path))) else { return Vec::new() };
-    let (root, faults) = cluster_config::json::parse(text);
-    let at = |span: &std::ops::Range<usize>| At::File {
-        path: path.to_owned(),
-        place: Place { start: small(span.start), end: small(span.end) },
-    };
-    let broken = faults
-        .iter()
-        .map(|f| Finding::new(&rendered::NOT_JSON, at(&f.span), format!("the file is not JSON: {}", f.message)));
-    let wrong = cluster_config::check(&root)
-        .into_iter()
-        .map(|f| Finding { severity: f.severity, ..Finding::new(f.code, at(&f.span), f.line()).maybe_help(f.help) });
-    broken.chain(wrong).collect()
 }
 
 impl CreateCluster {

@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clients::Caller;
-use crate::cluster_config::{Node, json, needs};
+use crate::cluster_config::Given;
 use crate::codes::live;
 use crate::context::StepContext;
 use crate::error::StepError;
@@ -189,23 +189,8 @@ fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {
     asked.extend(Asked::of(&live::BUCKET_REGION, &at("bucket"), text("bucket"), |bucket| Question::BucketRegion {
         bucket,
     }));
-    asked.extend(of_cluster(inputs, files, adopt));
+    asked.extend(Given::read(inputs, files).map(|given| given.questions(adopt)).unwrap_or_default());
     // Whether a script is there cannot be asked from here: a later step may bring it.
     asked.retain(|asked| asked.code != &live::SCRIPT_THERE);
     asked
-}
-
-fn of_cluster(inputs: &Partial, files: &Files, adopt: bool) -> Vec<Asked> {
-    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    if let Some(cluster) = inputs.get("cluster") {
-        let at = |span: &std::ops::Range<usize>| At::Pipeline(Place { start: small(span.start), end: small(span.end) });
-        return needs::questions(&Node::from_partial(cluster), adopt, &at);
-    }
-    let path = inputs.str_at("config");
-    let Some((path, Ok(text))) = path.map(|path| (path, files.text(path))) else { return Vec::new() };
-    let at = |span: &std::ops::Range<usize>| At::File {
-        path: path.to_owned(),
-        place: Place { start: small(span.start), end: small(span.end) },
-    };
-    needs::questions(&json::parse(text).0, adopt, &at)
 }

@@ -1,0 +1,66 @@
+//! A CreateCluster request as the inputs of a step give it: `cluster:` in the pipeline, or a file that `config:` names.
+//! Knows nothing of what the step does with it.
+
+use std::ops::Range;
+
+use super::json::{self, Fault, Node};
+use super::{check, facts, needs};
+use crate::codes::rendered;
+use crate::fact::Fact;
+use crate::files::Files;
+use crate::finding::{At, Finding};
+use crate::partial::{Partial, Place};
+use crate::question::Asked;
+
+/// The request, as far as it is known.
+pub struct Given<'a> {
+    node: Node,
+    /// Why the file is not JSON.
+    faults: Vec<Fault>,
+    /// The file, as the inputs spell it; none where the request stands in the pipeline.
+    file: Option<&'a str>,
+}
+
+impl<'a> Given<'a> {
+    /// None where there is none, or where the file is not there yet: an earlier step may write it.
+    pub fn read(inputs: &'a Partial, files: &Files) -> Option<Self> {
+        if let Some(cluster) = inputs.get("cluster") {
+            return Some(Self { node: Node::from_partial(cluster), faults: Vec::new(), file: None });
+        }
+        let path = inputs.str_at("config")?;
+        let (node, faults) = json::parse(files.text(path).ok()?);
+        Some(Self { node, faults, file: Some(path) })
+    }
+
+    fn at(&self, span: &Range<usize>) -> At {
+        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let place = Place { start: small(span.start), end: small(span.end) };
+        match self.file {
+            Some(path) => At::File { path: path.to_owned(), place },
+            None => At::Pipeline(place),
+        }
+    }
+
+    /// Everything wrong with it.
+    pub fn findings(&self) -> Vec<Finding> {
+        let broken = self.faults.iter().map(|fault| {
+            let message = format!("the file is not JSON: {}", fault.message);
+            Finding::new(&rendered::NOT_JSON, self.at(&fault.span), message)
+        });
+        let wrong = check(&self.node).into_iter().map(|found| {
+            let finding = Finding::new(found.code, self.at(&found.span), found.line()).maybe_help(found.help);
+            Finding { severity: found.severity, ..finding }
+        });
+        broken.chain(wrong).collect()
+    }
+
+    /// What it needs from other steps.
+    pub fn facts(&self) -> Vec<Fact> {
+        facts(&self.node, &|span| self.at(span))
+    }
+
+    /// What it asks of AWS; `adopt` says whether a cluster of its name is taken over.
+    pub fn questions(&self, adopt: bool) -> Vec<Asked> {
+        needs::questions(&self.node, adopt, &|span| self.at(span))
+    }
+}

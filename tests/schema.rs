@@ -29,24 +29,12 @@ fn by_keyword(
     at: &str,
 ) -> Vec<String> {
     let wrong = |holds: bool| if holds { Vec::new() } else { vec![format!("{at}: {value} breaks {keyword} {rule}")] };
+    if let Some(holds) = of_itself(keyword, rule, value) {
+        return wrong(holds);
+    }
     let all =
         |rules: &Value| rules.as_array().unwrap().iter().map(|rule| faults(rule, root, value, at)).collect::<Vec<_>>();
     match keyword {
-        "$schema" | "title" | "description" | "default" | "examples" | "format" | "x-secret" | "$defs" => Vec::new(),
-        "type" => wrong(rule.as_array().map_or_else(|| is(rule, value), |types| types.iter().any(|of| is(of, value)))),
-        "const" => wrong(rule == value),
-        "enum" => wrong(rule.as_array().unwrap().contains(value)),
-        "pattern" => {
-            wrong(value.as_str().is_none_or(|text| regex::Regex::new(rule.as_str().unwrap()).unwrap().is_match(text)))
-        }
-        "minimum" => wrong(value.as_f64().is_none_or(|number| number >= rule.as_f64().unwrap())),
-        "maximum" => wrong(value.as_f64().is_none_or(|number| number <= rule.as_f64().unwrap())),
-        "minItems" => wrong(value.as_array().is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap())),
-        "required" => wrong(
-            value
-                .as_object()
-                .is_none_or(|map| rule.as_array().unwrap().iter().all(|key| map.contains_key(key.as_str().unwrap()))),
-        ),
         "items" => value
             .as_array()
             .into_iter()
@@ -89,7 +77,6 @@ fn by_keyword(
                 Vec::new()
             }
         }
-        "then" => Vec::new(),
         "$ref" => faults(
             root.pointer(rule.as_str().unwrap().trim_start_matches('#')).expect("a reference leads somewhere"),
             root,
@@ -98,6 +85,27 @@ fn by_keyword(
         ),
         other => panic!("the schema uses {other}, which this check does not know"),
     }
+}
+
+/// Whether a keyword that looks at no other schema holds; none for one that does.
+fn of_itself(keyword: &str, rule: &Value, value: &Value) -> Option<bool> {
+    let has = |map: &Map<String, Value>| rule.as_array().unwrap().iter().all(|k| map.contains_key(k.as_str().unwrap()));
+    Some(match keyword {
+        "$schema" | "title" | "description" | "default" | "examples" | "format" | "x-secret" | "$defs" => true,
+        // Looked at with its `if`.
+        "then" => true,
+        "type" => rule.as_array().map_or_else(|| is(rule, value), |types| types.iter().any(|of| is(of, value))),
+        "const" => rule == value,
+        "enum" => rule.as_array().unwrap().contains(value),
+        "pattern" => {
+            value.as_str().is_none_or(|text| regex::Regex::new(rule.as_str().unwrap()).unwrap().is_match(text))
+        }
+        "minimum" => value.as_f64().is_none_or(|number| number >= rule.as_f64().unwrap()),
+        "maximum" => value.as_f64().is_none_or(|number| number <= rule.as_f64().unwrap()),
+        "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap()),
+        "required" => value.as_object().is_none_or(has),
+        _ => return None,
+    })
 }
 
 fn is(name: &Value, value: &Value) -> bool {

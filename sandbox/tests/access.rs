@@ -22,30 +22,25 @@ fn set(sandbox: &Sandbox, statements: Value) {
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
+fn post<'a>(service: &'a str, body: &'a str) -> Ask<'a> {
+    json(service, std::slice::from_ref(&FORM), body)
+}
+
+fn json<'a>(service: &'a str, headers: &'a [(&'a str, &'a str)], body: &'a str) -> Ask<'a> {
+    Ask { service, method: "POST", headers, body: body.as_bytes(), ..Ask::default() }
+}
+
+fn why(action: &str, resource: &str) -> String {
+    format!(
+        "User: arn:aws:sts::111122223333:assumed-role/HprunSandbox/hprun is not authorized to perform: {action} on \
+         resource: {resource} because no identity-based policy allows the {action} action"
+    )
+}
+
 #[tokio::test]
 async fn each_service_denies_in_its_own_words() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = restricted(dir.path()).await;
-    let post = |service: &'static str, body: &'static str| Ask {
-        service,
-        method: "POST",
-        headers: std::slice::from_ref(&FORM),
-        body: body.as_bytes(),
-        ..Ask::default()
-    };
-    let json = |service: &'static str, target: &'static [(&'static str, &'static str)], body: &'static str| Ask {
-        service,
-        method: "POST",
-        headers: target,
-        body: body.as_bytes(),
-        ..Ask::default()
-    };
-    let why = |action: &str, resource: &str| {
-        format!(
-            "User: arn:aws:sts::111122223333:assumed-role/HprunSandbox/hprun is not authorized to perform: {action} on \
-             resource: {resource} because no identity-based policy allows the {action} action"
-        )
-    };
     let stack = "arn:aws:cloudformation:us-west-2:111122223333:stack/new/*";
     let role = "arn:aws:iam::111122223333:role/HprunSandbox";
     let logs = "arn:aws:logs:us-west-2:111122223333:log-group:/a:log-stream:";

@@ -81,6 +81,11 @@ pub struct FileContent {
 }
 
 impl FileContent {
+    fn new(bytes: Vec<u8>, mode: u32, leaves_folder: Option<PathBuf>) -> Self {
+        let sha256 = sha256(&bytes);
+        Self { bytes, mode, sha256, leaves_folder, parsed: OnceLock::new(), shared: OnceLock::new() }
+    }
+
     /// What `parse` makes of the contents, made once: a check asks a file many questions. None if the file was parsed
     /// as something else before.
     pub fn parsed<T: Any + Send + Sync>(&self, parse: impl FnOnce(&[u8]) -> T) -> Option<Arc<T>> {
@@ -149,15 +154,7 @@ impl Files {
     pub fn foresee(&mut self, path: &str, bytes: &[u8]) {
         if let Some(entry) = self.entries.get_mut(Path::new(path)) {
             let mode = entry.as_ref().map_or(0o644, |content| content.mode);
-            let content = FileContent {
-                bytes: bytes.to_vec(),
-                mode,
-                sha256: sha256(bytes),
-                leaves_folder: None,
-                parsed: OnceLock::new(),
-                shared: OnceLock::new(),
-            };
-            *entry = Ok(Arc::new(content));
+            *entry = Ok(Arc::new(FileContent::new(bytes.to_vec(), mode, None)));
         }
     }
 
@@ -165,20 +162,11 @@ impl Files {
     pub fn overlay(&mut self, open: &dyn Fn(&Path) -> Option<Arc<str>>) {
         for (spelled, entry) in &mut self.entries {
             let Some(text) = open(&normalize(&self.base.join(spelled))) else { continue };
-            let bytes = text.as_bytes().to_vec();
             let (mode, leaves_folder) = match entry {
                 Ok(content) => (content.mode, content.leaves_folder.clone()),
                 Err(_) => (0o644, None),
             };
-            let sha256 = sha256(&bytes);
-            *entry = Ok(Arc::new(FileContent {
-                bytes,
-                mode,
-                sha256,
-                leaves_folder,
-                parsed: OnceLock::new(),
-                shared: OnceLock::new(),
-            }));
+            *entry = Ok(Arc::new(FileContent::new(text.as_bytes().to_vec(), mode, leaves_folder)));
         }
     }
 
@@ -293,16 +281,7 @@ fn read(path: &Path, folder: Option<&Path>) -> Result<Arc<FileContent>, String> 
     if u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST_FILE) {
         return Err(too_large());
     }
-    let sha256 = sha256(&bytes);
-    let leaves_folder = folder.and_then(|f| leaves(path, f));
-    Ok(Arc::new(FileContent {
-        bytes,
-        mode: mode(&meta),
-        sha256,
-        leaves_folder,
-        parsed: OnceLock::new(),
-        shared: OnceLock::new(),
-    }))
+    Ok(Arc::new(FileContent::new(bytes, mode(&meta), folder.and_then(|f| leaves(path, f)))))
 }
 
 #[cfg(unix)]

@@ -19,10 +19,7 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
     one_list(global, args)?;
     let source = Source::read(&args.pipeline.file)?;
     let givers = Givers::read(&args.pipeline.params)?;
-    let (known, wrong) = match givers.resolve(&source) {
-        Ok(params) => (params, Vec::new()),
-        Err(problems) => (problems.known, problems.wrong),
-    };
+    let (known, wrong) = givers.known(&source);
     let (pipeline, mut found) = source.examine(&known.values, wrong);
     lint(global, args, &source, &known.values, &mut found)?;
     conclude(global, args, &source, (pipeline.as_ref(), &found))
@@ -33,10 +30,7 @@ pub async fn run_live(global: &Global, args: &CheckArgs) -> Result<(), CliError>
     one_list(global, args)?;
     let source = Source::read(&args.pipeline.file)?;
     let mut givers = Givers::read(&args.pipeline.params)?;
-    let (known, wrong) = match givers.resolve(&source) {
-        Ok(params) => (params, Vec::new()),
-        Err(problems) => (problems.known, problems.wrong),
-    };
+    let (known, wrong) = givers.known(&source);
     let (pipeline, mut found) = source.examine(&known.values, wrong);
     let sound = pipeline.as_ref().filter(|_| !found.iter().any(Diagnostic::is_error));
     match sound {

@@ -13,7 +13,7 @@ use crate::plan::Plan;
 pub fn run(_: &Global, args: &GraphArgs) -> Result<(), CliError> {
     let source = Source::read(&args.pipeline.file)?;
     let givers = Givers::read(&args.pipeline.params)?;
-    let known = givers.resolve(&source).unwrap_or_else(|problems| problems.known);
+    let (known, _) = givers.known(&source);
     let plan = Plan::new(source.check(&known.values, Vec::new())?, known);
     print::data(match args.format {
         GraphFormat::Mermaid => mermaid(&plan),

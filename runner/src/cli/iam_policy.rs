@@ -23,10 +23,7 @@ const MOST_OF_A_ROLE: usize = 10;
 pub fn run(global: &Global, args: &IamPolicyArgs) -> Result<(), CliError> {
     let source = Source::read(&args.pipeline.file)?;
     let givers = Givers::read(&args.pipeline.params)?;
-    let (known, wrong) = match givers.resolve(&source) {
-        Ok(params) => (params, Vec::new()),
-        Err(problems) => (problems.known, problems.wrong),
-    };
+    let (known, wrong) = givers.known(&source);
     let pipeline = source.check(&known.values, wrong)?;
     // What cannot be told without a param is not known, which is no fault of the file.
     let aws = aws_wish(&source, &pipeline, &known.values).unwrap_or_default();

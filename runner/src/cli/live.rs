@@ -117,9 +117,9 @@ fn holders(global: &Global) -> HashMap<String, String> {
     let rows = store.runs().unwrap_or_default();
     let heir = |row: &RunRow| match row.moved {
         Some(Moved::Copied) => None,
-        Some(Moved::HandedOver) => store.events(&row.id).ok()?.into_iter().rev().find_map(|entry| match entry.event {
-            Event::HandedOver { to } => Some(to),
-            _ => None,
+        Some(Moved::HandedOver) => store.events(&row.id).ok()?.into_iter().rev().find_map(|entry| {
+            let Event::HandedOver { to } = entry.event else { return None };
+            Some(to)
         }),
         Some(Moved::Exported | Moved::Imported) | None => Some(row.id.clone()),
     };

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use super::args::{ParamArgs, PassArgs};
 use super::source::Source;
 use super::{CliError, confirm};
+use crate::diagnostic::Diagnostic;
 use crate::event::RecordedParam;
 use crate::params::{self, Given, Missing, ParamProblems, ParamSpec, ParamSpecs, Params};
 use crate::pipeline;
@@ -40,6 +41,14 @@ impl Givers {
     /// The values, as far as they are given now.
     pub fn resolve(&self, source: &Source) -> Result<Params, ParamProblems> {
         self.resolve_specs(&source.specs())
+    }
+
+    /// The values that are given, and what is wrong with others; one that nothing gives is no fault here.
+    pub fn known(&self, source: &Source) -> (Params, Vec<Diagnostic>) {
+        match self.resolve(source) {
+            Ok(params) => (params, Vec::new()),
+            Err(problems) => (problems.known, problems.wrong),
+        }
     }
 
     /// The values of these params, as far as they are given now.

@@ -21,10 +21,7 @@ pub fn run(global: &Global, args: &PlanArgs) -> Result<(), CliError> {
     let state = args.resume.as_deref().map(|run| state_of(global, run)).transpose()?;
     let recorded = state.as_ref().and_then(|state| state.pass.as_ref()).map(|pass| pass.params.clone());
     let givers = Givers::read(&args.pipeline.params)?.over(recorded.unwrap_or_default());
-    let (known, wrong) = match givers.resolve(&source) {
-        Ok(params) => (params, Vec::new()),
-        Err(problems) => (problems.known, problems.wrong),
-    };
+    let (known, wrong) = givers.known(&source);
     let plan = Plan::new(source.check(&known.values, wrong)?, known);
     if let Some(begun) = state.as_ref().and_then(|state| state.started.as_ref())
         && begun.pipeline != plan.name

@@ -136,11 +136,7 @@ impl<W: Write> Server<W> {
                 Ok(Incoming::Message(Message::Notification(told))) => self.take(told)?,
                 // To what we ask there is no answer but yes; without it files are looked at when texts change.
                 Ok(Incoming::Message(Message::Response(_))) => {}
-                Ok(Incoming::Broken(answer)) => {
-                    let answer = answer.to_string();
-                    write!(self.output, "Content-Length: {}\r\n\r\n{answer}", answer.len())?;
-                    self.output.flush()?;
-                }
+                Ok(Incoming::Broken(answer)) => wire::write(&mut self.output, &answer)?,
                 Ok(Incoming::Checked(checked)) => {
                     let (text, analysis) = *checked;
                     self.is_checking = false;

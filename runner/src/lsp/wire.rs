@@ -1,7 +1,7 @@
-//! Messages off a stream: headers, then so many bytes of JSON.
+//! Messages off a stream, and the answer to what is none: headers, then so many bytes of JSON.
 //! Knows nothing of what messages mean; whatever comes, it takes no more memory than a message may have.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Write};
 
 use lsp_server::{ErrorCode, Message};
 use serde_json::{Value as Json, json};
@@ -69,6 +69,13 @@ fn read_headers(input: &mut impl BufRead) -> io::Result<Option<Option<u64>>> {
         }
         seen = seen || !line.trim().is_empty();
     }
+}
+
+/// Sends the answer to what was no message: the library's own answers need an id.
+pub fn write(output: &mut impl Write, answer: &Json) -> io::Result<()> {
+    let answer = answer.to_string();
+    write!(output, "Content-Length: {}\r\n\r\n{answer}", answer.len())?;
+    output.flush()
 }
 
 fn broken(code: ErrorCode, words: &str, id: Json) -> Came {

@@ -163,12 +163,17 @@ Resources:
   More: { Type: 'AWS::EC2::VPCCidrBlock', Condition: Not, Properties: { VpcId: !If [Full, !Ref Vpc, !Ref VpcId], CidrBlock: !Ref Block } }
 ";
 
+    /// A template as `t.yaml`.
+    fn files(template: &str) -> Files {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("t.yaml"), template).expect("written");
+        let input = FileInput { path: "t.yaml".to_owned(), kind: FileKind::File, place: Place::default() };
+        Files::load(folder.path(), &[input])
+    }
+
     #[test]
     fn the_questions_follow_from_the_mode_of_the_template() {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("t.yaml"), TEMPLATE).expect("written");
-        let input = FileInput { path: "t.yaml".to_owned(), kind: FileKind::File, place: Place::default() };
-        let files = Files::load(folder.path(), &[input]);
+        let files = files(TEMPLATE);
         let check = |parameters: serde_json::Value, more: &[Question]| {
             let inputs = serde_json::json!({ "name": "s", "template": "t.yaml", "parameters": parameters });
             let asked = questions(&Partial::from_value(&Value::from_json(&inputs)), &files);
@@ -198,10 +203,7 @@ Resources:
   Route: { Type: 'AWS::EC2::Route', Properties: { NatGatewayId: !Ref Nat, RouteTableId: x } }
   Subnet: { Type: 'AWS::EC2::Subnet', Properties: { VpcId: !If [Full, other, !Ref Vpc] } }
 ";
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("t.yaml"), template).expect("written");
-        let input = FileInput { path: "t.yaml".to_owned(), kind: FileKind::File, place: Place::default() };
-        let files = Files::load(folder.path(), &[input]);
+        let files = files(template);
         let check = |full: bool, expected: &[&str]| {
             let parameters = serde_json::json!({
                 "Full": full, "Typed": ["subnet-0123456789", "subnet-1123456789"], "Nat": "nat-0123456789",
@@ -229,10 +231,7 @@ Parameters: { Make: { Type: String } }
 Conditions: { Make: !Equals [!Ref Make, 'true'] }
 Resources: { Vpc: { Type: 'AWS::EC2::VPC', Condition: Make } }
 ";
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("t.yaml"), template).expect("written");
-        let input = FileInput { path: "t.yaml".to_owned(), kind: FileKind::File, place: Place::default() };
-        let files = Files::load(folder.path(), &[input]);
+        let files = files(template);
         let place = Place::default();
         let text = |text: &str| Partial::Known(Value::String(text.to_owned()), place);
         let entry = |name: &str, value: Partial| (name.to_owned(), (place, value));

@@ -122,6 +122,17 @@ subnet_ids: "{{ steps.b.outputs.private_subnet_ids }}""#,
     cure: "Take both from the same step.",
 };
 
+/// A lifecycle script may be uploaded after the cluster that needs it.
+pub static SCRIPT_NOT_YET_UPLOADED: Code = Code {
+    number: 912,
+    title: "a lifecycle script may be uploaded after the cluster that needs it",
+    cause: "The upload step puts the script where the configuration looks for it, but the step that makes the cluster does not wait for the upload: the two run beside each other, or the other way round. A node that starts and finds no script fails, and the cluster with it.",
+    example: r#"- id: cluster
+  type: create-cluster
+  needs: [infra]    # and `scripts`, which uploads on_create.sh"#,
+    cure: "Add the upload step to the `needs` of the step that makes the cluster, or let `SourceS3Uri` be its output `s3_uri`.",
+};
+
 /// All of them, in order of number.
 pub static ALL: &[&Code] = &[
     &SCRIPT_NOT_UPLOADED,
@@ -135,4 +146,5 @@ pub static ALL: &[&Code] = &[
     &WRITTEN_TWICE,
     &ROLE_AND_BUCKET,
     &MIXED_MODES,
+    &SCRIPT_NOT_YET_UPLOADED,
 ];

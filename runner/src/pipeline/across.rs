@@ -46,6 +46,7 @@ pub fn check(across: &Across<'_>, problems: &mut Vec<Diagnostic>) {
         across.facts.iter().enumerate().flat_map(|(step, facts)| facts.iter().map(move |fact| (step, fact))).collect();
     let mut findings: Vec<(usize, Finding)> = Vec::new();
     across.scripts(&told, &mut findings);
+    across.late(&told, &mut findings);
     across.put_at_a_root(&told, problems);
     across.outputs(&told, &mut findings);
     across.shared_files(&told, problems, &mut findings);

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::json::{self, Fault, Node};
-use super::{check, facts, needs};
+use super::{ConfigFinding, check, facts, needs};
 use crate::codes::rendered;
 use crate::fact::Fact;
 use crate::files::Files;
@@ -43,11 +43,20 @@ impl<'a> Given<'a> {
 
     /// Everything wrong with it.
     pub fn findings(&self) -> Vec<Finding> {
+        self.told(|_| true)
+    }
+
+    /// The same where only a part of the request need be given: what is missing is no mistake.
+    pub fn findings_of_a_part(&self) -> Vec<Finding> {
+        self.told(|found| !found.by_absence)
+    }
+
+    fn told(&self, counts: impl Fn(&ConfigFinding) -> bool) -> Vec<Finding> {
         let broken = self.faults.iter().map(|fault| {
             let message = format!("the file is not JSON: {}", fault.message);
             Finding::new(&rendered::NOT_JSON, self.at(&fault.span), message)
         });
-        let wrong = check(&self.node).into_iter().map(|found| {
+        let wrong = check(&self.node).into_iter().filter(counts).map(|found| {
             let finding = Finding::new(found.code, self.at(&found.span), found.line()).maybe_help(found.help);
             Finding { severity: found.severity, ..finding }
         });

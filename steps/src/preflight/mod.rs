@@ -23,9 +23,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clients::Caller;
 use crate::cluster_config::Given;
-use crate::codes::live;
+use crate::codes::{cluster, live};
 use crate::context::StepContext;
 use crate::error::StepError;
+use crate::fact::{Fact, FileUse};
 use crate::files::{FileInput, FileKind, Files};
 use crate::finding::{At, Finding};
 use crate::partial::{Partial, Place};
@@ -95,6 +96,23 @@ impl Step for Preflight {
 
     fn files(inputs: &Partial) -> Vec<FileInput> {
         FileInput::named(inputs, "config", FileKind::File).into_iter().collect()
+    }
+
+    fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
+        if let (Some(_), Some(both)) = (inputs.get("config"), inputs.get("cluster")) {
+            let message = "`cluster` cannot stand beside `config`: give one of the two";
+            return vec![Finding::error(&cluster::NEITHER_CONFIG_NOR_CLUSTER, both.place(), message)];
+        }
+        Given::read(inputs, files).map(|given| given.findings_of_a_part()).unwrap_or_default()
+    }
+
+    fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
+        let reads = inputs.get("config").and_then(|config| Some((config.text()?, config.place())));
+        let reads = reads.map(|(path, place)| Fact::Reads { path, kind: FileUse::Plain, place });
+        let mut given = Given::read(inputs, files).map(|given| given.facts()).unwrap_or_default();
+        // A later step may bring the scripts.
+        given.retain(|fact| !matches!(fact, Fact::NeedsObject { .. }));
+        reads.into_iter().chain(given).collect()
     }
 
     fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {

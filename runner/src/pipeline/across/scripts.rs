@@ -50,6 +50,50 @@ impl Across<'_> {
         }
     }
 
+    /// Scripts that are put where they are looked for, but perhaps later than the cluster is made.
+    pub(super) fn late(&self, told: &[Told<'_>], findings: &mut Vec<(usize, Finding)>) {
+        let puts = puts(told);
+        for (step, fact) in told {
+            let Fact::NeedsObject { folder, name, at } = fact else { continue };
+            let Some(name) = name.as_known() else { continue };
+            let folder = without_slash(folder);
+            let there: Vec<&Put<'_>> = puts.iter().filter(|put| put.has(&folder, name)).collect();
+            let [put, ..] = there.as_slice() else { continue };
+            let is_late = |user: &usize| {
+                there.iter().all(|put| put.step != *user && self.graph.runs_before(put.step, *user) == Some(false))
+            };
+            let Some(user) = self.users(*step, told).into_iter().find(is_late) else { continue };
+            let (upload, user) = (self.id(put.step), self.id(user));
+            let message = format!("`{name}` is uploaded by `{upload}`, which has not surely run before `{user}`");
+            let finding = Finding::new(&across::SCRIPT_NOT_YET_UPLOADED, at.clone(), message).as_warning();
+            let finding = finding.help(format!("add `{upload}` to the `needs` of `{user}`"));
+            findings.push((*step, finding.related(At::Pipeline(put.place), "uploaded here")));
+        }
+    }
+
+    /// The steps that act on what `step` told: those that read the file that it writes, or itself where it writes none.
+    fn users(&self, step: usize, told: &[Told<'_>]) -> Vec<usize> {
+        let mut users = Vec::new();
+        let mut writes = false;
+        for fact in &self.facts[step] {
+            let Fact::Writes { path, output, .. } = fact else { continue };
+            writes = true;
+            let own = format!("steps.{}.outputs.{output}", self.id(step));
+            let is_own = |read: &Text| match read.0.as_slice() {
+                [Piece::From(source)] => *source == own,
+                _ => read.as_known().is_some() && read == path,
+            };
+            users.extend(told.iter().filter_map(|(reader, fact)| match fact {
+                Fact::Reads { path, .. } if is_own(path) => Some(*reader),
+                _ => None,
+            }));
+        }
+        if !writes {
+            users.push(step);
+        }
+        users
+    }
+
     /// A whole bucket is where scripts are looked for rightly, where a step puts them at its root.
     pub(super) fn put_at_a_root(&self, told: &[Told<'_>], problems: &mut Vec<Diagnostic>) {
         let puts = puts(told);

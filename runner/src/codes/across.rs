@@ -116,7 +116,7 @@ pub static ROLE_AND_BUCKET: Code = Code {
 pub static MIXED_MODES: Code = Code {
     number: 911,
     title: "subnets and security groups come from different networks",
-    cause: "A security group belongs to one VPC; nodes in a subnet of another cannot use it.",
+    cause: "A security group belongs to one VPC; nodes in a subnet of another cannot use it. Nothing is said of steps that are given outputs of one another or of a third, as a stack of security groups is given the VPC.",
     example: r#"security_group_ids: ["{{ steps.a.outputs.security_group_id }}"]
 subnet_ids: "{{ steps.b.outputs.private_subnet_ids }}""#,
     cure: "Take both from the same step.",

@@ -3,6 +3,7 @@
 
 mod files;
 mod home;
+mod networks;
 mod scripts;
 
 use std::collections::HashMap;
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 use hprun_steps::fact::Fact;
 use hprun_steps::files::Files;
 use hprun_steps::finding::{At, Finding};
-use hprun_steps::partial::{Piece, Place, Text, nearest};
+use hprun_steps::partial::{Place, Text, nearest};
 
 pub(crate) use home::partition_of;
 
@@ -53,7 +54,7 @@ pub fn check(across: &Across<'_>, problems: &mut Vec<Diagnostic>) {
     for (step, fact) in &told {
         match fact {
             Fact::Names { id, at, tie } => findings.extend(across.home(id, at, *tie).map(|finding| (*step, finding))),
-            Fact::Together { ids } => findings.extend(mixed(ids).map(|finding| (*step, finding))),
+            Fact::Together { ids } => findings.extend(across.mixed(ids).map(|finding| (*step, finding))),
             Fact::RoleReads { role, folder, at } => {
                 findings.extend(scripts::unreadable(role, folder, at).map(|finding| (*step, finding)));
             }
@@ -116,20 +117,4 @@ impl Across<'_> {
             findings.push((*step, finding));
         }
     }
-}
-
-/// Subnets and security groups that come from different steps.
-fn mixed(ids: &[(Text, At)]) -> Option<Finding> {
-    let source = |text: &Text| match text.0.as_slice() {
-        [Piece::From(source)] => {
-            source.strip_prefix("steps.").and_then(|rest| rest.split('.').next()).map(str::to_owned)
-        }
-        _ => None,
-    };
-    let mut from = ids.iter().filter_map(|(text, at)| Some((source(text)?, at)));
-    let (first, _) = from.next()?;
-    let (other, at) = from.find(|(other, _)| *other != first)?;
-    let message = format!("this comes from the step `{other}`, what it goes with from `{first}`");
-    let finding = Finding::new(&across::MIXED_MODES, at.clone(), message).as_warning();
-    Some(finding.help("a security group works only in the VPC of the subnets: take both from one step"))
 }

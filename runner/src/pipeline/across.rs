@@ -99,11 +99,7 @@ impl Across<'_> {
             let missing: Vec<&(String, Vec<String>)> =
                 keys.iter().filter(|(_, any)| !any.iter().any(|key| outputs.contains(key))).collect();
             let [(first, any), ..] = missing.as_slice() else { continue };
-            let told = missing.iter().map(|(what, any)| {
-                format!("`{what}` ({})", any.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" or "))
-            });
-            let told = told.collect::<Vec<_>>().join(", ");
-            let message = format!("the stack of `{}` will have no output for {told}", self.id(*maker));
+            let message = format!("the stack of `{}` will have no output for {}", self.id(*maker), wanted(&missing));
             let near = any.iter().find_map(|key| nearest(key, outputs.iter().map(String::as_str)));
             let help = match near {
                 Some(near) => format!("write `map: {{ {first}: {near} }}`"),
@@ -117,4 +113,21 @@ impl Across<'_> {
             findings.push((*step, finding));
         }
     }
+}
+
+/// What is looked for, and the keys that would give it; things that the same keys would give stand together.
+fn wanted(missing: &[&(String, Vec<String>)]) -> String {
+    let mut groups: Vec<(Vec<String>, &[String])> = Vec::new();
+    for (what, any) in missing {
+        let what = format!("`{what}`");
+        match groups.iter_mut().find(|(_, keys)| keys == any) {
+            Some((whats, _)) => whats.push(what),
+            None => groups.push((vec![what], any)),
+        }
+    }
+    let words = groups.iter().map(|(whats, any)| {
+        let keys: Vec<String> = any.iter().map(|key| format!("`{key}`")).collect();
+        format!("{} ({})", whats.join(" and "), keys.join(" or "))
+    });
+    words.collect::<Vec<_>>().join(", ")
 }

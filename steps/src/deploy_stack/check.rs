@@ -199,18 +199,29 @@ pub fn read(path: &str, files: &Files) -> Result<Arc<Template>, Option<Unreadabl
     }
 }
 
-/// The values of the template's parameters, as far as the inputs say: what is not known, and secrets, have no text.
+/// The values of the template's parameters, as far as the inputs say: what is not known, and secrets, have no text. Nor has
+/// what the template refuses or does not know by that name: that is told, and what it would decide is left open.
 pub fn arguments(inputs: &Partial, template: &Template) -> Arguments {
     let unknown = || Argument::Unknown(Text::default());
     match inputs.get("parameters") {
         Some(Partial::Unknown(..)) => template.parameters.keys().map(|name| (name.clone(), unknown())).collect(),
         Some(Partial::Map(entries, _)) => {
-            let argument = |value: &Partial| match value.known().map(|known| text_of(&known)) {
-                Some(Ok(text)) => Argument::Text(text),
-                Some(Err(_)) => unknown(),
-                None => value.text().map_or_else(unknown, Argument::Unknown),
+            let argument = |(name, (_, value)): (&String, &(Place, Partial))| {
+                let Some(parameter) = template.parameters.get(name) else {
+                    let meant = nearest(name, template.parameters.keys().map(String::as_str));
+                    let meant = meant.filter(|meant| !entries.contains_key(*meant)).unwrap_or(name);
+                    return (meant.to_owned(), unknown());
+                };
+                let argument = match value.known().map(|known| text_of(&known)) {
+                    Some(Ok(text)) if parameter.is_looked_up() || parameter.refuses(&text).is_none() => {
+                        Argument::Text(text)
+                    }
+                    Some(Ok(_) | Err(_)) => unknown(),
+                    None => value.text().map_or_else(unknown, Argument::Unknown),
+                };
+                (name.clone(), argument)
             };
-            entries.iter().map(|(name, (_, value))| (name.clone(), argument(value))).collect()
+            entries.iter().map(argument).collect()
         }
         Some(Partial::Known(..) | Partial::List(..)) | None => Arguments::new(),
     }
@@ -326,10 +337,25 @@ fn parameter_value(name: &str, value: &Partial, parameter: &Parameter) -> Option
     }
     let refusal = parameter.refuses(&text)?;
     let finding = Finding::error(&codes::WRONG_PARAMETER_VALUE, place, format!("the parameter `{name}` {refusal}"));
-    Some(match &parameter.constraint {
-        Some(words) => finding.help(format!("its author says: {words}")),
-        None => finding,
+    Some(match (&parameter.constraint, meant(&text, parameter)) {
+        (_, Some(meant)) => finding.help(format!("write `{meant}`")),
+        (Some(words), None) => finding.help(format!("its author says: {words}")),
+        (None, None) => finding,
     })
+}
+
+/// The allowed value that a word for yes or no, or one in other letters, stands for.
+fn meant<'a>(text: &str, parameter: &'a Parameter) -> Option<&'a str> {
+    let allowed = |wanted: &str| {
+        let mut all = parameter.allowed.iter().map(String::as_str);
+        all.find(|allowed| allowed.eq_ignore_ascii_case(wanted))
+    };
+    let word = match text.to_ascii_lowercase().as_str() {
+        "yes" | "on" | "1" => "true",
+        "no" | "off" | "0" => "false",
+        _ => text,
+    };
+    allowed(word)
 }
 
 /// What the template can do and the step does not acknowledge. CloudFormation asks the template alone, whatever its

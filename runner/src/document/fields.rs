@@ -16,6 +16,8 @@ pub struct Fields<'a> {
     place: Place,
     entries: Vec<(Key, Node)>,
     asked: Vec<&'static str>,
+    /// Those of them that are not there.
+    open: Vec<&'static str>,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
@@ -25,7 +27,9 @@ impl<'a> Fields<'a> {
         let what = what.into();
         let (place, kind) = (node.place, node.kind());
         match node.value {
-            NodeValue::Map(entries) => Some(Self { what, place, entries, asked: Vec::new(), diagnostics }),
+            NodeValue::Map(entries) => {
+                Some(Self { what, place, entries, asked: Vec::new(), open: Vec::new(), diagnostics })
+            }
             NodeValue::List(_) | NodeValue::Scalar(_) => {
                 let known = diagnostics.iter().any(|d| d.place == place);
                 if !known {
@@ -48,8 +52,11 @@ impl<'a> Fields<'a> {
     /// The value of `key`, if it is there.
     pub fn take(&mut self, key: &'static str) -> Option<(Key, Node)> {
         self.asked.push(key);
-        let at = self.entries.iter().position(|(k, _)| k.text == key)?;
-        Some(self.entries.remove(at))
+        let at = self.entries.iter().position(|(k, _)| k.text == key);
+        if at.is_none() {
+            self.open.push(key);
+        }
+        Some(self.entries.remove(at?))
     }
 
     /// The value of `key`, which has to be there.
@@ -83,7 +90,8 @@ impl<'a> Fields<'a> {
         match node.value {
             NodeValue::Scalar(Value::String(text)) => Some((text, place)),
             NodeValue::Scalar(Value::Integer(_) | Value::Float(_) | Value::Bool(_)) => {
-                self.wrong(place, format!("`{key}` must be text: put it in quotes"));
+                let message = format!("`{key}` must be text");
+                self.push(Diagnostic::error(&file::WRONG_VALUE, place, message).help("put it in quotes"));
                 None
             }
             NodeValue::Scalar(_) | NodeValue::List(_) | NodeValue::Map(_) => {
@@ -153,7 +161,7 @@ impl<'a> Fields<'a> {
     /// Reports every key that was not taken, with the nearest that could have been.
     pub fn finish(self) {
         for (key, _) in &self.entries {
-            self.diagnostics.push(unknown_key(&key.text, key.place, &self.what, &self.asked));
+            self.diagnostics.push(unknown_key(&key.text, key.place, &self.what, &self.asked, &self.open));
         }
     }
 
@@ -175,10 +183,11 @@ fn is_duration(text: &str) -> bool {
     letters.into_iter().all(|unit| ["ms", "s", "m", "h", "d"].contains(&unit))
 }
 
-/// The diagnostic for a key that `what` does not have.
-pub fn unknown_key(key: &str, place: Place, what: &str, known: &[&str]) -> Diagnostic {
+/// The diagnostic for a key that `what` does not have: it has the `known`, of which the `open` are not there yet.
+pub fn unknown_key(key: &str, place: Place, what: &str, known: &[&str], open: &[&str]) -> Diagnostic {
     let help = match nearest(key, known.iter().copied()) {
-        Some(right) => format!("did you mean `{right}`?"),
+        Some(right) if open.contains(&right) => format!("did you mean `{right}`?"),
+        Some(right) => format!("did you mean `{right}`, which is there already?"),
         None => format!("it has {}", list(known)),
     };
     Diagnostic::error(&pipeline::UNKNOWN_KEY, place, format!("{what} has no key `{key}`")).help(help)

@@ -301,8 +301,15 @@ fn explain(error: &serde_saphyr::Error, text: &str) -> Diagnostic {
         return Diagnostic::error(&file::NOT_YAML, second_document(text), "the file holds more than one YAML document")
             .help("one file holds one pipeline: remove the `---` line, and what is of another document");
     }
-    Diagnostic::error(&file::NOT_YAML, place, format!("not valid YAML: {words}"))
-        .maybe_help(advice(words, on_line, text))
+    let advice = advice(words, on_line, text);
+    let place = match on_line.find("{{").filter(|_| advice.as_deref() == Some(UNQUOTED)) {
+        // The whole value, not the place where YAML can make nothing of it any more.
+        Some(at) => {
+            Place { start: to_u32(lines.start(line) + at), end: to_u32(lines.start(line) + on_line.trim_end().len()) }
+        }
+        None => place,
+    };
+    Diagnostic::error(&file::NOT_YAML, place, format!("not valid YAML: {words}")).maybe_help(advice)
 }
 
 /// The line that begins another document; the parser points before it.
@@ -327,6 +334,9 @@ fn too_much(place: Place, words: &str) -> Diagnostic {
         .help(format!("a file may hold 2 million values, 200 aliases and {DEEPEST} levels"))
 }
 
+/// The advice where YAML breaks on a value that begins with an expression.
+pub const UNQUOTED: &str = "a value that starts with `{{` must stand in quotes: \"{{ … }}\"";
+
 fn advice(words: &str, line: &str, text: &str) -> Option<String> {
     let indent = &line[..line.len() - line.trim_start().len()];
     let advice = if indent.contains('\t') || words.contains("tab") {
@@ -336,7 +346,7 @@ fn advice(words: &str, line: &str, text: &str) -> Option<String> {
     } else if text.contains('\0') {
         "this is no UTF-8 text: save the file as UTF-8 (UTF-16 holds zero bytes)"
     } else if unquoted_expression(line) {
-        "a value that starts with `{{` must stand in quotes: \"{{ … }}\""
+        UNQUOTED
     } else if words.contains("unsupported tag") {
         "a pipeline file has no tags: write the value itself"
     } else if words.contains("mapping values") {

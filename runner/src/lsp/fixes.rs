@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::page::Page;
 use crate::diagnostic::{Diagnostic, File};
+use crate::document::yaml::UNQUOTED;
 
 /// A change that mends a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,11 @@ fn advice(page: &Page<'_>, help: &str, place: Range<usize>) -> Option<(String, R
     }
     if let Some(right) = help.strip_prefix("write ").filter(|right| text.starts_with("{{") && right.starts_with('"')) {
         return Some(("Put the expression in quotes".to_owned(), place, right.to_owned()));
+    }
+    // Where the value ends cannot be said if the line goes on with something of YAML, or has quotes in it.
+    let is_plain = !text.contains(['"', '\\']) && !text.contains(" #") && !text.contains(": ");
+    if help == UNQUOTED && is_plain {
+        return Some(("Put the expression in quotes".to_owned(), place, format!("\"{text}\"")));
     }
     let (id, user) = help.strip_prefix("add `")?.split_once("` to the `needs` of `")?;
     let (replace, insert) = needed(page, id, user.strip_suffix('`')?)?;

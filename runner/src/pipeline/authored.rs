@@ -328,7 +328,7 @@ impl From<ExprError> for Diagnostic {
     }
 }
 
-/// The diagnostic for an input that a step type does not have.
-pub(super) fn unknown_input(key: &str, place: Place, type_name: &str, known: &[&str]) -> Diagnostic {
-    Diagnostic { code: &inputs::UNKNOWN_INPUT, ..unknown_key(key, place, &format!("`{type_name}`"), known) }
+/// The diagnostic for an input that a step type does not have; the `open` are those that are not given yet.
+pub(super) fn unknown_input(key: &str, place: Place, type_name: &str, known: &[&str], open: &[&str]) -> Diagnostic {
+    Diagnostic { code: &inputs::UNKNOWN_INPUT, ..unknown_key(key, place, &format!("`{type_name}`"), known, open) }
 }

@@ -79,6 +79,7 @@ impl Walk<'_> {
     ) {
         let properties = schema.get("properties").and_then(Json::as_object);
         let known: Vec<&str> = properties.map(|p| p.keys().map(String::as_str).collect()).unwrap_or_default();
+        let open: Vec<&str> = known.iter().copied().filter(|known| !entries.contains_key(*known)).collect();
         let mut unknown: Vec<&str> = Vec::new();
         for (key, (key_place, value)) in entries {
             let rule = properties.and_then(|p| p.get(key)).or_else(|| schema.get("additionalProperties"));
@@ -86,7 +87,7 @@ impl Walk<'_> {
             match rule {
                 Some(Json::Bool(false)) => {
                     unknown.push(key);
-                    problems.push(unknown_input(key, *key_place, &self.what, &known));
+                    problems.push(unknown_input(key, *key_place, &self.what, &known, &open));
                 }
                 Some(rule) => {
                     let outer = std::mem::replace(&mut self.what, key.clone());

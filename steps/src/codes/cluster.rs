@@ -169,7 +169,7 @@ pub static VOLUME: Code = Code {
 pub static NEITHER_CONFIG_NOR_CLUSTER: Code = Code {
     number: 719,
     title: "the step has no request, or two",
-    cause: "`config` names a file with the request, `cluster` holds it: exactly one of them. (The step `preflight` needs neither, but takes no two.)",
+    cause: "`config` names a file with the request, `cluster` holds it: exactly one of them. The step `preflight` needs neither, but takes no two.",
     example: r"type: create-cluster
 with: {}",
     cure: "Give one of the two.",

@@ -337,25 +337,9 @@ fn parameter_value(name: &str, value: &Partial, parameter: &Parameter) -> Option
     }
     let refusal = parameter.refuses(&text)?;
     let finding = Finding::error(&codes::WRONG_PARAMETER_VALUE, place, format!("the parameter `{name}` {refusal}"));
-    Some(match (&parameter.constraint, meant(&text, parameter)) {
-        (_, Some(meant)) => finding.help(format!("write `{meant}`")),
-        (Some(words), None) => finding.help(format!("its author says: {words}")),
-        (None, None) => finding,
-    })
-}
-
-/// The allowed value that a word for yes or no, or one in other letters, stands for.
-fn meant<'a>(text: &str, parameter: &'a Parameter) -> Option<&'a str> {
-    let allowed = |wanted: &str| {
-        let mut all = parameter.allowed.iter().map(String::as_str);
-        all.find(|allowed| allowed.eq_ignore_ascii_case(wanted))
-    };
-    let word = match text.to_ascii_lowercase().as_str() {
-        "yes" | "on" | "1" => "true",
-        "no" | "off" | "0" => "false",
-        _ => text,
-    };
-    allowed(word)
+    let advice = parameter.meant(&text).map(|meant| format!("did you mean `{meant}`?"));
+    let words = parameter.constraint.as_ref().map(|words| format!("its author says: {words}"));
+    Some(finding.maybe_help(advice.or(words)))
 }
 
 /// What the template can do and the step does not acknowledge. CloudFormation asks the template alone, whatever its

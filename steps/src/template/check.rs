@@ -33,8 +33,11 @@ fn defaults(stack: &Stack<'_>) -> Vec<Problem> {
         problems.push(if stack.is_given(name) {
             Problem::warning(&codes::WRONG_DEFAULT, *place, message)
         } else {
-            Problem::error(&codes::WRONG_DEFAULT, *place, message)
-                .help("give another value under `parameters`, or mend the default")
+            let help = match parameter.meant(default) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "give another value under `parameters`, or mend the default".to_owned(),
+            };
+            Problem::error(&codes::WRONG_DEFAULT, *place, message).help(help)
         });
     }
     problems

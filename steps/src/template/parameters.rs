@@ -138,11 +138,23 @@ impl Parameter {
         parts.iter().find_map(|part| self.refuses_part(part)).or_else(|| self.wrong_length(value))
     }
 
+    /// The allowed value that was meant by one that is not: a word for yes or no, other letters, a slip.
+    pub fn meant(&self, value: &str) -> Option<&str> {
+        let allowed = || self.allowed.iter().map(String::as_str);
+        let mut parts: Vec<&str> = if self.is_list() { Self::items(value).collect() } else { vec![value] };
+        parts.retain(|part| allowed().all(|allowed| allowed != *part));
+        let part = *parts.first()?;
+        let word = match part.to_ascii_lowercase().as_str() {
+            "yes" | "on" | "1" => "true",
+            "no" | "off" | "0" => "false",
+            _ => part,
+        };
+        allowed().find(|allowed| allowed.eq_ignore_ascii_case(word)).or_else(|| nearest(part, allowed()))
+    }
+
     fn refuses_part(&self, part: &str) -> Option<String> {
         if !self.allowed.is_empty() && !self.allowed.iter().any(|allowed| allowed == part) {
-            let near = nearest(part, self.allowed.iter().map(String::as_str));
-            let near = near.map(|right| format!(" (did you mean `{right}`?)")).unwrap_or_default();
-            return Some(format!("takes {}, not `{part}`{near}", self.allowed.join(", ")));
+            return Some(format!("takes {}, not `{part}`", self.allowed.join(", ")));
         }
         let inner = self.kind.strip_prefix("List<").and_then(|rest| rest.strip_suffix('>')).unwrap_or(&self.kind);
         if inner == "Number" {
@@ -229,16 +241,12 @@ mod tests {
         let table = [
             ("Type: String, AllowedValues: ['true', 'false']", "false", ""),
             ("Type: String, AllowedValues: ['true', 'false']", "no", "takes true, false, not `no`"),
-            (
-                "Type: String, AllowedValues: ['true', 'false']",
-                "True",
-                "takes true, false, not `True` (did you mean `true`?)",
-            ),
+            ("Type: String, AllowedValues: ['true', 'false']", "True", "takes true, false, not `True`"),
             ("Type: String, AllowedValues: [yes, no]", "yes", ""),
             ("Type: String, AllowedValues: [yes, no]", "true", ""),
             ("Type: String, AllowedValues: [1.30, 1.31]", "1.3", ""),
             ("Type: CommaDelimitedList, AllowedValues: [a, b]", "a, b,a", ""),
-            ("Type: CommaDelimitedList, AllowedValues: [a, b]", "a,c", "takes a, b, not `c` (did you mean `a`?)"),
+            ("Type: CommaDelimitedList, AllowedValues: [a, b]", "a,c", "takes a, b, not `c`"),
             ("Type: String, AllowedPattern: '[a-z]{3,4}[0-9]-az[0-9]'", "usw2-az1", ""),
             (
                 "Type: String, AllowedPattern: '[a-z]{3,4}[0-9]-az[0-9]'",
@@ -286,6 +294,23 @@ mod tests {
             assert!(template.problems.is_empty(), "{declared}: {:?}", template.problems);
             let told = template.parameters["P"].refuses(value).unwrap_or_default();
             assert_eq!(told, expected, "{declared} with {value}");
+        }
+    }
+    #[test]
+    fn the_allowed_value_that_was_meant_is_found() {
+        for (declared, value, meant) in [
+            ("Type: String, AllowedValues: ['true', 'false']", "yes", Some("true")),
+            ("Type: String, AllowedValues: ['true', 'false']", "Off", Some("false")),
+            ("Type: String, AllowedValues: ['true', 'false']", "TRUE", Some("true")),
+            ("Type: String, AllowedValues: [small, large]", "larg", Some("large")),
+            ("Type: String, AllowedValues: [small, large]", "yes", None),
+            ("Type: CommaDelimitedList, AllowedValues: [api, audit]", "api,adit", Some("audit")),
+            ("Type: String", "x", None),
+        ] {
+            let text =
+                format!("Parameters: {{ P: {{ {declared} }} }}\nResources: {{ A: {{ Type: 'AWS::S3::Bucket' }} }}");
+            let template = Template::read(&text).expect("it is a template");
+            assert_eq!(template.parameters["P"].meant(value), meant, "{declared} with {value}");
         }
     }
 }

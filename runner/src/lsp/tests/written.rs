@@ -34,6 +34,12 @@ fn advice_becomes_a_fix_after_which_nothing_is_wrong() {
         ),
         ("      text: \"{{ steps.first.outputs.id }}\"", "      text: <|>12", "Put it in quotes"),
         (
+            "text: \"{{ steps.first.outputs.id }}\"",
+            "text: {{ steps.first.outputs.id }}-x<|>",
+            "Put the expression in quotes",
+        ),
+        ("name: p\n", "name: p\nversion: 1.1<|>0\n", "Put it in quotes"),
+        (
             "needs: [first]",
             "needs: []\n    when: \"{{ eq steps.first.outputs.id<|> 'a' }}\"",
             "Add `first` to the needs of this step",

@@ -91,7 +91,7 @@ impl Across<'_> {
             let id = self.id(first.step);
             let message = format!("{} is written by `{id}`, which has not surely run", read.path);
             let finding = Finding::error(&across::FILE_NOT_YET_WRITTEN, read.place, message);
-            let finding = finding.help(format!("add `{id}` to `needs`"));
+            let finding = finding.help(format!("add `{id}` to the `needs` of `{}`", self.id(read.step)));
             return writers.all(is_late).then(|| finding.related(At::Pipeline(first.place), "written here"));
         }
         if read.kind != FileUse::Kubeconfig {

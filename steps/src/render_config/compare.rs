@@ -1,4 +1,4 @@
-//! `gt`, `gte`, `lt` and `lte` of templates, over values of which some are not known yet.
+//! `eq`, `ne`, `gt`, `gte`, `lt` and `lte` of templates, over values of which some are not known yet.
 //! Knows nothing of where the values come from.
 
 use std::cmp::Ordering;
@@ -11,27 +11,38 @@ use serde_json::{Number, Value as Json};
 use super::functions::argument;
 use crate::cluster_config::json::HOLE_START;
 
-/// The helpers that compare by size, by name.
-pub(super) const COMPARISONS: [(&str, Compare); 4] = [
-    ("gt", Compare { holds: Ordering::is_gt, unknown: false }),
-    ("gte", Compare { holds: Ordering::is_ge, unknown: true }),
-    ("lt", Compare { holds: Ordering::is_lt, unknown: false }),
-    ("lte", Compare { holds: Ordering::is_le, unknown: true }),
+/// The helpers that compare, by name.
+pub(super) const COMPARISONS: [(&str, Compare); 6] = [
+    ("eq", Compare(|a, b| equal(a, b))),
+    ("ne", Compare(|a, b| !equal(a, b))),
+    ("gt", Compare(|a, b| ordered(a, b, Ordering::is_gt, false))),
+    ("gte", Compare(|a, b| ordered(a, b, Ordering::is_ge, true))),
+    ("lt", Compare(|a, b| ordered(a, b, Ordering::is_lt, false))),
+    ("lte", Compare(|a, b| ordered(a, b, Ordering::is_le, true))),
 ];
 
-/// A comparison of two numbers or two texts.
+/// A comparison of two values.
 #[derive(Clone, Copy)]
-pub(super) struct Compare {
-    holds: fn(Ordering) -> bool,
-    /// What it is taken for where an argument is not known: `gt` and `lte` are opposites whatever that will be.
-    unknown: bool,
-}
+pub(super) struct Compare(fn(&Json, &Json) -> bool);
 
 impl Compare {
     fn holds(self, h: &Helper<'_>) -> bool {
-        let (a, b) = (argument(h, 0), argument(h, 1));
-        if is_open(a) || is_open(b) { self.unknown } else { order(a, b).is_some_and(self.holds) }
+        (self.0)(argument(h, 0), argument(h, 1))
     }
+}
+
+/// Whether they are the same; 3 is 3.0. A value that is not known is the same as itself only.
+fn equal(a: &Json, b: &Json) -> bool {
+    match (a, b) {
+        (Json::Number(a), Json::Number(b)) => order_of_numbers(a, b).is_some_and(Ordering::is_eq),
+        _ => a == b,
+    }
+}
+
+/// Whether they stand in this order. Where one is not known it is taken for `unknown`: `gt` and `lte` are opposites whatever that
+/// will be.
+fn ordered(a: &Json, b: &Json, holds: fn(Ordering) -> bool, unknown: bool) -> bool {
+    if is_open(a) || is_open(b) { unknown } else { order(a, b).is_some_and(holds) }
 }
 
 fn is_open(value: &Json) -> bool {
@@ -90,6 +101,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn numbers_are_equal_however_they_are_written() {
+        assert!(equal(&json!(3), &json!(3.0)));
+        assert!(!equal(&json!(3), &json!(3.5)));
+        assert!(!equal(&json!(3), &json!("3")));
+        assert!(equal(&json!([1, "a"]), &json!([1, "a"])));
+    }
 
     #[test]
     fn numbers_and_texts_are_ordered_and_nothing_else() {

@@ -388,6 +388,17 @@ pub static CFN_LINT: Code = Code {
     cure: "See the rule in cfn-lint's documentation; a template may switch a rule off in its `Metadata`.",
 };
 
+/// Two outputs have one export name.
+pub static EXPORTED_TWICE: Code = Code {
+    number: 542,
+    title: "two outputs are exported under one name",
+    cause: "Other stacks import a value by its export name, which is unique in an account and region. CloudFormation refuses a template that gives one name to two outputs.",
+    example: "Outputs:
+  A: { Value: !Ref A, Export: { Name: shared } }
+  B: { Value: !Ref B, Export: { Name: shared } }",
+    cure: "Give each output an export name of its own; a name that begins with ${AWS::StackName} is unique for the stack, too.",
+};
+
 /// All of them, in order of number.
 pub static ALL: &[&Code] = &[
     &UNREADABLE_TEMPLATE,
@@ -431,4 +442,5 @@ pub static ALL: &[&Code] = &[
     &WRONG_FORMAT_VERSION,
     &ABSENT_OUTPUT,
     &CFN_LINT,
+    &EXPORTED_TWICE,
 ];

@@ -1,10 +1,14 @@
 //! All that is wrong with a template for the values of its parameters, in one pass.
 //! Knows nothing of where values and text come from.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use super::conditions::Holds;
 use super::evaluate::Stack;
 use super::{Problem, limits, network, rules, walk};
 use crate::codes::template as codes;
+use crate::partial::{Place, Text};
 
 /// What is wrong with the template of this stack, and with it for these parameters. What is not known is no mistake.
 pub fn check(stack: &Stack<'_>) -> Vec<Problem> {
@@ -16,6 +20,7 @@ pub fn check(stack: &Stack<'_>) -> Vec<Problem> {
     problems.extend(rules::check(stack));
     problems.extend(network::check(stack));
     problems.extend(nested(stack));
+    problems.extend(exports(stack));
     problems
 }
 
@@ -85,6 +90,31 @@ fn nested(stack: &Stack<'_>) -> Vec<Problem> {
                      `aws cloudformation package` uploads them and writes a template with their URLs",
                 ),
             );
+        }
+    }
+    problems
+}
+
+/// Outputs that are surely made and exported under one name.
+fn exports(stack: &Stack<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut seen: HashMap<Text, (&str, Place)> = HashMap::new();
+    for (key, output) in &stack.template.outputs {
+        let Some(node) = output.export.as_ref().filter(|_| stack.has(output.condition.as_ref()) == Holds::Yes) else {
+            continue;
+        };
+        let name = stack.text(node);
+        if name.is_unknown() {
+            continue;
+        }
+        match seen.entry(name) {
+            Entry::Vacant(free) => drop(free.insert((key, node.place))),
+            Entry::Occupied(taken) => {
+                let (other, at) = taken.get();
+                let message = format!("`{key}` is exported under the same name as `{other}`");
+                let problem = Problem::error(&codes::EXPORTED_TWICE, node.place, message);
+                problems.push(Problem { related: vec![(*at, "exported here".to_owned())], ..problem });
+            }
         }
     }
     problems

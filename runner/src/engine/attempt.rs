@@ -98,9 +98,11 @@ impl Attempt {
 
     /// Begins. What needs no waiting is done here and now, by the engine's own thread: to wake another one would cost a
     /// step that does little more than all else. As soon as the step waits for something, it goes on beside the engine.
+    /// A step that was given files may work on them for long before it first waits, and begins beside the engine.
     pub fn begin(self, prepared: Prepared) {
+        let does_little = prepared.given.files.is_empty();
         let mut attempt = Box::pin(self.run(prepared));
-        if attempt.as_mut().now_or_never().is_none() {
+        if !does_little || attempt.as_mut().now_or_never().is_none() {
             tokio::spawn(attempt);
         }
     }

@@ -39,6 +39,16 @@ fn outputs_go_from_step_to_step_and_independent_steps_run_side_by_side() {
 }
 
 #[test]
+fn steps_that_work_on_files_work_side_by_side_and_leave_the_engine_free() {
+    check_time(async {
+        let bench = Bench::new();
+        bench.write("f", "text");
+        let steps = [step("a", ", needs: []", "file: f, hold: 2"), step("b", ", needs: []", "file: f, hold: 2")];
+        assert!(bench.pass(&steps.concat()).await.ends_with("pass ends: Succeeded\nSucceeded"));
+    });
+}
+
+#[test]
 fn one_at_a_time_means_one_at_a_time() {
     check_time(async {
         let bench = Bench { max_parallel: 1, ..Bench::new() };

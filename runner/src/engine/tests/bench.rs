@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
+use std::time::Duration;
 
 use hprun_steps::clients::{ClientOptions, Clients, SandboxEndpoint};
 use hprun_steps::clock::Clock;
@@ -32,6 +33,8 @@ use crate::state::RunState;
 use crate::store::{Log, StateFolder, Store};
 
 const RUN: &str = "run000000001";
+/// Only so that steps which wait for each other in vain are a failure with a name.
+const HELD_FOR: Duration = Duration::from_secs(20);
 pub const SECRET: &str = "correct-horse";
 
 static TYPES: &[StepType] = &[StepType::of::<Play>()];
@@ -52,6 +55,8 @@ struct Play {
     token: Option<Secret>,
     /// Wait until so many steps are here.
     meet: Option<usize>,
+    /// Hold the thread, without waiting, until so many steps do.
+    hold: Option<usize>,
     /// Record so many things.
     record: Option<u32>,
     /// Show so many lines.
@@ -105,6 +110,9 @@ impl Step for Play {
         let token = self.token.as_ref().map(|t| t.reveal().to_owned()).unwrap_or_default();
         if let Some(count) = self.meet {
             barrier(&cx.run.base, count).wait().await;
+        }
+        if let Some(count) = self.hold {
+            hold(&cx.run.base, count);
         }
         for pid in 0..self.record.unwrap_or(0) {
             cx.record(Record::ChildEnded { pid }).await?;
@@ -169,6 +177,19 @@ fn barrier(base: &Path, count: usize) -> Arc<tokio::sync::Barrier> {
     static MEETINGS: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Barrier>>>> = LazyLock::new(Mutex::default);
     let mut meetings = MEETINGS.lock().expect("nobody panics here");
     Arc::clone(meetings.entry(base.to_owned()).or_insert_with(|| Arc::new(tokio::sync::Barrier::new(count))))
+}
+
+/// Keeps the thread until `count` steps of one test are here.
+fn hold(base: &Path, count: usize) {
+    static HELD: LazyLock<Mutex<HashMap<PathBuf, usize>>> = LazyLock::new(Mutex::default);
+    static ONE_MORE: Condvar = Condvar::new();
+    let mut held = HELD.lock().expect("nobody panics here");
+    *held.entry(base.to_owned()).or_default() += 1;
+    ONE_MORE.notify_all();
+    let lacks = |held: &mut HashMap<PathBuf, usize>| held[base] < count;
+    let (held, waited) = ONE_MORE.wait_timeout_while(held, HELD_FOR, lacks).expect("nobody panics here");
+    drop(held);
+    assert!(!waited.timed_out(), "the steps do not work side by side");
 }
 
 /// Keeps what was shown, and stops the run when a step shows `stop_at`.

@@ -177,3 +177,24 @@ fn the_other_shipped_pipelines_ask_about_the_network_that_they_are_given() {
     assert_eq!(missing, 3, "VPC, NAT gateway and security group, each once: {}", end.stdout);
     assert!(!found(&end).iter().any(|(code, _)| code == "HP1009"), "{}", end.stdout);
 }
+
+#[test]
+fn what_a_stack_of_the_run_makes_is_not_asked_about_whether_its_name_is_known_or_not() {
+    let desk = Desk::with_sandbox();
+    let bucket = "  Bucket: { Type: AWS::S3::Bucket, Properties: { BucketName: team-scripts } }";
+    desk.write("stack.yaml", &format!("Resources:\n{bucket}\nOutputs:\n  B: {{ Value: !Ref Bucket }}\n"));
+    desk.write("scripts/on_create.sh", "#!/bin/sh\n");
+    for bucket in ["\"{{ steps.stack.outputs.B }}\"", "team-scripts"] {
+        let upload = format!("{{ from: scripts, bucket: {bucket}, prefix: x }}");
+        let eks = "{ cluster: \"{{ steps.stack.outputs.B }}-eks\" }";
+        let file = desk.write(
+            "p.yaml",
+            &format!(
+                "apiVersion: hprun/v1\nname: p\naws: {{ region: us-west-2 }}\nsteps:\n  - {{ id: stack, type: deploy-stack, with: {{ name: s, template: stack.yaml }} }}\n  - {{ id: up, type: upload-lifecycle, with: {upload} }}\n  - {{ id: kubeconfig, type: update-kubeconfig, with: {eks} }}\n"
+            ),
+        );
+        let end = succeed(live(&desk, &file, &[]));
+        assert_eq!(found(&end), pairs(&[]), "{bucket}");
+        assert!(end.stderr.contains("wait for the run"), "{}", end.stderr);
+    }
+}

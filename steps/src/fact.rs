@@ -31,6 +31,8 @@ pub enum Fact {
         stack: Text,
         /// Keys of the outputs that it will have.
         outputs: Vec<String>,
+        /// Names of what it will hold, as far as they are known: buckets, roles and EKS clusters.
+        named: Vec<String>,
         /// Where the template is named.
         place: Place,
     },

@@ -329,9 +329,17 @@ impl<T> Wish<T> {
     }
 }
 
-/// All questions of a pipeline as they are asked: each once, with what the steps know of each other. `puts` are the objects
-/// that steps bring to S3, as `s3://bucket/key`.
-pub fn settled(all: Vec<Asked>, puts: &[String]) -> Vec<Asked> {
+/// What the steps of a pipeline bring: it need not be there before the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Brought {
+    /// Objects in S3, as `s3://bucket/key`.
+    pub objects: Vec<String>,
+    /// Names of what stacks make.
+    pub made: Vec<String>,
+}
+
+/// All questions of a pipeline as they are asked: each once, with what the steps know of each other.
+pub fn settled(all: Vec<Asked>, brought: &Brought) -> Vec<Asked> {
     let zones: Vec<String> = all
         .iter()
         .filter_map(|asked| match &asked.question {
@@ -368,12 +376,18 @@ pub fn settled(all: Vec<Asked>, puts: &[String]) -> Vec<Asked> {
             // The only zone that the pipeline names is where its new subnet will be.
             *zone = Some(one.clone());
         }
-        let brought = matches!(&asked.question, Some(Question::ScriptThere { bucket, key })
-            if puts.iter().any(|object| *object == format!("s3://{bucket}/{key}")));
+        let is_put = matches!(&asked.question, Some(Question::ScriptThere { bucket, key })
+            if brought.objects.iter().any(|object| *object == format!("s3://{bucket}/{key}")));
+        // Of an ARN the name is the last part.
+        let is_made =
+            |name: &&str| name.rsplit('/').next().is_some_and(|name| brought.made.iter().any(|made| made == name));
+        if asked.question.as_ref().is_some_and(|question| question.names().iter().any(is_made)) {
+            asked.question = None;
+        }
         let asked_before = asked.question.is_some() && kept.iter().any(|before| before.question == asked.question);
         let waits_before = asked.question.is_none()
             && kept.iter().any(|before| before.question.is_none() && before.code == asked.code);
-        if !brought && !asked_before && !waits_before {
+        if !is_put && !asked_before && !waits_before {
             kept.push(asked);
         }
     }
@@ -430,6 +444,48 @@ impl Question {
             | Self::OneZone { .. }
             | Self::Clock
             | Self::CredentialsLast { .. } => None,
+        }
+    }
+
+    /// Names, ids and ARNs of what must be there for an answer.
+    fn names(&self) -> Vec<&str> {
+        fn each(ids: &[String]) -> Vec<&str> {
+            ids.iter().map(String::as_str).collect()
+        }
+        match self {
+            Self::TypesOffered { subnets: ids, .. }
+            | Self::WayOut { subnets: ids }
+            | Self::FreeAddresses { subnets: ids, .. }
+            | Self::SelfReference { groups: ids, .. }
+            | Self::OneZone { subnets: ids } => each(ids),
+            Self::OneVpc { subnets, groups } => [each(subnets), each(groups)].concat(),
+            Self::GroupsMeet { groups: ids, eks } | Self::EksVpc { eks, subnets: ids } => {
+                [each(ids), vec![eks]].concat()
+            }
+            Self::EksActive { eks }
+            | Self::EksAccessMode { eks }
+            | Self::EksVersion { eks }
+            | Self::Cni { eks }
+            | Self::PodIdentity { eks }
+            | Self::CallerEntry { eks, .. }
+            | Self::Release { eks, .. } => vec![eks],
+            Self::RoleTrust { role } | Self::RolePolicies { role } | Self::PassRole { role } => vec![role],
+            Self::RoleReads { role, bucket, .. } => vec![role, bucket],
+            Self::BucketRegion { bucket } | Self::ScriptThere { bucket, .. } => vec![bucket],
+            Self::EndpointPolicy { subnets, bucket, .. } => [each(subnets), vec![bucket]].concat(),
+            Self::BlockFree { vpc: id, .. } | Self::There { id } => vec![id],
+            Self::TrainingPlan { plan, subnets, .. } => [each(subnets), vec![plan]].concat(),
+            Self::Region
+            | Self::Zone { .. }
+            | Self::TypeQuota { .. }
+            | Self::TotalQuota { .. }
+            | Self::VolumeQuota { .. }
+            | Self::NetworkQuotas { .. }
+            | Self::LinkedRole
+            | Self::ClusterName { .. }
+            | Self::StackName { .. }
+            | Self::Clock
+            | Self::CredentialsLast { .. } => Vec::new(),
         }
     }
 
@@ -506,7 +562,7 @@ mod tests {
         };
         let zone = |zone: &str| Question::Zone { zone: zone.to_owned() };
         let check = |all: &[Question], kept: &[Question]| {
-            let got = settled(all.iter().cloned().map(asked).collect(), &[]);
+            let got = settled(all.iter().cloned().map(asked).collect(), &Brought::default());
             assert_eq!(got.into_iter().filter_map(|asked| asked.question).collect::<Vec<_>>(), kept);
         };
         check(&[Question::Region, types(None), Question::Region], &[Question::Region, types(None)]);
@@ -524,7 +580,8 @@ mod tests {
             adopt: false,
         };
         let cluster = |eks: &str| Question::EksActive { eks: eks.to_owned() };
-        let check = |all: Vec<Question>| settled(all.into_iter().map(asked).collect(), &[])[0].question.clone();
+        let check =
+            |all: Vec<Question>| settled(all.into_iter().map(asked).collect(), &Brought::default())[0].question.clone();
         assert_eq!(check(vec![release(""), cluster("one")]), Some(release("one")));
         assert_eq!(check(vec![release(""), cluster("one"), cluster("two")]), None);
         assert_eq!(check(vec![release("")]), None);
@@ -535,7 +592,17 @@ mod tests {
     #[test]
     fn a_script_that_a_step_brings_is_not_looked_for() {
         let there = asked(Question::ScriptThere { bucket: "b".to_owned(), key: "a/on_create.sh".to_owned() });
-        assert_eq!(settled(vec![there.clone()], &["s3://b/a/on_create.sh".to_owned()]), []);
-        assert_eq!(settled(vec![there.clone()], &["s3://b/on_create.sh".to_owned()]), [there]);
+        let put = |object: &str| Brought { objects: vec![object.to_owned()], ..Brought::default() };
+        assert_eq!(settled(vec![there.clone()], &put("s3://b/a/on_create.sh")), []);
+        assert_eq!(settled(vec![there.clone()], &put("s3://b/on_create.sh")), [there]);
+    }
+
+    #[test]
+    fn what_a_stack_of_the_run_makes_is_not_asked_about_before() {
+        let bucket = |name: &str| Question::BucketRegion { bucket: name.to_owned() };
+        let brought = Brought { made: vec!["ours".to_owned()], ..Brought::default() };
+        let kept = settled(vec![asked(bucket("ours")), asked(bucket("theirs"))], &brought);
+        let kept: Vec<_> = kept.into_iter().map(|asked| asked.question).collect();
+        assert_eq!(kept, [None, Some(bucket("theirs"))]);
     }
 }

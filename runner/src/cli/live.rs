@@ -6,9 +6,9 @@ use std::path::Path;
 
 use hprun_steps::fact::Fact;
 use hprun_steps::files::Files;
-use hprun_steps::partial::{Partial, ValueType};
+use hprun_steps::partial::ValueType;
 use hprun_steps::preflight::{Asker, Whose, with_the_caller};
-use hprun_steps::question::{Asked, settled};
+use hprun_steps::question::{Asked, Brought, settled};
 
 use super::args::{CheckArgs, Global};
 use super::failure::CliError;
@@ -24,6 +24,9 @@ use crate::expr::KnownScope;
 use crate::params::{ParamSpec, Params};
 use crate::pipeline::Pipeline;
 use crate::store::{Moved, RunRow, StateFolder};
+
+/// How often things are followed from one run to the next.
+const MOST_HEIRS: usize = 1_000;
 
 /// What is asked about.
 pub struct Subject<'a> {
@@ -88,8 +91,8 @@ async fn ask_reached(
         Err(error) => return Err(error),
     };
     let (asked, files) = questions(subject.source, &pipeline, &params);
-    let started = std::time::Instant::now();
     let holders = holders(global);
+    let started = std::time::Instant::now();
     // No run asks, so nothing that is there is its own.
     let whose = |run: &str| holders.get(run).map_or(Whose::Foreign, |holder| Whose::Known(holder.clone()));
     let answered = Asker::new(&reached.clients, &reached.caller, &whose).ask(&asked).await;
@@ -124,39 +127,49 @@ fn holders(global: &Global) -> HashMap<String, String> {
         Some(Moved::Exported | Moved::Imported) | None => Some(row.id.clone()),
     };
     let next: HashMap<String, String> = rows.iter().filter_map(|row| Some((row.id.clone(), heir(row)?))).collect();
-    let last = |mut holder: String| {
-        // Things may have passed on several times, but never back.
-        for _ in 0..next.len() {
-            holder = next.get(&holder).unwrap_or(&holder).clone();
-        }
-        holder
+    let last = |run: &String| {
+        // Things may have passed on several times, but never back, unless the record is damaged.
+        let heirs = std::iter::successors(Some(run), |holder| next.get(*holder).filter(|heir| heir != holder));
+        heirs.take(MOST_HEIRS).last().unwrap_or(run).clone()
     };
-    next.keys().map(|run| (run.clone(), last(run.clone()))).collect()
+    next.keys().map(|run| (run.clone(), last(run))).collect()
 }
 
 /// What all steps ask, and the files that the questions point into.
 fn questions(source: &Source, pipeline: &Pipeline, params: &Params) -> (Vec<Asked>, Files) {
     let param_type = |name: &str| pipeline.params.get(name).map_or(ValueType::Any, ParamSpec::value_type);
-    let outputs = |id: &str| pipeline.step(id).map(|step| &step.foreseen);
-    let scope = KnownScope { params: &params.values, param_type: &param_type, outputs: &outputs };
-    let (mut asked, mut puts, mut all) = (Vec::new(), Vec::new(), Vec::new());
+    let foreseen = |id: &str| pipeline.step(id).map(|step| &step.foreseen);
+    let scope = KnownScope { params: &params.values, param_type: &param_type, outputs: &foreseen };
+    let (mut brought, mut hidden) = (Brought::default(), HashMap::new());
+    for step in &pipeline.steps {
+        let partial = step.with.partial(&scope);
+        let facts = (step.step_type.facts)(&partial, &Files::load(&source.base, &(step.step_type.files)(&partial)));
+        brought.objects.extend(objects(&facts));
+        for fact in facts {
+            if let Fact::Makes { named, .. } = fact {
+                brought.made.extend(named);
+                hidden.insert(step.id.as_str(), step.foreseen.hidden(step.id.as_str()));
+            }
+        }
+    }
+    // Names of what a stack makes may be known; but it is not there to be asked about.
+    let at_hand = |id: &str| hidden.get(id).or_else(|| foreseen(id));
+    let scope = KnownScope { outputs: &at_hand, ..scope };
+    let (mut asked, mut all) = (Vec::new(), Vec::new());
     for step in &pipeline.steps {
         let partial = step.with.partial(&scope);
         let named = (step.step_type.files)(&partial);
-        let files = Files::load(&source.base, &named);
         // A step that may be skipped may need nothing.
         if step.when.is_none() {
-            asked.extend((step.step_type.questions)(&partial, &files));
+            asked.extend((step.step_type.questions)(&partial, &Files::load(&source.base, &named)));
         }
-        puts.extend(brought(&partial, step.step_type, &files));
         all.extend(named);
     }
-    (settled(with_the_caller(asked), &puts), Files::load(&source.base, &all))
+    (settled(with_the_caller(asked), &brought), Files::load(&source.base, &all))
 }
 
 /// The objects that a step brings to S3, where their names are known.
-fn brought(partial: &Partial, step_type: &hprun_steps::StepType, files: &Files) -> Vec<String> {
-    let facts = (step_type.facts)(partial, files);
+fn objects(facts: &[Fact]) -> impl Iterator<Item = String> {
     let objects = facts.iter().filter_map(|fact| match fact {
         Fact::Puts { folder, names, .. } => Some((folder.as_known()?, names.as_ref()?)),
         Fact::NeedsObject { .. }
@@ -168,5 +181,5 @@ fn brought(partial: &Partial, step_type: &hprun_steps::StepType, files: &Files) 
         | Fact::Together { .. }
         | Fact::RoleReads { .. } => None,
     });
-    objects.flat_map(|(folder, names)| names.iter().map(move |name| format!("{folder}/{name}"))).collect()
+    objects.flat_map(|(folder, names)| names.iter().map(move |name| format!("{folder}/{name}")))
 }

@@ -57,6 +57,15 @@ impl Foreseen {
         self.values.get(name)
     }
 
+    /// The same outputs of the step `id` while nothing of them is known but their types.
+    pub fn hidden(&self, id: &str) -> Self {
+        let hide = |name: &str, value: &Partial| {
+            Partial::Unknown(Hole::from(value.value_type(), source(id, name)), value.place())
+        };
+        let values = self.values.iter().map(|(name, value)| (name.clone(), hide(name, value))).collect();
+        Self { values, record: serde_json::Value::Object(serde_json::Map::new()) }
+    }
+
     fn has_known(&self, name: &str) -> bool {
         self.record.get(name).is_some()
     }

@@ -86,7 +86,7 @@ impl Across<'_> {
     fn outputs(&self, told: &[Told<'_>], findings: &mut Vec<(usize, Finding)>) {
         let mut stacks: HashMap<&Text, Vec<Made<'_>>> = HashMap::new();
         for (step, fact) in told {
-            if let Fact::Makes { stack, outputs, place } = fact
+            if let Fact::Makes { stack, outputs, place, .. } = fact
                 && !stack.is_unknown()
             {
                 stacks.entry(stack).or_default().push((*step, outputs, *place));

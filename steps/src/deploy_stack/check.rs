@@ -113,7 +113,8 @@ pub fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
     let name = inputs.get("name").and_then(Partial::text);
     if let (Some(name), Some(input), false) = (name, inputs.get("template"), template.open) {
         let outputs = outputs(inputs, files).into_keys().filter(|key| key != "name" && key != "id").collect();
-        facts.push(Fact::Makes { stack: name, outputs, place: input.place() });
+        let named = names(&Stack::new(&template, arguments(inputs, &template)));
+        facts.push(Fact::Makes { stack: name, outputs, named, place: input.place() });
     }
     if let Some(Partial::Map(given, _)) = inputs.get("parameters") {
         let named = given.values().filter_map(|(_, value)| Some((value.as_str()?, value.place())));
@@ -142,6 +143,21 @@ pub fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
         );
     }
     facts
+}
+
+/// Known names of buckets, roles and EKS clusters that the stack will have, or may have.
+fn names(stack: &Stack<'_>) -> Vec<String> {
+    let made = stack.template.resources.values().filter(|it| stack.has(it.condition.as_ref()) != Holds::No);
+    let name = |resource: &template::Resource| {
+        let property = match resource.kind.0.as_str() {
+            "AWS::S3::Bucket" => "BucketName",
+            "AWS::IAM::Role" => "RoleName",
+            "AWS::EKS::Cluster" => "Name",
+            _ => return None,
+        };
+        stack.text(resource.properties.as_ref()?.get(property)?).as_known().map(str::to_owned)
+    };
+    made.filter_map(name).collect()
 }
 
 /// How long the slowest of its resources takes to be made (general knowledge: an EKS control plane takes 8 to 12 minutes, a NAT

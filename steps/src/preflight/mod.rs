@@ -31,7 +31,7 @@ use crate::files::{FileInput, FileKind, Files};
 use crate::finding::{At, Finding};
 use crate::partial::{Partial, Place};
 use crate::permissions::{Needs, Surroundings};
-use crate::question::{Asked, Question, Wish, settled};
+use crate::question::{Asked, Brought, Question, Wish, settled};
 use crate::step::Step;
 use crate::value::Value;
 
@@ -125,7 +125,7 @@ impl Step for Preflight {
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<Cleared, StepError> {
         let inputs = self.inputs()?;
-        let asked = settled(with_the_caller(questions(&Partial::from_value(&inputs), cx.files)), &[]);
+        let asked = settled(with_the_caller(questions(&Partial::from_value(&inputs), cx.files)), &Brought::default());
         cx.progress(format!("asking {} questions", asked.len()));
         let caller = Caller {
             account: cx.run.account.clone(),

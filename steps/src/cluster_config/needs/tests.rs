@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::partial::Place;
+use crate::question::{Brought, settled};
 
 fn asked(config: &serde_json::Value) -> Vec<Asked> {
     let (node, faults) = crate::cluster_config::json::parse(&config.to_string());
@@ -34,7 +35,7 @@ fn what_is_not_known_waits() {
         "InstanceGroups": [{ "InstanceType": "ml.m5.large", "InstanceCount": hole, "ExecutionRole": hole }],
         "VpcConfig": { "Subnets": [hole], "SecurityGroupIds": hole },
     });
-    let asked = crate::question::settled(asked(&config), &[]);
+    let asked = settled(asked(&config), &Brought::default());
     let waits: Vec<u16> = asked.iter().filter(|a| a.question.is_none()).map(|a| a.code.number).collect();
     for number in [1005, 1006, 1010, 1011, 1012, 1013, 1014, 1015, 1018, 1022, 1029] {
         assert!(waits.contains(&number), "HP{number} waits: {waits:?}");
@@ -53,7 +54,7 @@ fn of_an_eks_cluster_that_a_step_tells_of_the_one_is_asked_that_the_pipeline_con
     let mut asked = asked(&config);
     asked.push(Asked::now(At::Pipeline(Place::default()), Question::EksActive { eks: "mine".to_owned() }));
     let asked: Vec<Question> =
-        crate::question::settled(asked, &[]).into_iter().filter_map(|asked| asked.question).collect();
+        settled(asked, &Brought::default()).into_iter().filter_map(|asked| asked.question).collect();
     let (eks, groups, subnets) = (|| "mine".to_owned(), vec!["sg-1".to_owned()], vec!["subnet-1".to_owned()]);
     assert!(asked.contains(&Question::GroupsMeet { groups, eks: eks() }), "{asked:#?}");
     assert!(asked.contains(&Question::EksVpc { eks: eks(), subnets }), "{asked:#?}");

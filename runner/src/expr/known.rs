@@ -256,14 +256,17 @@ impl Expr {
         }
     }
 
-    /// The type that all the arguments of `default` share; the word for "any" where they differ.
+    /// The type that all the arguments of `default` share; the word for "any" where they differ. What may be a secret is one.
     fn common_type(&self, args: &[Self], scope: &KnownScope<'_>) -> ValueType {
         if !matches!(self, Self::Call(super::helpers::Helper::Default, ..)) {
             return ValueType::Any;
         }
-        let mut types = args.iter().map(|arg| arg.value_type(scope));
-        let first = types.next().unwrap_or(ValueType::Any);
-        if types.all(|of| of == first) { first } else { ValueType::Any }
+        let types: Vec<ValueType> = args.iter().map(|arg| arg.value_type(scope)).collect();
+        match types.as_slice() {
+            all if all.contains(&ValueType::Secret) => ValueType::Secret,
+            [first, others @ ..] if others.iter().all(|of| of == first) => *first,
+            _ => ValueType::Any,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The texts that an editor has open, what was found in them, and the answers to what it asks of them.
 //! Knows nothing of streams, threads or time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -104,29 +104,31 @@ impl Desk {
             by_file.entry(uri).or_default().push(finding);
         }
         text.found = Some((Arc::clone(&checked.text), found));
-        self.keep_what_moved_on(checked, &mut by_file);
-        self.replace(&checked.uri, by_file)
-    }
-
-    /// Of other files that changed while they were read, what was told before stays: their places are others now, and the
-    /// next check is on its way.
-    fn keep_what_moved_on(&self, checked: &ToCheck, by_file: &mut BTreeMap<String, Vec<Json>>) {
-        let mut old = self.told.get(&checked.uri).cloned().unwrap_or_default();
-        let files: Vec<String> = by_file.keys().chain(old.keys()).cloned().collect();
-        for file in files {
-            let Some(now) = self.texts.get(&file) else { continue };
-            let read = now.path.as_ref().and_then(|path| checked.disk.open.get(path));
-            if file != checked.uri && read.is_none_or(|read| !Arc::ptr_eq(&read.text, &now.text)) {
-                match old.remove(&file) {
-                    Some(told) => by_file.insert(file, told),
-                    None => by_file.remove(&file),
-                };
-            }
+        let moved_on = self.moved_on(checked, &by_file);
+        let told = self.told.get(&checked.uri);
+        // What was told of them before stays: their places are others now, and the next check is on its way.
+        for file in &moved_on {
+            match told.and_then(|told| told.get(file)).cloned() {
+                Some(before) => by_file.insert(file.clone(), before),
+                None => by_file.remove(file),
+            };
         }
+        self.replace(&checked.uri, by_file, &moved_on)
     }
 
-    /// Replaces what a pipeline has to tell; what is to be told of every file that it told or tells of.
-    fn replace(&mut self, uri: &str, findings: BTreeMap<String, Vec<Json>>) -> Vec<Json> {
+    /// Other files that changed while they were read.
+    fn moved_on(&self, checked: &ToCheck, by_file: &BTreeMap<String, Vec<Json>>) -> BTreeSet<String> {
+        let before = self.told.get(&checked.uri).into_iter().flat_map(BTreeMap::keys);
+        let has_moved_on = |file: &&String| {
+            let Some(now) = self.texts.get(*file) else { return false };
+            let read = now.path.as_ref().and_then(|path| checked.disk.open.get(path));
+            **file != checked.uri && read.is_none_or(|read| !Arc::ptr_eq(&read.text, &now.text))
+        };
+        by_file.keys().chain(before).filter(has_moved_on).cloned().collect()
+    }
+
+    /// Replaces what a pipeline has to tell; what is to be told of every file that it told or tells of, but for the `silent`.
+    fn replace(&mut self, uri: &str, findings: BTreeMap<String, Vec<Json>>, silent: &BTreeSet<String>) -> Vec<Json> {
         let old = self.told.remove(uri).unwrap_or_default();
         let files: IndexSet<String> = findings.keys().chain(old.keys()).cloned().collect();
         if !findings.is_empty() {
@@ -141,7 +143,7 @@ impl Desk {
             }
             params
         };
-        files.into_iter().map(tell).collect()
+        files.into_iter().filter(|file| !silent.contains(file)).map(tell).collect()
     }
 
     /// Takes what the client tells; what to tell it.
@@ -175,7 +177,7 @@ impl Desk {
                 self.texts.shift_remove(&uri);
                 self.stale.shift_remove(&uri);
                 self.all_stale();
-                return Ok(self.replace(&uri, BTreeMap::new()));
+                return Ok(self.replace(&uri, BTreeMap::new(), &BTreeSet::new()));
             }
             // Files on the disk may have changed too.
             "textDocument/didSave" | "workspace/didChangeWatchedFiles" => self.all_stale(),
@@ -196,7 +198,7 @@ impl Desk {
         self.stale.shift_remove(uri);
         self.all_stale();
         // It may have been a pipeline until now.
-        if self.told.contains_key(uri) { self.replace(uri, BTreeMap::new()) } else { Vec::new() }
+        if self.told.contains_key(uri) { self.replace(uri, BTreeMap::new(), &BTreeSet::new()) } else { Vec::new() }
     }
 
     fn all_stale(&mut self) {

@@ -41,7 +41,9 @@ pub fn read(input: &mut impl BufRead) -> io::Result<Option<Came>> {
         Ok(json) => json,
         Err(e) => return Ok(Some(broken(ErrorCode::ParseError, &format!("this is no JSON: {e}"), Json::Null))),
     };
-    let id = json.get("id").filter(|id| id.is_string() || id.is_i64()).cloned().unwrap_or_default();
+    // Only a request has a right to an answer under its id: to a broken answer of the client's it would be one of its own.
+    let id = json.get("id").filter(|id| json.get("method").is_some() && (id.is_string() || id.is_i64()));
+    let id = id.cloned().unwrap_or_default();
     Ok(Some(match serde_json::from_value(json) {
         Ok(message) => Came::Message(message),
         Err(_) => broken(ErrorCode::InvalidRequest, "this is no message of the protocol", id),
@@ -122,7 +124,8 @@ mod tests {
         for (bad, answer) in [
             ("Content-Length: 2\r\n\r\n{x", "-32700 of null"),
             ("Content-Length: 2\r\n\r\n12", "-32600 of null"),
-            ("Content-Length: 8\r\n\r\n{\"id\":7}", "-32600 of 7"),
+            ("Content-Length: 8\r\n\r\n{\"id\":7}", "-32600 of null"),
+            ("Content-Length: 19\r\n\r\n{\"id\":7,\"method\":1}", "-32600 of 7"),
             ("Content-Length: many\r\n\r\n", "-32700 of null"),
             ("Content-Type: x\r\n\r\n", "-32700 of null"),
         ] {

@@ -94,11 +94,13 @@ impl Across<'_> {
         }
         for (step, fact) in told {
             let Fact::NeedsOutputs { stack, keys, place } = fact else { continue };
-            // Of several, such as one for each mode, the one that will run is not known.
-            let Some([(maker, outputs, made)]) = stacks.get(stack).map(Vec::as_slice) else { continue };
-            let missing: Vec<&(String, Vec<String>)> =
-                keys.iter().filter(|(_, any)| !any.iter().any(|key| outputs.contains(key))).collect();
-            let [(first, any), ..] = missing.as_slice() else { continue };
+            let Some(makers) = stacks.get(stack) else { continue };
+            // Of several, such as one for each mode, the one that will run is not known: what all of them lack is missing.
+            let has = |key: &String| makers.iter().any(|(_, outputs, _)| outputs.contains(key));
+            let missing: Vec<&(String, Vec<String>)> = keys.iter().filter(|(_, any)| !any.iter().any(has)).collect();
+            let ([(maker, outputs, made), ..], [(first, any), ..]) = (makers.as_slice(), missing.as_slice()) else {
+                continue;
+            };
             let message = format!("the stack of `{}` will have no output for {}", self.id(*maker), wanted(&missing));
             let near = any.iter().find_map(|key| nearest(key, outputs.iter().map(String::as_str)));
             let help = match near {

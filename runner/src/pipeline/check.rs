@@ -250,6 +250,10 @@ impl Checker<'_> {
         let param_type = |name: &str| self.param_type(name);
         let outputs = |id: &str| self.index.get(id).map(|at| &foreseen[*at]);
         let scope = KnownScope { params: &self.params.values, param_type: &param_type, outputs: &outputs };
+        let aws = &self.authored.aws;
+        for tree in [&aws.region, &aws.profile, &aws.role, &aws.account].into_iter().flatten() {
+            problems.extend(tree.problems(&scope).into_iter().map(Diagnostic::from));
+        }
         for step in &self.authored.steps {
             problems.extend(step.with.problems(&scope).into_iter().map(Diagnostic::from));
             if let Some(when) = &step.when {

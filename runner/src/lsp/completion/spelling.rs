@@ -16,10 +16,38 @@ pub fn spelled(page: &str, spot: &Spot, value: &str, is_text: bool) -> String {
     let is_itself = match yaml::parse(&format!("[{value}]")) {
         (Some(Node { value: NodeValue::List(items), .. }), problems) if problems.is_empty() => match items.as_slice() {
             [Node { value: NodeValue::Scalar(Value::String(read)), .. }] => read == value,
-            [Node { value: NodeValue::Scalar(_), .. }] => !is_text,
+            // 1.30 would come back as 1.3, and `null` as nothing.
+            [Node { value: NodeValue::Scalar(read), .. }] => {
+                !is_text && *read != Value::Null && read.to_record().to_string() == value
+            }
             _ => false,
         },
         (Some(_) | None, _) => false,
     };
     if is_itself { value.to_owned() } else { format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lsp::sketch::Role;
+
+    #[test]
+    fn what_yaml_would_read_as_something_else_gets_quotes() {
+        let role = Role::Value;
+        let spot = Spot { entries: Vec::new(), way: Vec::new(), role, typed: 0..0, is_flow: false, needs_space: false };
+        for (value, is_text, written) in [
+            ("audit", true, "audit"),
+            ("true", true, "\"true\""),
+            ("true", false, "true"),
+            ("30", false, "30"),
+            ("1.30", false, "\"1.30\""),
+            ("1e3", false, "\"1e3\""),
+            ("0x10", false, "\"0x10\""),
+            ("null", false, "\"null\""),
+            ("a: b", false, "\"a: b\""),
+        ] {
+            assert_eq!(spelled("", &spot, value, is_text), written, "{value}");
+        }
+    }
 }

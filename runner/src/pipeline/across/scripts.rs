@@ -129,9 +129,11 @@ impl Across<'_> {
             };
             let message = format!("`{name}` is looked for in {folder}, where no step puts it");
             let finding = Finding::new(&across::SCRIPT_NOT_UPLOADED, at.clone(), message);
-            // A bucket that is known by name was there before, and may hold what no step has anything to do with.
-            let is_touched = puts.iter().any(|put| has(&put) || beneath(folder, put.folder).is_some());
-            let may_hold = bucket.as_known().is_some() && !is_touched;
+            // A bucket that is known by name was there before, and may hold what no step has anything to do with; not so a folder
+            // that a step uploads, or one around it.
+            let is_touched =
+                puts.iter().any(|put| beneath(folder, put.folder).is_some() || beneath(put.folder, folder).is_some());
+            let may_hold = bucket.as_known().is_some() && prefix.is_some() && !is_touched;
             let finding = if may_hold { finding.as_warning() } else { finding };
             return Some(finding.help(missing).related(place(put), "uploaded here"));
         }

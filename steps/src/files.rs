@@ -237,11 +237,13 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// The files below `folder` in order of path, each with the reason why it cannot be read, if one is known already. The
-/// error says why the folder is not read: it is looked over before anything in it is.
+/// The files below `folder` in order of path, without what git keeps there, each with the reason why it cannot be read, if one is
+/// known already. The error says why the folder is not read: it is looked over before anything in it is.
 fn list(folder: &Path) -> Result<Vec<(PathBuf, Option<String>)>, String> {
     let (mut listed, mut size) = (Vec::new(), 0);
-    for (count, entry) in walkdir::WalkDir::new(folder).sort_by_file_name().follow_links(true).into_iter().enumerate() {
+    let all = walkdir::WalkDir::new(folder).sort_by_file_name().follow_links(true);
+    let wanted = all.into_iter().filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git");
+    for (count, entry) in wanted.enumerate() {
         // The first is the folder itself.
         if count > MOST_ENTRIES {
             return Err(format!("holds more than {MOST_ENTRIES} files and folders"));
@@ -391,5 +393,14 @@ mod tests {
             refused(many),
             told("cannot read a: it does not exist", "cannot read .: it holds more than 10000 files and folders")
         );
+    }
+    #[test]
+    fn what_git_keeps_in_a_folder_is_no_part_of_it() {
+        let kept = |folder: &Path| {
+            std::fs::create_dir_all(folder.join(".git/objects")).expect("the disk has room");
+            (0..=MOST_ENTRIES).for_each(|n| sparse(&folder.join(".git/objects").join(n.to_string()), 0));
+            sparse(&folder.join("a"), 3);
+        };
+        assert_eq!(refused(kept), ("3 bytes".to_owned(), "1 files".to_owned()));
     }
 }

@@ -9,6 +9,7 @@ pub mod codes;
 pub mod context;
 pub mod create_cluster;
 pub mod deploy_stack;
+pub mod duration;
 pub mod eks_token;
 pub mod error;
 pub mod fact;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Arc;
 
 use hprun_steps::codes::template as codes;
@@ -11,7 +11,7 @@ use hprun_steps::finding::Severity;
 use hprun_steps::partial::Place;
 use serde::Deserialize;
 
-use super::CliError;
+use super::{CliError, print};
 use crate::diagnostic::{Diagnostic, File, Lines};
 
 /// The program.
@@ -58,15 +58,14 @@ pub fn run(base: &Path, paths: &[String], region: Option<&str>) -> Result<Vec<Di
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let options: Vec<&str> =
+    let mut options: Vec<&str> =
         region.into_iter().flat_map(|region| ["--regions", region]).chain(["--format", "json"]).collect();
-    let output = Command::new(PROGRAM).args(&options).arg("--").args(paths).current_dir(base).output();
-    let output = output.map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => {
-            CliError::Usage { message: format!("{PROGRAM} is not on PATH"), help: Some(ADVICE.to_owned()) }
-        }
-        _ => CliError::Io { doing: format!("run {PROGRAM}"), source: e },
-    })?;
+    let mut output = linted(base, paths, &options)?;
+    if let Some(region) = region.filter(|_| String::from_utf8_lossy(&output.stderr).contains("are unsupported")) {
+        print::note(format!("{PROGRAM} does not know {region}: it goes by us-east-1"));
+        options.drain(..2);
+        output = linted(base, paths, &options)?;
+    }
     let texts = paths.iter().filter_map(|path| Some((path.clone(), std::fs::read_to_string(base.join(path)).ok()?)));
     let texts: BTreeMap<String, Arc<str>> = texts.map(|(path, text)| (path, Arc::from(text))).collect();
     read(&String::from_utf8_lossy(&output.stdout), &texts).map_err(|why| {
@@ -77,6 +76,16 @@ pub fn run(base: &Path, paths: &[String], region: Option<&str>) -> Result<Vec<Di
             message: format!("what {PROGRAM} says cannot be read: {why}{said}"),
             help: Some(format!("see whether `{PROGRAM} {} {}` works by itself", options.join(" "), paths.join(" "))),
         }
+    })
+}
+
+fn linted(base: &Path, paths: &[String], options: &[&str]) -> Result<Output, CliError> {
+    let output = Command::new(PROGRAM).args(options).arg("--").args(paths).current_dir(base).output();
+    output.map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => {
+            CliError::Usage { message: format!("{PROGRAM} is not on PATH"), help: Some(ADVICE.to_owned()) }
+        }
+        _ => CliError::Io { doing: format!("run {PROGRAM}"), source: e },
     })
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use hprun_steps::duration;
 use hprun_steps::partial::{Place, nearest};
 use hprun_steps::value::Value;
 
@@ -141,18 +142,15 @@ impl<'a> Fields<'a> {
                 return None;
             }
         };
-        match humantime::parse_duration(&text) {
-            Ok(duration) if is_duration(&text) && (!duration.is_zero() || key == "delay") => Some(duration),
-            Ok(_) if is_duration(&text) => {
+        match duration::parse(&text) {
+            Some(duration) if !duration.is_zero() || key == "delay" => Some(duration),
+            Some(_) => {
                 self.wrong(place, format!("`{key}` must be longer than nothing"));
                 None
             }
-            // The library takes more: `5M` is five months to it, and to us a slip in five minutes.
-            Ok(_) | Err(_) => {
+            None => {
                 let message = format!("`{text}` is not a duration");
-                self.push(
-                    Diagnostic::error(&file::WRONG_DURATION, place, message).help("write it as 45m, 1h30m or 90s"),
-                );
+                self.push(Diagnostic::error(&file::WRONG_DURATION, place, message).help(duration::UNITS));
                 None
             }
         }
@@ -175,12 +173,6 @@ impl<'a> Fields<'a> {
             self.diagnostics.push(diagnostic);
         }
     }
-}
-
-/// Whether a text is a duration as the documents have it: numbers with units from `ms` to `d`.
-fn is_duration(text: &str) -> bool {
-    let letters = text.split(|c: char| c.is_ascii_digit() || c.is_whitespace()).filter(|unit| !unit.is_empty());
-    letters.into_iter().all(|unit| ["ms", "s", "m", "h", "d"].contains(&unit))
 }
 
 /// The diagnostic for a key that `what` does not have: it has the `known`, of which the `open` are not there yet.

@@ -43,6 +43,9 @@ impl<'a> Shelf<'a> {
             if told.insert((place.start, path.to_owned())) {
                 let help = match files.meant_by(path) {
                     Some(meant) => format!("did you mean `{}`?", meant.display()),
+                    None if why.starts_with("holds more") => {
+                        "all of it is read before the run: name the folder that holds only what is meant".to_owned()
+                    }
                     None => "paths are relative to the pipeline file".to_owned(),
                 };
                 problems.push(Diagnostic::error(&inputs::UNREADABLE_FILE, place, unreadable(path, why)).help(help));

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::codes::{live, neighbours};
+use crate::duration;
 use crate::files::{FileInput, FileKind, Files};
 use crate::finding::{At, Finding};
 use crate::partial::Partial;
@@ -56,9 +57,7 @@ pub fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
         && let Some(text) = at.as_str()
         && let Err(why) = timeout(text)
     {
-        findings.push(
-            Finding::error(&neighbours::WRONG_TIME, at.place(), why).help("write it with units, such as `5m` or `90s`"),
-        );
+        findings.push(Finding::error(&neighbours::WRONG_TIME, at.place(), why).help(duration::UNITS));
     }
     findings
 }
@@ -68,10 +67,10 @@ pub fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
 /// # Errors
 /// It is no duration, or none at all.
 pub fn timeout(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if duration >= Duration::from_secs(1) => Ok(duration),
-        Ok(_) => Err(format!("the timeout {text} is under a second")),
-        Err(e) => Err(format!("the timeout {text} is no duration: {e}")),
+    match duration::parse(text) {
+        Some(duration) if duration >= Duration::from_secs(1) => Ok(duration),
+        Some(_) => Err(format!("the timeout {text} is under a second")),
+        None => Err(format!("the timeout {text} is no duration")),
     }
 }
 
@@ -153,7 +152,7 @@ mod tests {
                 "the commit main is not a full commit id",
                 "\"A\" is no name for a release",
                 "\"a.b\" is no name for a namespace",
-                "the timeout 5 is no duration: time unit needed, for example 5sec or 5ms",
+                "the timeout 5 is no duration",
             ]
         );
         assert_eq!(messages(json!({ "chart": {} })), ["the chart has no source"]);

@@ -32,6 +32,8 @@ pub async fn run_live(global: &Global, args: &CheckArgs) -> Result<(), CliError>
     let mut givers = Givers::read(&args.pipeline.params)?;
     let (known, wrong) = givers.known(&source);
     let (pipeline, mut found) = source.examine(&known.values, wrong);
+    // Before AWS is asked: from then on a signal is heard by what asks.
+    lint(global, args, &source, &known.values, &mut found)?;
     let sound = pipeline.as_ref().filter(|_| !found.iter().any(Diagnostic::is_error));
     match sound {
         Some(pipeline) => {
@@ -47,7 +49,6 @@ pub async fn run_live(global: &Global, args: &CheckArgs) -> Result<(), CliError>
         }
         None => print::note("AWS was not asked: the file is not sound yet"),
     }
-    lint(global, args, &source, &known.values, &mut found)?;
     conclude(global, args, &source, (pipeline.as_ref(), &found))
 }
 

@@ -337,20 +337,23 @@ fn syntax_error(error: &handlebars::TemplateError, value: &str, file: &str, plac
 
 /// How to write what `value` says with an operator, as other languages do: `{{ params.n > 0 }}`.
 fn operator(value: &str) -> Option<String> {
+    // Those that bind least come first: they divide the whole.
     const OPERATORS: [(&str, &str); 8] = [
+        (" || ", "or"),
+        (" && ", "and"),
         (" == ", "eq"),
         (" != ", "ne"),
         (" >= ", "gte"),
         (" <= ", "lte"),
         (" > ", "gt"),
         (" < ", "lt"),
-        (" && ", "and"),
-        (" || ", "or"),
     ];
     let inside = value.trim().strip_prefix("{{")?.strip_suffix("}}")?;
     let (left, right, helper) = OPERATORS
         .iter()
-        .find_map(|(sign, helper)| inside.split_once(sign).map(|(left, right)| (left.trim(), right.trim(), helper)))?;
+        .find_map(|(sign, helper)| inside.split_once(sign).map(|(left, right)| (left.trim(), right.trim(), *helper)))?;
+    // `x || 'none'` is how other languages say what is taken where there is no x.
+    let helper = if helper == "or" && right.starts_with(['\'', '"']) { "default" } else { helper };
     let is_one = |side: &str| !side.is_empty() && !side.contains(char::is_whitespace);
     let said = (is_one(left) && is_one(right)).then(|| format!("{{{{ {helper} {left} {right} }}}}"));
     Some(format!("there are no operators: write {}", said.unwrap_or_else(|| format!("{{{{ {helper} a b }}}}"))))

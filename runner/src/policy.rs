@@ -94,7 +94,7 @@ pub fn policy(
     let narrow = |of: &mut Use| merge::narrow(&mut of.permission, home);
     of_templates.iter_mut().for_each(narrow);
     uses.iter_mut().for_each(narrow);
-    Policy { statements: merge::statements(&of_templates), uses, gaps }
+    Policy { statements: merge::statements(&of_templates, &uses), uses, gaps }
 }
 
 /// What was told so far, step by step.

@@ -1,11 +1,13 @@
 //! What of a pipeline needs which action, on what: the policy before it is made short.
 //! Knows no terminal but its width, and no step type.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use indexmap::IndexMap;
 
 use super::Policy;
 
-/// One action of a step.
+/// One action of a step on what the same resources of its template need it on.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row<'a> {
     /// Id of the step.
@@ -14,29 +16,29 @@ pub struct Row<'a> {
     pub action: &'a str,
     /// ARNs, with `*` for what is not known.
     pub resources: BTreeSet<&'a str>,
-    /// The resources of the step's template that need it, by logical id; none where the step itself calls it.
+    /// The resources of the step's template that need it on all of these, by logical id; none where the step itself calls it.
     pub needed_by: BTreeSet<&'a str>,
 }
 
 impl Policy {
-    /// In the order of the steps; each action of a step once.
+    /// In the order of the steps; each ARN once for an action of a step.
     pub fn rows(&self) -> Vec<Row<'_>> {
-        let mut rows: Vec<Row<'_>> = Vec::new();
+        let mut actions: IndexMap<(&str, &str), BTreeMap<&str, BTreeSet<&str>>> = IndexMap::new();
         for of in &self.uses {
             for action in &of.permission.actions {
-                let resources = of.permission.resources.iter().map(String::as_str);
-                let needed_by = of.permission.needed_by.as_deref();
-                match rows.iter_mut().find(|row| row.step == of.step && row.action == action) {
-                    Some(row) => {
-                        row.resources.extend(resources);
-                        row.needed_by.extend(needed_by);
-                    }
-                    None => rows.push(Row {
-                        step: &of.step,
-                        action,
-                        resources: resources.collect(),
-                        needed_by: needed_by.into_iter().collect(),
-                    }),
+                let on = actions.entry((&of.step, action)).or_default();
+                for resource in &of.permission.resources {
+                    on.entry(resource).or_default().extend(of.permission.needed_by.as_deref());
+                }
+            }
+        }
+        let mut rows: Vec<Row<'_>> = Vec::new();
+        for ((step, action), on) in actions {
+            let first = rows.len();
+            for (resource, needed_by) in on {
+                match rows[first..].iter_mut().find(|row| row.needed_by == needed_by) {
+                    Some(row) => _ = row.resources.insert(resource),
+                    None => rows.push(Row { step, action, resources: BTreeSet::from([resource]), needed_by }),
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! Permissions of many steps as few statements: what is on the same resources under the same conditions stands together.
 //! Knows nothing of steps but their ids.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hprun_steps::permissions::{Condition, Permission, capitalised};
+use hprun_steps::permissions::{Condition, Permission, capitalised, tags_any_kind};
 
 use super::{Home, Statement, Use};
 
@@ -17,31 +17,108 @@ pub(super) fn narrow(permission: &mut Permission, home: &Home) {
     }
 }
 
-/// The same with what one template needs for one purpose in one: a statement for each resource would make a policy too long.
+/// The same with what one template needs for one purpose in as few as possible: a statement for each resource would make a
+/// policy too long. No action gets a resource that could be of use to it and that nothing needs it on.
 pub(super) fn of_templates(uses: &[Use]) -> Vec<Use> {
-    let mut merged: Vec<Use> = Vec::new();
+    let mut groups: Vec<Vec<&Use>> = Vec::new();
     for of in uses {
-        let same = |it: &&mut Use| {
-            it.step == of.step
-                && it.permission.needed_by.is_some()
-                && it.permission.purpose == of.permission.purpose
-                && it.permission.conditions == of.permission.conditions
+        let same = |group: &&mut Vec<&Use>| {
+            let first = group[0];
+            first.step == of.step
+                && first.permission.needed_by.is_some()
+                && first.permission.purpose == of.permission.purpose
+                && first.permission.conditions == of.permission.conditions
         };
-        match merged.last_mut().filter(|_| of.permission.needed_by.is_some()).filter(same) {
-            Some(group) => {
-                group.permission.actions.extend(of.permission.actions.iter().cloned());
-                group.permission.resources.extend(of.permission.resources.iter().cloned());
-            }
-            None => merged.push(of.clone()),
+        match groups.last_mut().filter(|_| of.permission.needed_by.is_some()).filter(same) {
+            Some(group) => group.push(of),
+            None => groups.push(vec![of]),
         }
     }
-    merged
+    groups.iter().flat_map(|group| together(group)).collect()
 }
 
-/// The statements, in the order in which the steps need them.
-pub(super) fn statements(uses: &[Use]) -> Vec<Statement> {
+/// Uses of one purpose: each action with the resources that it is needed on, and those that it cannot be used on.
+fn together(group: &[&Use]) -> Vec<Use> {
+    let mut needed: BTreeMap<&String, BTreeSet<&String>> = BTreeMap::new();
+    for of in group {
+        for action in &of.permission.actions {
+            needed.entry(action).or_default().extend(&of.permission.resources);
+        }
+    }
+    let mut alike: Vec<Alike<'_>> = Vec::new();
+    for (action, resources) in needed {
+        match alike.iter_mut().find(|it| it.members[0].1 == resources) {
+            Some(it) => it.members.push((action, resources)),
+            None => alike.push(Alike { resources: resources.clone(), members: vec![(action, resources)] }),
+        }
+    }
+    // What has the most resources first: it is what others can most likely stand with.
+    alike.sort_by_key(|it| std::cmp::Reverse(it.resources.len()));
+    let mut joined: Vec<Alike<'_>> = Vec::new();
+    for one in alike {
+        match joined.iter_mut().find(|it| it.can_take(&one)) {
+            Some(it) => it.take(one),
+            None => joined.push(one),
+        }
+    }
+    let like = |it: Alike<'_>| {
+        let permission = Permission {
+            actions: it.members.into_iter().map(|(action, _)| action.clone()).collect(),
+            resources: it.resources.into_iter().cloned().collect(),
+            ..group[0].permission.clone()
+        };
+        Use { permission, ..group[0].clone() }
+    };
+    joined.into_iter().map(like).collect()
+}
+
+/// Actions that can stand in one statement, each with the resources that it is needed on.
+struct Alike<'a> {
+    resources: BTreeSet<&'a String>,
+    members: Vec<(&'a String, BTreeSet<&'a String>)>,
+}
+
+impl<'a> Alike<'a> {
+    /// Whether no action of either would reach more than it is needed on.
+    fn can_take(&self, other: &Self) -> bool {
+        let keeps =
+            |of: &Self, more: &Self| of.members.iter().all(|it| more.resources.iter().all(|one| gains_none(it, one)));
+        keeps(self, other) && keeps(other, self)
+    }
+
+    fn take(&mut self, other: Self) {
+        self.resources.extend(other.resources);
+        self.members.extend(other.members);
+    }
+}
+
+/// Whether it is all the same if the action is allowed on `one` too: because it is anyway, or because the action is for
+/// things of another kind, such as `ec2:DeleteSubnet` on a VPC.
+fn gains_none((action, needed): &(&String, BTreeSet<&String>), one: &str) -> bool {
+    if needed.iter().any(|it| covers(it, one)) {
+        return true;
+    }
+    let Some(kind) = kind(one) else { return false };
+    !tags_any_kind(action) && needed.iter().all(|it| self::kind(it).is_some_and(|it| it != kind))
+}
+
+/// Service and kind of the thing that an ARN names, such as `iam` and `role`; none where they cannot be told. A pattern of a
+/// bucket matches objects too: all of S3 is of one kind.
+fn kind(arn: &str) -> Option<(&str, &str)> {
+    let mut parts = arn.splitn(6, ':');
+    let (service, account, rest) = (parts.nth(2)?, parts.nth(1)?, parts.next()?);
+    if service == "s3" {
+        return Some((service, ""));
+    }
+    let is_account = account == "*" || account == "aws" || account.bytes().all(|byte| byte.is_ascii_digit());
+    let kind = rest.split(['/', ':', '*']).next().unwrap_or_default();
+    (is_account && !kind.is_empty()).then_some((service, kind))
+}
+
+/// The statements, in the order in which the steps need them: of `merged`, with nothing that no one of `uses` needs.
+pub(super) fn statements(merged: &[Use], uses: &[Use]) -> Vec<Statement> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for of in uses {
+    for of in merged {
         let permission = &of.permission;
         let same = |group: &&mut Group<'_>| {
             group.statement.resources == permission.resources && group.statement.conditions == permission.conditions
@@ -51,7 +128,7 @@ pub(super) fn statements(uses: &[Use]) -> Vec<Statement> {
             None => groups.push(Group::of(of)),
         }
     }
-    drop_covered(&mut groups);
+    drop_covered(&mut groups, uses);
     let mut taken = BTreeSet::new();
     let named = groups.into_iter().map(|group| {
         let mut sid = group.sid();
@@ -100,18 +177,24 @@ impl<'a> Group<'a> {
     }
 }
 
-/// An action that another statement allows on all of the same resources is said once.
-fn drop_covered(groups: &mut Vec<Group<'_>>) {
+/// An action is said once on what needs it, where another statement allows it on all of that.
+fn drop_covered(groups: &mut Vec<Group<'_>>, uses: &[Use]) {
     for at in 0..groups.len() {
-        let Statement { actions, resources, .. } = groups[at].statement.clone();
-        let elsewhere = |action: &String| {
+        let Statement { actions, resources, conditions, .. } = groups[at].statement.clone();
+        let is_here = |resource: &String| resources.iter().any(|wide| covers(wide, resource));
+        let elsewhere = |action: &String, resource: &String| {
             groups.iter().enumerate().any(|(other, group)| {
                 let it = &group.statement;
-                let all = || resources.iter().all(|one| it.resources.iter().any(|wide| covers(wide, one)));
-                other != at && it.conditions.is_empty() && it.actions.contains(action) && all()
+                let covered = || it.resources.iter().any(|wide| covers(wide, resource));
+                other != at && it.conditions.is_empty() && it.actions.contains(action) && covered()
             })
         };
-        let kept = actions.iter().filter(|action| !elsewhere(action)).cloned().collect();
+        let is_needed = |action: &&String| {
+            let of = uses.iter().map(|of| &of.permission);
+            let of = of.filter(|it| it.actions.contains(*action) && it.conditions == conditions);
+            of.flat_map(|it| &it.resources).any(|resource| is_here(resource) && !elsewhere(action, resource))
+        };
+        let kept = actions.iter().filter(is_needed).cloned().collect();
         groups[at].statement.actions = kept;
     }
     groups.retain(|group| !group.statement.actions.is_empty());
@@ -135,7 +218,9 @@ fn covers(wide: &str, narrow: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::covers;
+    use std::collections::BTreeSet;
+
+    use super::{covers, gains_none};
 
     #[test]
     fn a_pattern_covers_what_it_matches() {
@@ -149,6 +234,25 @@ mod tests {
             ("arn:aws:s3:::b", "arn:aws:s3:::bc", false),
         ] {
             assert_eq!(covers(wide, narrow), expected, "{wide} {narrow}");
+        }
+    }
+
+    #[test]
+    fn an_action_is_put_beside_things_only_that_it_has_already_or_cannot_be_used_on() {
+        for (action, needed, beside, expected) in [
+            ("ec2:CreateSubnet", "arn:aws:ec2:r:*:vpc/vpc-1", "arn:aws:ec2:r:*:vpc/vpc-1", true),
+            ("ec2:CreateSubnet", "arn:aws:ec2:r:*:vpc/vpc-1", "arn:aws:ec2:r:*:vpc/*", false),
+            ("ec2:DeleteVpc", "arn:aws:ec2:r:*:vpc/*", "arn:aws:ec2:r:*:vpc/vpc-1", true),
+            ("ec2:DeleteSubnet", "arn:aws:ec2:r:*:subnet/*", "arn:aws:ec2:r:*:vpc/vpc-1", true),
+            ("ec2:DeleteTags", "arn:aws:ec2:r:*:subnet/*", "arn:aws:ec2:r:*:vpc/vpc-1", false),
+            ("iam:CreateRole", "arn:aws:iam::*:role/a", "arn:aws:iam::*:role/*/a", false),
+            ("iam:CreateRole", "arn:aws:iam::*:role/a", "*", false),
+            ("s3:DeleteBucket", "arn:aws:s3:::a", "arn:aws:s3:::b/*", false),
+            ("lambda:InvokeFunction", "arn:aws:lambda:*:function:a", "arn:aws:lambda:r:*:function:b", false),
+        ] {
+            let (action, needed) = (action.to_owned(), needed.to_owned());
+            let gains = gains_none(&(&action, BTreeSet::from([&needed])), beside);
+            assert_eq!(gains, expected, "{action} {needed} {beside}");
         }
     }
 }

@@ -1,10 +1,11 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use hprun_steps::files::Files;
 use hprun_steps::permissions::UnknownKind;
 use indexmap::IndexMap;
 
-use super::{Home, LARGEST_MANAGED, Policy, policy};
+use super::{Home, LARGEST_MANAGED, Policy, Row, Statement, policy};
 use crate::params::Params;
 use crate::pipeline::{self, KnownParams};
 use crate::plan::Plan;
@@ -67,6 +68,51 @@ fn a_stack_with_a_role_of_its_own_asks_only_to_hand_it_over() {
     let callers = of(&text(""), folder.path());
     let queue = UnknownKind::Type { logical: "Q".to_owned(), kind: "AWS::SQS::Queue".to_owned() };
     assert_eq!(callers.gaps.iter().map(|gap| gap.what.clone()).collect::<Vec<_>>(), [queue]);
+}
+
+/// A template that makes a role, and the actions that its policy allows on other roles than that.
+#[track_caller]
+fn reaches_other_roles(resource: &str, expected: &[&str]) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let template = format!(
+        "Resources:\n  Own: {{ Type: 'AWS::IAM::Role', Properties: {{ RoleName: own, Policies: [], AssumeRolePolicyDocument: \
+         {{}} }} }}\n  Other: {resource}\n"
+    );
+    std::fs::write(folder.path().join("t.yaml"), template).expect("written");
+    let steps = "apiVersion: hprun/v1\nname: x\nsteps:\n  - { id: it, type: deploy-stack, with: { name: s, template: t.yaml } }\n";
+    let policy = of(steps, folder.path());
+    let other = |of: &&Statement| of.resources.iter().any(|it| it.contains(":role/") && !it.ends_with(":role/own"));
+    let linked = |action: &&str| *action == "iam:CreateServiceLinkedRole";
+    let actions = policy.statements.iter().filter(other).flat_map(|of| of.actions.iter().map(String::as_str));
+    let actions: BTreeSet<&str> = actions.filter(|action| !linked(action)).collect();
+    assert_eq!(actions, BTreeSet::from_iter(expected.iter().copied()), "{resource}");
+    let makes = policy.statements.iter().find(|of| of.actions.contains("iam:CreateRole")).expect("the role is made");
+    assert_eq!(makes.resources.iter().collect::<Vec<_>>(), ["arn:aws:iam::*:role/own"]);
+    assert!(makes.actions.contains("iam:DeleteRole") && makes.actions.contains("iam:UpdateAssumeRolePolicy"));
+    // What is told of it says the same: each ARN with those that need it, and with no others.
+    let rows = policy.rows();
+    let of_own = |row: &&Row<'_>| row.needed_by.contains("Own") && row.action.starts_with("iam:");
+    let of_own = rows.iter().filter(of_own).flat_map(|row| &row.resources);
+    assert_eq!(BTreeSet::from_iter(of_own), BTreeSet::from([&"arn:aws:iam::*:role/own"]));
+}
+
+#[test]
+fn a_role_from_elsewhere_is_only_read_and_passed_though_the_template_makes_another() {
+    let reads = ["iam:GetRole", "iam:ListAttachedRolePolicies", "iam:PassRole"];
+    for role in [
+        "!ImportValue rolearn",
+        "'arn:aws:iam::111122223333:role/admin'",
+        "!Sub 'arn:aws:iam::${AWS::AccountId}:role/x'",
+    ] {
+        reaches_other_roles(
+            &format!("{{ Type: 'AWS::EKS::Cluster', Properties: {{ Name: c, RoleArn: {role} }} }}"),
+            &reads,
+        );
+    }
+    reaches_other_roles(
+        "{ Type: 'AWS::IAM::RolePolicy', Properties: { PolicyName: p, RoleName: another, PolicyDocument: {} } }",
+        &["iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy"],
+    );
 }
 
 #[test]

@@ -173,6 +173,15 @@ pub fn capitalised(word: &str) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
+/// Whether the action sets or removes tags of whatever its service has; other actions are each for things of some kinds.
+pub fn tags_any_kind(action: &str) -> bool {
+    let name = action.split_once(':').map_or(action, |(_, name)| name);
+    matches!(
+        name,
+        "CreateTags" | "DeleteTags" | "TagResource" | "UntagResource" | "AddTagsToResource" | "RemoveTagsFromResource"
+    )
+}
+
 /// The text as a pattern: `*` for each piece that is not known.
 pub fn glob(text: &Text) -> String {
     if text.is_unknown() {

@@ -115,6 +115,83 @@ fn a_role_from_elsewhere_is_only_read_and_passed_though_the_template_makes_anoth
     );
 }
 
+/// Where the policy of a stack with this resource allows the action, without what all ARNs there begin with.
+#[track_caller]
+fn allows(resource: &str, action: &str, expected: &[&str]) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let conditions = "Conditions: { Never: !Equals [a, b] }\n";
+    let template = format!("{conditions}Resources:\n  It: {resource}\n");
+    std::fs::write(folder.path().join("t.yaml"), template).expect("written");
+    let steps = "apiVersion: hprun/v1\nname: x\nsteps:\n  - { id: it, type: deploy-stack, with: { name: s, template: t.yaml } }\n";
+    let policy = of(steps, folder.path());
+    assert!(policy.statements.iter().all(|of| !of.resources.is_empty()), "{resource}");
+    let there = policy.statements.iter().filter(|of| of.actions.contains(action));
+    let there: Vec<&str> = there.flat_map(|of| of.resources.iter().map(String::as_str)).collect();
+    let there: Vec<&str> = there.iter().map(|arn| arn.strip_prefix("arn:aws:").unwrap_or(arn)).collect();
+    assert_eq!(there, expected, "{action} of {resource}");
+}
+
+#[test]
+fn a_function_asks_for_its_package_layers_and_network_only_if_it_has_them() {
+    let of = |more: &str| format!("{{ Type: 'AWS::Lambda::Function', Properties: {{ FunctionName: f{more} }} }}");
+    let package = of(", Code: { S3Bucket: b, S3Key: a/f.zip }");
+    allows(&package, "s3:GetObject", &["s3:::b/a/f.zip"]);
+    allows(&package, "s3:GetObjectVersion", &[]);
+    let versioned = of(", Code: { S3Bucket: b, S3Key: /f.zip, S3ObjectVersion: '1' }");
+    allows(&versioned, "s3:GetObjectVersion", &["s3:::b//f.zip"]);
+    allows(&of(", Code: { S3Bucket: !ImportValue b, S3Key: f.zip }"), "s3:GetObject", &["s3:::*/f.zip"]);
+    allows(&of(", Code: { S3Bucket: !Sub 'a-${AWS::Region}', S3Key: k }"), "s3:GetObject", &["s3:::a-us-west-2/k"]);
+    let inline =
+        of(", Code: { ZipFile: 'x', S3Bucket: !If [Never, b, !Ref 'AWS::NoValue'] }, Layers: !Ref 'AWS::NoValue'");
+    for action in ["s3:GetObject", "lambda:GetLayerVersion", "ec2:DescribeVpcs", "iam:PassRole"] {
+        allows(&inline, action, &[]);
+    }
+    allows(&inline, "lambda:CreateFunction", &["lambda:us-west-2:*:function:f"]);
+    let layer = "arn:aws:lambda:us-west-2:111122223333:layer:l:3";
+    let layered = of(&format!(", Layers: ['{layer}']"));
+    allows(&layered, "lambda:GetLayerVersion", &["lambda:us-west-2:111122223333:layer:l:3"]);
+    allows(&of(", Layers: [!ImportValue l]"), "lambda:GetLayerVersion", &["lambda:us-west-2:*:layer:*"]);
+    allows(&of(", VpcConfig: { SubnetIds: [subnet-1] }"), "ec2:DescribeVpcs", &["*"]);
+}
+
+#[test]
+fn rights_hang_on_the_property_that_asks_for_them() {
+    let of = |kind: &str, more: &str| format!("{{ Type: 'AWS::{kind}', Properties: {{ {more} }} }}");
+    let eks = |more: &str| of("EKS::Cluster", &format!("Name: c{more}"));
+    let sealed =
+        |key: &str| eks(&format!(", EncryptionConfig: [{{ Resources: [secrets], Provider: {{ KeyArn: {key} }} }}]"));
+    allows(&eks(""), "kms:CreateGrant", &[]);
+    let key = "arn:aws:kms:us-west-2:111122223333:key/k";
+    allows(&sealed(key), "kms:CreateGrant", &["kms:us-west-2:111122223333:key/k"]);
+    for unsure in ["'arn:aws:kms:us-west-2:111122223333:alias/a'", "alias/a", "!ImportValue k"] {
+        allows(&sealed(unsure), "kms:CreateGrant", &["kms:us-west-2:*:key/*"]);
+    }
+    allows(&eks(""), "eks:UpdateClusterVersion", &[]);
+    allows(&eks(""), "iam:PassRole", &[]);
+    allows(&eks(", Version: '1.33'"), "eks:UpdateClusterVersion", &["eks:us-west-2:*:cluster/c"]);
+    let addon = "ClusterName: c, AddonName: a";
+    allows(&of("EKS::Addon", addon), "eks:CreatePodIdentityAssociation", &[]);
+    let identities = format!("{addon}, PodIdentityAssociations: [{{ RoleArn: 'arn:aws:iam::111122223333:role/r' }}]");
+    allows(&of("EKS::Addon", &identities), "iam:PassRole", &["iam::111122223333:role/r"]);
+    // What it is made in is not tagged.
+    allows(&of("EKS::Addon", addon), "eks:TagResource", &["eks:us-west-2:*:addon/c/a/*"]);
+    allows(&of("EC2::Subnet", "VpcId: vpc-1"), "ec2:DeleteTags", &["ec2:us-west-2:*:subnet/*"]);
+    allows(&of("EC2::VPCGatewayAttachment", "VpcId: v, VpnGatewayId: g"), "ec2:AttachInternetGateway", &[]);
+    let policy = |more: &str| of("IAM::Policy", &format!("PolicyName: p, {more}"));
+    allows(&policy("Users: [u]"), "iam:PutRolePolicy", &[]);
+    allows(&policy("Users: [u]"), "iam:PutUserPolicy", &["iam::*:user/*/u", "iam::*:user/u"]);
+    allows(
+        &of("IAM::ManagedPolicy", "Groups: [g]"),
+        "iam:AttachGroupPolicy",
+        &["iam::*:group/*/g", "iam::*:group/g", "iam::*:policy/s*"],
+    );
+    allows(&of("KMS::Key", "KeyPolicy: {}"), "kms:DisableKey", &[]);
+    let function = "FunctionName: 'arn:aws:lambda:us-west-2:111122223333:function:f', Action: a, Principal: p";
+    allows(&of("Lambda::Permission", function), "lambda:AddPermission", &["lambda:us-west-2:111122223333:function:f"]);
+    let none = "!If [Never, x, !Ref 'AWS::NoValue']";
+    allows(&of("Lambda::Function", &format!("FunctionName: f, Role: {none}")), "iam:PassRole", &[]);
+}
+
 #[test]
 fn the_partition_is_that_of_the_region_as_everywhere_else() {
     for (region, partition) in [

@@ -33,9 +33,29 @@ impl<'a> Patterns<'a> {
         self.pattern(&self.stack.text(node), 0)
     }
 
-    /// The value, or each item of a list.
-    pub fn list(&self, node: &Node) -> Vec<String> {
-        match self.stack.resolve(node) {
+    /// What a property comes to, each item of a list on its own; a dot leads into it (`Code.S3Bucket`).
+    pub fn given(&self, resource: &Resource, path: &str) -> Vec<String> {
+        self.at(resource, path).into_iter().flat_map(|value| self.items(value)).collect()
+    }
+
+    /// Whether the template gives the property; what cannot be told counts as given.
+    pub fn has(&self, resource: &Resource, path: &str) -> bool {
+        !self.at(resource, path).is_empty()
+    }
+
+    fn at(&self, resource: &Resource, path: &str) -> Vec<Resolved> {
+        let mut names = path.split('.');
+        let property = names.next().and_then(|name| self.property(resource, name));
+        let mut found: Vec<Resolved> = property.map(|node| self.stack.resolve(node)).into_iter().collect();
+        for name in names {
+            found = found.into_iter().flat_map(|value| within(value, name)).collect();
+        }
+        found.retain(|value| *value != Resolved::Nothing);
+        found
+    }
+
+    fn items(&self, value: Resolved) -> Vec<String> {
+        match value {
             Resolved::List(items) => items.into_iter().map(|item| self.pattern(&item.into_text(), 0)).collect(),
             Resolved::Nothing => Vec::new(),
             other @ (Resolved::Text(_) | Resolved::Map(_) | Resolved::Unknown) => {
@@ -65,9 +85,9 @@ impl<'a> Patterns<'a> {
         if property == "BucketName" { name.to_lowercase() } else { name }
     }
 
-    /// The roles that a value gives, by ARN or by name, as ARNs. A name does not tell the path, but for roles of this stack.
-    pub fn roles(&self, node: &Node) -> Vec<String> {
-        self.list(node).into_iter().flat_map(|role| self.arns_of_role(role)).collect()
+    /// The roles that a property gives, by ARN or by name, as ARNs. A name does not tell the path, but for roles of this stack.
+    pub fn roles(&self, resource: &Resource, path: &str) -> Vec<String> {
+        self.given(resource, path).into_iter().flat_map(|role| self.arns_of_role(role)).collect()
     }
 
     fn arns_of_role(&self, role: String) -> Vec<String> {
@@ -148,6 +168,16 @@ impl<'a> Patterns<'a> {
     }
 }
 
+/// What a mapping, or each mapping of a list, has under this name.
+fn within(value: Resolved, name: &str) -> Vec<Resolved> {
+    match value {
+        Resolved::Map(entries) => entries.into_iter().filter(|(key, _)| key == name).map(|(_, value)| value).collect(),
+        Resolved::List(items) => items.into_iter().flat_map(|item| within(item, name)).collect(),
+        Resolved::Nothing => Vec::new(),
+        Resolved::Text(_) | Resolved::Unknown => vec![Resolved::Unknown],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,7 +215,7 @@ Outputs:
         let patterns = Patterns { stack: &stack, name: "A-stack-with-a-long-name", around: &around };
         for (key, pattern) in expected {
             let value = template.outputs[*key].value.as_ref().expect("an output has a value");
-            assert_eq!(patterns.list(value).join(" "), *pattern, "{key} in mode {mode:?}");
+            assert_eq!(patterns.items(stack.resolve(value)).join(" "), *pattern, "{key} in mode {mode:?}");
         }
     }
 

@@ -8,7 +8,9 @@ use super::patterns::Patterns;
 use super::references::{Reference, in_text, references};
 use crate::partial::{Partial, Place, Text};
 use crate::permissions::types::{self, TypeNeeds};
-use crate::permissions::{Needs, Permission, Surroundings, Unknown, UnknownKind, capitalised, input, text};
+use crate::permissions::{
+    Needs, Permission, Surroundings, Unknown, UnknownKind, capitalised, input, tags_any_kind, text,
+};
 use crate::s3_address;
 use crate::template::node::{Node, Shape};
 use crate::template::{Argument, Holds, LARGEST_BODY, Resource, Stack};
@@ -63,7 +65,6 @@ pub fn needs(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
         let (permissions, unknown) = (Vec::new(), Vec::new());
         let mut asked = Asked { patterns: &patterns, around, path, by: String::new(), permissions, unknown };
         asked.template();
-        asked.permissions.retain(|it| !it.actions.is_empty());
         asked.permissions.sort_by(|one, other| one.purpose.cmp(&other.purpose));
         needs.permissions.extend(asked.permissions);
         needs.unknown = asked.unknown;
@@ -170,27 +171,25 @@ impl Asked<'_> {
     }
 
     fn resource(&mut self, of: &'static TypeNeeds, resource: &Resource) {
-        let service = of.name.split("::").nth(1).unwrap_or_default();
-        let purpose = capitalised(&service.to_lowercase());
-        let resources: Vec<String> = of.on.iter().flat_map(|on| self.resources_of(on, resource)).collect();
-        let has = |name: &str| self.patterns.property(resource, name).is_some();
-        let more = of.acts_with.iter().filter(|(property, _)| has(property));
-        let acts: Vec<&'static str> = of.acts.iter().chain(more.flat_map(|(_, acts)| acts.iter())).copied().collect();
-        // An action of another service (kms of an EKS cluster) is on things that this type does not name.
-        let prefix = of.acts.first().map(|act| act.split(':').next().unwrap_or_default()).unwrap_or_default();
-        let (own, other): (Vec<_>, Vec<_>) = acts.into_iter().partition(|act| act.split(':').next() == Some(prefix));
-        self.group(&purpose, &own, resources);
-        self.look(of.looks);
-        self.look(&other);
+        let given = |(property, actions): &'static (&'static str, &'static [&'static str])| {
+            let actions: &[&str] = if self.patterns.has(resource, property) { actions } else { &[] };
+            actions.iter().copied()
+        };
+        let acts: Vec<&str> = of.acts.iter().copied().chain(of.acts_with.iter().flat_map(given)).collect();
+        let looks: Vec<&str> = of.looks.iter().copied().chain(of.looks_with.iter().flat_map(given)).collect();
+        self.acts(&acts, of.on, resource);
+        let untagged: Vec<&str> = acts.into_iter().filter(|act| !tags_any_kind(act)).collect();
+        self.acts(&untagged, of.beside, resource);
+        for it in of.elsewhere.iter().filter(|it| self.patterns.has(resource, it.with)) {
+            self.acts(it.acts, it.on, resource);
+        }
+        self.look(&looks);
         if resource.properties.as_ref().is_some_and(names_zones) {
             self.look(&ZONES);
         }
         for (property, service) in of.passes {
-            let Some(role) = self.patterns.property(resource, property) else { continue };
-            let roles = self.patterns.roles(role);
-            if !of.role_looks.is_empty() {
-                self.group("Iam", of.role_looks, roles.clone());
-            }
+            let roles = self.patterns.roles(resource, property);
+            self.group("Iam", of.role_looks, roles.clone());
             self.add(Permission::pass_role(roles, &[service]));
         }
         for (service, role) in of.linked {
@@ -198,10 +197,15 @@ impl Asked<'_> {
         }
     }
 
+    /// Actions of one service, under its name.
+    fn acts(&mut self, actions: &[&str], on: &[&str], resource: &Resource) {
+        let service = actions.first().and_then(|action| action.split(':').next()).unwrap_or_default();
+        let resources: Vec<String> = on.iter().flat_map(|on| self.resources_of(on, resource)).collect();
+        self.group(&capitalised(service), actions, resources);
+    }
+
     fn look(&mut self, actions: &[&str]) {
-        if !actions.is_empty() {
-            self.group("Look", actions, ["*".to_owned()]);
-        }
+        self.group("Look", actions, ["*".to_owned()]);
     }
 
     fn group(&mut self, purpose: &str, actions: &[&str], resources: impl IntoIterator<Item = String>) {
@@ -209,7 +213,10 @@ impl Asked<'_> {
     }
 
     fn add(&mut self, more: Permission) {
-        self.permissions.push(Permission { needed_by: Some(self.by.clone()), ..more });
+        // A property that is not given names nothing.
+        if !more.actions.is_empty() && !more.resources.is_empty() {
+            self.permissions.push(Permission { needed_by: Some(self.by.clone()), ..more });
+        }
     }
 
     /// `SERVICE:REST` with properties in braces as ARNs. A property that the template does not give leaves none, but for
@@ -217,19 +224,20 @@ impl Asked<'_> {
     fn resources_of(&self, on: &str, resource: &Resource) -> Vec<String> {
         let (service, rest) = on.split_once(':').unwrap_or((on, "*"));
         if service == "role" {
-            return self.patterns.property(resource, rest).map(|it| self.patterns.roles(it)).unwrap_or_default();
+            return self.patterns.roles(resource, rest);
         }
         let mut all = vec![String::new()];
         let mut rest = rest;
         while let Some((before, after)) = rest.split_once('{') {
             let (hole, behind) = after.split_once('}').unwrap_or((after, ""));
             // `parameter/` and `/a/b` have one slash between them; `log-group:` and `/a/b` have none.
-            let joined = |value: &String| match before.strip_suffix('/') {
-                Some(start) if value.starts_with('/') => format!("{start}{value}"),
-                Some(_) | None => format!("{before}{value}"),
+            let joined = |all: &str, value: &String| match before.strip_suffix('/') {
+                _ if value.starts_with("arn:") => value.clone(),
+                Some(start) if value.starts_with('/') && service != "s3" => format!("{all}{start}{value}"),
+                Some(_) | None => format!("{all}{before}{value}"),
             };
-            let values: Vec<String> = self.values(hole, resource).iter().map(joined).collect();
-            all = all.iter().flat_map(|it| values.iter().map(move |v| format!("{it}{v}"))).collect();
+            let values = self.values(hole, resource);
+            all = all.iter().flat_map(|it| values.iter().map(move |value| joined(it, value))).collect();
             rest = behind;
         }
         let arn = |rest: String| match service {
@@ -248,11 +256,20 @@ impl Asked<'_> {
                 let given = self.patterns.property(resource, property);
                 vec![given.map_or_else(|| "/".to_owned(), |path| self.patterns.text(path))]
             }
+            Some(("key", property)) => self.patterns.given(resource, property).iter().map(|key| of_key(key)).collect(),
             Some(_) | None if hole == "stack" => vec![self.patterns.name.to_owned()],
-            Some(_) | None => {
-                self.patterns.property(resource, hole).map(|it| self.patterns.list(it)).unwrap_or_default()
-            }
+            Some(_) | None => self.patterns.given(resource, hole),
         }
+    }
+}
+
+/// A key by its ARN or id. An alias does not tell the key, whose ARN is what a policy has to name (KMS developer guide, "Specifying
+/// KMS keys in IAM policy statements").
+fn of_key(key: &str) -> String {
+    match key {
+        _ if key.starts_with("arn:") && key.contains(":key/") => key.to_owned(),
+        _ if key.contains(['/', ':']) => "key/*".to_owned(),
+        _ => format!("key/{key}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The resource types of Lambda, CloudWatch Logs and CloudFormation itself.
 //! A nested stack is a stack of this caller too: what its own template needs is not looked into.
 
-use super::TypeNeeds;
+use super::{Elsewhere, TypeNeeds};
 
 pub(super) const TYPES: &[TypeNeeds] = &[
     TypeNeeds {
@@ -23,15 +23,24 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             ("ReservedConcurrentExecutions", &["lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency"]),
             ("RuntimeManagementConfig", &["lambda:PutRuntimeManagementConfig"]),
             ("RecursiveLoop", &["lambda:PutFunctionRecursionConfig"]),
-            ("Layers", &["lambda:GetLayerVersion"]),
         ],
-        on: &["lambda:function:{name:FunctionName}", "lambda:layer:*"],
-        looks: &[
-            "ec2:DescribeSecurityGroups",
-            "ec2:DescribeSubnets",
-            "ec2:DescribeVpcs",
-            "ec2:DescribeNetworkInterfaces",
+        on: &["lambda:function:{name:FunctionName}"],
+        elsewhere: &[
+            // The deployment package and the layers are read with the caller's rights (Lambda developer guide, "Resources and
+            // conditions for Lambda actions" and "Granting users access to a Lambda layer").
+            Elsewhere { with: "Code.S3Bucket", acts: &["s3:GetObject"], on: &["s3:{Code.S3Bucket}/{Code.S3Key}"] },
+            Elsewhere {
+                with: "Code.S3ObjectVersion",
+                acts: &["s3:GetObjectVersion"],
+                on: &["s3:{Code.S3Bucket}/{Code.S3Key}"],
+            },
+            Elsewhere { with: "Layers", acts: &["lambda:GetLayerVersion"], on: &["lambda:layer:{Layers}"] },
         ],
+        // "User permissions" of the guide's page on functions in a VPC.
+        looks_with: &[(
+            "VpcConfig",
+            &["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs", "ec2:DescribeNetworkInterfaces"],
+        )],
         passes: &[("Role", "lambda.amazonaws.com")],
         ..TypeNeeds::NOTHING
     },

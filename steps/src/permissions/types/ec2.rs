@@ -37,7 +37,8 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             ("EnableDns64", &["ec2:ModifySubnetAttribute"]),
             ("Ipv6CidrBlock", &["ec2:AssociateSubnetCidrBlock", "ec2:DisassociateSubnetCidrBlock"]),
         ],
-        on: &["ec2:subnet/*", "ec2:vpc/{VpcId}"],
+        on: &["ec2:subnet/*"],
+        beside: &["ec2:vpc/{VpcId}"],
         looks: &["ec2:DescribeSubnets", "ec2:DescribeNetworkAcls"],
         ..TypeNeeds::NOTHING
     },
@@ -63,14 +64,17 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ],
-        on: &["ec2:egress-only-internet-gateway/*", "ec2:vpc/{VpcId}"],
+        on: &["ec2:egress-only-internet-gateway/*"],
+        beside: &["ec2:vpc/{VpcId}"],
         looks: &["ec2:DescribeEgressOnlyInternetGateways", "ec2:DescribeVpcs"],
         ..TypeNeeds::NOTHING
     },
     TypeNeeds {
         name: "AWS::EC2::VPCGatewayAttachment",
-        acts: &["ec2:AttachInternetGateway", "ec2:DetachInternetGateway"],
-        acts_with: &[("VpnGatewayId", &["ec2:AttachVpnGateway", "ec2:DetachVpnGateway"])],
+        acts_with: &[
+            ("InternetGatewayId", &["ec2:AttachInternetGateway", "ec2:DetachInternetGateway"]),
+            ("VpnGatewayId", &["ec2:AttachVpnGateway", "ec2:DetachVpnGateway"]),
+        ],
         on: &["ec2:internet-gateway/{InternetGatewayId}", "ec2:vpn-gateway/{VpnGatewayId}", "ec2:vpc/{VpcId}"],
         looks: &["ec2:DescribeInternetGateways", "ec2:DescribeVpnGateways"],
         ..TypeNeeds::NOTHING
@@ -79,21 +83,24 @@ pub(super) const TYPES: &[TypeNeeds] = &[
         name: "AWS::EC2::EIP",
         acts: &["ec2:AllocateAddress", "ec2:ReleaseAddress", "ec2:CreateTags", "ec2:DeleteTags"],
         acts_with: &[("InstanceId", &["ec2:AssociateAddress", "ec2:DisassociateAddress"])],
-        on: &["ec2:elastic-ip/*", "ec2:instance/{InstanceId}"],
+        on: &["ec2:elastic-ip/*"],
+        beside: &["ec2:instance/{InstanceId}"],
         looks: &["ec2:DescribeAddresses"],
         ..TypeNeeds::NOTHING
     },
     TypeNeeds {
         name: "AWS::EC2::NatGateway",
         acts: &["ec2:CreateNatGateway", "ec2:DeleteNatGateway", "ec2:CreateTags", "ec2:DeleteTags"],
-        on: &["ec2:natgateway/*", "ec2:subnet/{SubnetId}", "ec2:elastic-ip/{AllocationId}"],
+        on: &["ec2:natgateway/*"],
+        beside: &["ec2:subnet/{SubnetId}", "ec2:elastic-ip/{AllocationId}"],
         looks: &["ec2:DescribeNatGateways"],
         ..TypeNeeds::NOTHING
     },
     TypeNeeds {
         name: "AWS::EC2::RouteTable",
         acts: &["ec2:CreateRouteTable", "ec2:DeleteRouteTable", "ec2:CreateTags", "ec2:DeleteTags"],
-        on: &["ec2:route-table/*", "ec2:vpc/{VpcId}"],
+        on: &["ec2:route-table/*"],
+        beside: &["ec2:vpc/{VpcId}"],
         looks: &["ec2:DescribeRouteTables"],
         ..TypeNeeds::NOTHING
     },
@@ -132,7 +139,8 @@ pub(super) const TYPES: &[TypeNeeds] = &[
                 ],
             ),
         ],
-        on: &["ec2:security-group/*", "ec2:security-group-rule/*", "ec2:vpc/{VpcId}"],
+        on: &["ec2:security-group/*", "ec2:security-group-rule/*"],
+        beside: &["ec2:vpc/{VpcId}"],
         looks: &["ec2:DescribeSecurityGroups", "ec2:DescribeInstances"],
         ..TypeNeeds::NOTHING
     },
@@ -167,8 +175,8 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ],
-        on: &[
-            "ec2:vpc-endpoint/*",
+        on: &["ec2:vpc-endpoint/*"],
+        beside: &[
             "ec2:vpc/{VpcId}",
             "ec2:route-table/{RouteTableIds}",
             "ec2:subnet/{SubnetIds}",

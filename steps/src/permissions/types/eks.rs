@@ -1,7 +1,7 @@
 //! The resource types of EKS.
 //! What is made in a cluster is made on the cluster; its own ARN holds the cluster's name.
 
-use super::TypeNeeds;
+use super::{Elsewhere, TypeNeeds};
 
 pub(super) const TYPES: &[TypeNeeds] = &[
     TypeNeeds {
@@ -10,7 +10,6 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "eks:CreateCluster",
             "eks:DescribeCluster",
             "eks:UpdateClusterConfig",
-            "eks:UpdateClusterVersion",
             "eks:DescribeUpdate",
             "eks:DeleteCluster",
             "eks:TagResource",
@@ -18,12 +17,18 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             // The first access entry is that of who makes the cluster.
             "eks:CreateAccessEntry",
         ],
-        acts_with: &[("EncryptionConfig", &["kms:DescribeKey", "kms:CreateGrant"])],
+        acts_with: &[("Version", &["eks:UpdateClusterVersion"])],
         on: &["eks:cluster/{name:Name}"],
+        elsewhere: &[Elsewhere {
+            with: "EncryptionConfig",
+            acts: &["kms:DescribeKey", "kms:CreateGrant"],
+            on: &["kms:{key:EncryptionConfig.Provider.KeyArn}"],
+        }],
         looks: &["ec2:DescribeSubnets", "ec2:DescribeVpcs"],
         passes: &[("RoleArn", "eks.amazonaws.com")],
         role_looks: &["iam:GetRole", "iam:ListAttachedRolePolicies"],
         linked: &[("eks.amazonaws.com", "AWSServiceRoleForAmazonEKS")],
+        ..TypeNeeds::NOTHING
     },
     TypeNeeds {
         name: "AWS::EKS::Addon",
@@ -36,16 +41,21 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "eks:TagResource",
             "eks:UntagResource",
         ],
-        acts_with: &[(
-            "PodIdentityAssociations",
-            &[
+        on: &["eks:addon/{ClusterName}/{AddonName}/*"],
+        beside: &["eks:cluster/{ClusterName}"],
+        elsewhere: &[Elsewhere {
+            with: "PodIdentityAssociations",
+            acts: &[
                 "eks:CreatePodIdentityAssociation",
                 "eks:UpdatePodIdentityAssociation",
                 "eks:DeletePodIdentityAssociation",
             ],
-        )],
-        on: &["eks:cluster/{ClusterName}", "eks:addon/{ClusterName}/{AddonName}/*"],
-        passes: &[("ServiceAccountRoleArn", "eks.amazonaws.com")],
+            on: &["eks:cluster/{ClusterName}", "eks:podidentityassociation/{ClusterName}/*"],
+        }],
+        passes: &[
+            ("ServiceAccountRoleArn", "eks.amazonaws.com"),
+            ("PodIdentityAssociations.RoleArn", "pods.eks.amazonaws.com"),
+        ],
         role_looks: &["iam:GetRole"],
         ..TypeNeeds::NOTHING
     },
@@ -61,7 +71,8 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "eks:UntagResource",
         ],
         acts_with: &[("AccessPolicies", &["eks:AssociateAccessPolicy", "eks:DisassociateAccessPolicy"])],
-        on: &["eks:cluster/{ClusterName}", "eks:access-entry/{ClusterName}/*"],
+        on: &["eks:access-entry/{ClusterName}/*"],
+        beside: &["eks:cluster/{ClusterName}"],
         ..TypeNeeds::NOTHING
     },
     TypeNeeds {
@@ -74,7 +85,8 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "eks:TagResource",
             "eks:UntagResource",
         ],
-        on: &["eks:cluster/{ClusterName}", "eks:podidentityassociation/{ClusterName}/*"],
+        on: &["eks:podidentityassociation/{ClusterName}/*"],
+        beside: &["eks:cluster/{ClusterName}"],
         passes: &[("RoleArn", "pods.eks.amazonaws.com")],
         role_looks: &["iam:GetRole"],
         ..TypeNeeds::NOTHING
@@ -92,15 +104,12 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "eks:TagResource",
             "eks:UntagResource",
         ],
-        on: &["eks:cluster/{ClusterName}", "eks:nodegroup/{ClusterName}/*"],
-        looks: &[
-            "ec2:DescribeSubnets",
-            "ec2:DescribeVpcs",
-            "ec2:DescribeSecurityGroups",
-            "ec2:DescribeKeyPairs",
-            "ec2:DescribeRouteTables",
-            "ec2:DescribeLaunchTemplates",
-            "ec2:DescribeLaunchTemplateVersions",
+        on: &["eks:nodegroup/{ClusterName}/*"],
+        beside: &["eks:cluster/{ClusterName}"],
+        looks: &["ec2:DescribeSubnets", "ec2:DescribeVpcs", "ec2:DescribeSecurityGroups", "ec2:DescribeRouteTables"],
+        looks_with: &[
+            ("RemoteAccess", &["ec2:DescribeKeyPairs"]),
+            ("LaunchTemplate", &["ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"]),
         ],
         passes: &[("NodeRole", "eks.amazonaws.com")],
         role_looks: &["iam:GetRole", "iam:ListAttachedRolePolicies"],

@@ -1,7 +1,7 @@
 //! The resource types of IAM.
-//! A role or policy without a name of its own gets one that begins with the stack's.
+//! A role or policy without a name of its own gets one that begins with the stack's. A user's name does not tell the path.
 
-use super::TypeNeeds;
+use super::{Elsewhere, TypeNeeds};
 
 pub(super) const TYPES: &[TypeNeeds] = &[
     TypeNeeds {
@@ -29,12 +29,23 @@ pub(super) const TYPES: &[TypeNeeds] = &[
     },
     TypeNeeds {
         name: "AWS::IAM::Policy",
-        acts: &["iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy"],
-        acts_with: &[
-            ("Users", &["iam:PutUserPolicy", "iam:GetUserPolicy", "iam:DeleteUserPolicy"]),
-            ("Groups", &["iam:PutGroupPolicy", "iam:GetGroupPolicy", "iam:DeleteGroupPolicy"]),
+        elsewhere: &[
+            Elsewhere {
+                with: "Roles",
+                acts: &["iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy"],
+                on: &["role:Roles"],
+            },
+            Elsewhere {
+                with: "Users",
+                acts: &["iam:PutUserPolicy", "iam:GetUserPolicy", "iam:DeleteUserPolicy"],
+                on: &["iam:user/{Users}", "iam:user/*/{Users}"],
+            },
+            Elsewhere {
+                with: "Groups",
+                acts: &["iam:PutGroupPolicy", "iam:GetGroupPolicy", "iam:DeleteGroupPolicy"],
+                on: &["iam:group/{Groups}", "iam:group/*/{Groups}"],
+            },
         ],
-        on: &["role:Roles", "iam:user/{Users}", "iam:group/{Groups}"],
         ..TypeNeeds::NOTHING
     },
     TypeNeeds {
@@ -55,19 +66,26 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "iam:DeletePolicyVersion",
             "iam:DeletePolicy",
         ],
-        acts_with: &[("Roles", &["iam:AttachRolePolicy", "iam:DetachRolePolicy"])],
-        on: &["iam:policy{path:Path}{name:ManagedPolicyName}", "role:Roles"],
+        on: &["iam:policy{path:Path}{name:ManagedPolicyName}"],
+        elsewhere: &[
+            Elsewhere { with: "Roles", acts: &["iam:AttachRolePolicy", "iam:DetachRolePolicy"], on: &["role:Roles"] },
+            Elsewhere {
+                with: "Users",
+                acts: &["iam:AttachUserPolicy", "iam:DetachUserPolicy"],
+                on: &["iam:user/{Users}", "iam:user/*/{Users}"],
+            },
+            Elsewhere {
+                with: "Groups",
+                acts: &["iam:AttachGroupPolicy", "iam:DetachGroupPolicy"],
+                on: &["iam:group/{Groups}", "iam:group/*/{Groups}"],
+            },
+        ],
         ..TypeNeeds::NOTHING
     },
     TypeNeeds {
         name: "AWS::IAM::InstanceProfile",
-        acts: &[
-            "iam:CreateInstanceProfile",
-            "iam:GetInstanceProfile",
-            "iam:AddRoleToInstanceProfile",
-            "iam:RemoveRoleFromInstanceProfile",
-            "iam:DeleteInstanceProfile",
-        ],
+        acts: &["iam:CreateInstanceProfile", "iam:GetInstanceProfile", "iam:DeleteInstanceProfile"],
+        acts_with: &[("Roles", &["iam:AddRoleToInstanceProfile", "iam:RemoveRoleFromInstanceProfile"])],
         on: &["iam:instance-profile{path:Path}{name:InstanceProfileName}"],
         passes: &[("Roles", "ec2.amazonaws.com")],
         ..TypeNeeds::NOTHING

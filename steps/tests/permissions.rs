@@ -9,6 +9,7 @@ use hprun_steps::deploy_stack::DeployStack;
 use hprun_steps::files::Files;
 use hprun_steps::partial::Partial;
 use hprun_steps::permissions::{Needs, UnknownKind};
+use hprun_steps::preflight::Preflight;
 use hprun_steps::update_kubeconfig::UpdateKubeconfig;
 use hprun_steps::upload_lifecycle::UploadLifecycle;
 use hprun_steps::value::Value;
@@ -67,6 +68,30 @@ fn what_the_inputs_name_narrows_the_resources() {
     let cluster = needs::<CreateCluster>(example::<CreateCluster>(json!({})), &none);
     let passes = cluster.permissions.iter().find(|of| of.purpose == "PassRoleToSagemaker").expect("roles are passed");
     assert!(passes.resources.iter().eq(["arn:aws:iam::111122223333:role/hyperpod-execution"]), "{passes:?}");
+}
+
+#[test]
+fn preflight_may_look_only_at_the_buckets_that_it_is_given() {
+    let none = Files::default();
+    let group = |uri: &str| json!({ "InstanceGroups": [{ "LifeCycleConfig": { "SourceS3Uri": uri } }] });
+    for (inputs, buckets) in [
+        (json!({ "stack": "s" }), None),
+        (json!({ "cluster": { "InstanceGroups": [{ "InstanceCount": 1 }] } }), None),
+        (json!({ "bucket": "b" }), Some("arn:aws:s3:::b")),
+        (json!({ "bucket": "b", "cluster": group("s3://c/scripts") }), Some("arn:aws:s3:::b arn:aws:s3:::c")),
+        (json!({ "cluster": group("https://c.s3.us-west-2.amazonaws.com/x") }), Some("arn:aws:s3:::c")),
+        (json!({ "cluster": group("s3://c-*/x") }), Some("arn:aws:s3:::c-*")),
+        (json!({ "cluster": group("*") }), Some("arn:aws:s3:::*")),
+        (json!({ "cluster": { "InstanceGroups": "*" } }), Some("arn:aws:s3:::*")),
+        (json!({ "config": "not-there-yet.json" }), Some("arn:aws:s3:::*")),
+    ] {
+        let needs = needs::<Preflight>(inputs.clone(), &none);
+        let of_s3: Vec<&hprun_steps::permissions::Permission> =
+            needs.permissions.iter().filter(|of| of.actions.iter().any(|action| action.starts_with("s3:"))).collect();
+        let said = of_s3.iter().map(|of| Vec::from_iter(of.resources.iter().cloned()).join(" "));
+        assert_eq!(said.collect::<Vec<_>>(), Vec::from_iter(buckets), "{inputs}");
+        assert!(of_s3.iter().all(|of| of.actions.iter().eq(["s3:ListBucket"])), "{inputs}");
+    }
 }
 
 #[tokio::test]

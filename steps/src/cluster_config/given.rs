@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use serde_json::Value as Json;
+
 use super::json::{self, Fault, Node};
 use super::{ConfigFinding, check, facts, needs};
 use crate::codes::rendered;
@@ -10,6 +12,7 @@ use crate::fact::Fact;
 use crate::files::Files;
 use crate::finding::{At, Finding};
 use crate::partial::{Partial, Place};
+use crate::permissions::{Surroundings, patterns};
 use crate::question::Asked;
 
 /// The request, as far as it is known.
@@ -72,4 +75,15 @@ impl<'a> Given<'a> {
     pub fn questions(&self, adopt: bool) -> Vec<Asked> {
         needs::questions(&self.node, adopt, &|span| self.at(span))
     }
+}
+
+/// The same with patterns for what is not known: from the inputs, from a file, or from one that an earlier step writes.
+pub fn with_patterns(inputs: &Partial, around: &Surroundings<'_>) -> Option<Json> {
+    if let Some(cluster) = inputs.get("cluster") {
+        return Some(patterns(cluster));
+    }
+    let path = inputs.get("config")?.text()?;
+    let known = path.as_known().and_then(|path| around.files.text(path).ok());
+    let written = around.written.iter().find(|(to, _)| *to == path).map(|(_, text)| text.as_str());
+    serde_json::from_str(written.or(known)?).ok()
 }

@@ -12,5 +12,5 @@ pub mod shapes;
 
 pub use check::{ConfigFinding, OTHER_TYPE, check};
 pub use facts::facts;
-pub use given::Given;
+pub use given::{Given, with_patterns};
 pub use json::Node;

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
+use crate::cluster_config;
 use crate::hyperpod::permissions::{calls, logs};
 use crate::partial::Partial;
-use crate::permissions::{Needs, Permission, Surroundings, patterns, text};
+use crate::permissions::{Needs, Permission, Surroundings, text};
 
 const CALLS: [&str; 8] = [
     "sagemaker:CreateCluster",
@@ -31,7 +32,7 @@ const HYPERPOD: &str = "hyperpod.sagemaker.amazonaws.com";
 
 /// All that a step with these inputs needs.
 pub fn needs(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
-    let config = config(inputs, around).unwrap_or(Json::Null);
+    let config = cluster_config::with_patterns(inputs, around).unwrap_or(Json::Null);
     let text_at = |pointer: &str| config.pointer(pointer).and_then(Json::as_str).unwrap_or("*").to_owned();
     let name = text_at("/ClusterName");
     let mut permissions = vec![calls(around, CALLS), logs(around, &name)];
@@ -49,17 +50,6 @@ pub fn needs(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
     let arn = text(&around.arn("sagemaker", "cluster/*"));
     let outputs = [("name".to_owned(), text(&name)), ("cluster_arn".to_owned(), arn)].into_iter().collect();
     Needs { permissions, outputs, ..Needs::default() }
-}
-
-/// The CreateCluster request with patterns in it: from the inputs, from a file, or from one that an earlier step writes.
-fn config(inputs: &Partial, around: &Surroundings<'_>) -> Option<Json> {
-    if let Some(cluster) = inputs.get("cluster") {
-        return Some(patterns(cluster));
-    }
-    let path = inputs.get("config")?.text()?;
-    let known = path.as_known().and_then(|path| around.files.text(path).ok());
-    let written = around.written.iter().find(|(to, _)| *to == path).map(|(_, text)| text.as_str());
-    serde_json::from_str(written.or(known)?).ok()
 }
 
 fn roles(config: &Json) -> BTreeSet<String> {

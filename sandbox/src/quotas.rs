@@ -17,9 +17,10 @@ const NETWORK: [(&str, &str, &str); 3] = [
 ];
 
 /// Codes that AWS's documentation names (facts: Quotas); every other code here is made from the quota's name.
-const CODES: [(&str, &str); 12] = [
+const CODES: [(&str, &str); 13] = [
     ("Maximum number instances allowed per SageMaker HyperPod cluster", "L-2CE978FC"),
     ("Total number of instances allowed across SageMaker HyperPod clusters", "L-3308CCC7"),
+    ("Total number of Spot instances allowed across SageMaker HyperPod clusters", "L-97A2C724"),
     ("Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance", "L-E13DF72A"),
     ("ml.p5.48xlarge for cluster usage", "L-8762A75F"),
     ("ml.p4de.24xlarge for cluster usage", "L-BEF3120E"),

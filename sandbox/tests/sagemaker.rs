@@ -275,6 +275,23 @@ async fn what_aws_refuses_is_refused_with_its_words() {
 }
 
 #[tokio::test]
+async fn spot_instances_of_all_types_have_a_quota_together() {
+    let quota = "Total number of Spot instances allowed across SageMaker HyperPod clusters";
+    let bench = bench(&format!("quotas: {{ {quota}: 2 }}")).await;
+    let spot = |wanted: usize| {
+        let mut request = bench.request(json!({}));
+        for group in request["InstanceGroups"].as_array_mut().expect("a list").iter_mut().take(wanted) {
+            group["CapacityRequirements"] = json!({ "Spot": {} });
+        }
+        request
+    };
+    let refused = bench.refused("CreateCluster", spot(2)).await;
+    let expected = format!("ResourceLimitExceeded: The account-level service limit '{quota}' is 2 Instances, ");
+    assert!(refused.starts_with(&expected) && refused.contains("a request delta of 3 Instances"), "{refused}");
+    bench.ok("CreateCluster", spot(1)).await;
+}
+
+#[tokio::test]
 async fn lists_are_paged_and_filtered() {
     let bench = bench("").await;
     bench.ok("CreateCluster", bench.request(json!({ "Tags": [{ "Key": "team", "Value": "a" }] }))).await;

@@ -39,6 +39,8 @@ pub enum Question {
     TotalQuota {
         /// How many instances.
         wanted: u64,
+        /// How many of them are spot instances, which have a quota of their own besides.
+        spot: u64,
         /// The cluster that they are for.
         cluster: String,
     },

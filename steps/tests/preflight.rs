@@ -6,7 +6,9 @@ mod support;
 
 use std::time::Duration;
 
-use aws_sdk_eks::types::{AuthenticationMode, CreateAccessConfigRequest, VpcConfigRequest};
+use aws_sdk_eks::types::{
+    AccessScope, AccessScopeType, AuthenticationMode, CreateAccessConfigRequest, VpcConfigRequest,
+};
 use hprun_sandbox::FaultScript;
 use hprun_steps::clients::Caller;
 use hprun_steps::finding::{At, Finding, Severity};
@@ -93,7 +95,8 @@ async fn a_region_that_is_none_is_told() {
 
 #[tokio::test]
 async fn quotas_leave_room_or_not() {
-    let text = "quotas: { ml.g5.xlarge for cluster usage: 1, Maximum number instances allowed per SageMaker HyperPod cluster: 3 }";
+    let text = "quotas: { ml.g5.xlarge for cluster usage: 1, Maximum number instances allowed per SageMaker HyperPod cluster: 3, \
+                Total number of Spot instances allowed across SageMaker HyperPod clusters: 1 }";
     let bench = Bench::with_faults(script(text)).await;
     let of_type = |of: &str, wanted| Question::TypeQuota {
         instance_type: of.to_owned(),
@@ -105,9 +108,11 @@ async fn quotas_leave_room_or_not() {
     bad(&bench, of_type("ml.g5.xlarge", 2), Severity::Error, "`ml.g5.xlarge for cluster usage` is 1, and 2 are wanted")
         .await;
     bad(&bench, of_type("ml.p6-b200.48xlarge", 1), Severity::Error, "is 0, and 1 are wanted").await;
-    let total = |wanted| Question::TotalQuota { wanted, cluster: "ml".to_owned() };
-    good(&bench, total(3)).await;
-    bad(&bench, total(4), Severity::Error, "Maximum number instances").await;
+    let total = |wanted, spot| Question::TotalQuota { wanted, spot, cluster: "ml".to_owned() };
+    good(&bench, total(3, 1)).await;
+    bad(&bench, total(4, 0), Severity::Error, "Maximum number instances").await;
+    let spot = "`Total number of Spot instances allowed across SageMaker HyperPod clusters` is 1, and 2 are wanted";
+    bad(&bench, total(3, 2), Severity::Error, spot).await;
     good(&bench, Question::VolumeQuota { gigabytes: 1024 }).await;
     bad(&bench, Question::VolumeQuota { gigabytes: 2000 }, Severity::Error, "2000 GB is wanted").await;
 }
@@ -280,6 +285,14 @@ async fn eks_clusters_are_fit_or_not() {
     let eks = bench.clients.eks();
     let principal = format!("arn:aws:iam::{ACCOUNT}:role/HprunSandbox");
     eks.create_access_entry().cluster_name("new").principal_arn(principal).send().await.expect("an entry is made");
+    let nothing =
+        "role/HprunSandbox in the EKS cluster new gives no rights: it has no access policy and no Kubernetes group";
+    bad(&bench, entry(), Severity::Warning, nothing).await;
+    let principal = format!("arn:aws:iam::{ACCOUNT}:role/HprunSandbox");
+    let scope = AccessScope::builder().r#type(AccessScopeType::Cluster).build();
+    let policy = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
+    let call = eks.associate_access_policy().cluster_name("new").principal_arn(principal).policy_arn(policy);
+    call.access_scope(scope).send().await.expect("the policy is associated");
     good(&bench, entry()).await;
     // A session's ARN does not show the path of its role, and an entry has it.
     role(&bench, "deployer&Path=/team/", "ec2.amazonaws.com").await;
@@ -287,7 +300,8 @@ async fn eks_clusters_are_fit_or_not() {
     let answered = ask_by(&bench, &session, vec![entry()], "none").await;
     assert!(answered.findings[0].message.contains("no access entry for arn:aws:iam::111122223333:role/team/deployer"));
     let principal = format!("arn:aws:iam::{ACCOUNT}:role/team/deployer");
-    eks.create_access_entry().cluster_name("new").principal_arn(principal).send().await.expect("an entry is made");
+    let call = eks.create_access_entry().cluster_name("new").principal_arn(principal).kubernetes_groups("deployers");
+    call.send().await.expect("an entry is made");
     let answered = ask_by(&bench, &session, vec![entry()], "none").await;
     assert!(answered.findings.is_empty(), "{:#?}", answered.findings);
     let agent = || Question::PodIdentity { eks: of("new") };
@@ -532,7 +546,7 @@ fn every_question() -> Vec<Question> {
         Question::Zone { zone: of("usw2-az1") },
         Question::TypesOffered { types: owned(&["ml.m5.large"]), zone: None, subnets: Vec::new() },
         Question::TypeQuota { instance_type: of("ml.m5.large"), wanted: 1, spot: false, cluster: cluster() },
-        Question::TotalQuota { wanted: 1, cluster: cluster() },
+        Question::TotalQuota { wanted: 1, spot: 0, cluster: cluster() },
         Question::VolumeQuota { gigabytes: 1 },
         Question::NetworkQuotas { stack: stack(), vpcs: 1, gateways: 0, addresses: 0 },
         Question::BlockFree { stack: stack(), vpc: of("vpc-1"), cidr: of("10.0.0.0/16") },

@@ -137,6 +137,10 @@ pub(super) fn limits(
     let total = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
     within(cx, types::PER_CLUSTER, 0, total(&had), total(&asked))?;
     within(cx, types::TOTAL, total(&used), total(&had), total(&asked))?;
+    let spot = |counts: &BTreeMap<String, u64>| {
+        counts.iter().filter(|(quota, _)| types::is_of_spot(quota)).map(|(_, count)| count).sum::<u64>()
+    };
+    within(cx, types::SPOT_TOTAL, spot(&used), spot(&had), spot(&asked))?;
     for (quota, count) in &asked {
         let had = had.get(quota).copied().unwrap_or(0);
         within(cx, quota, used.get(quota).copied().unwrap_or(0), had, *count)?;

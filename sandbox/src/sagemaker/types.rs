@@ -29,6 +29,7 @@ pub(super) enum Accelerator {
 pub(super) const PER_CLUSTER: &str = "Maximum number instances allowed per SageMaker HyperPod cluster";
 /// Instances in all clusters (quota L-3308CCC7).
 pub(super) const TOTAL: &str = "Total number of instances allowed across SageMaker HyperPod clusters";
+pub(super) const SPOT_TOTAL: &str = "Total number of Spot instances allowed across SageMaker HyperPod clusters";
 /// The largest EBS volume in GB (quota L-E13DF72A).
 pub(super) const EBS_SIZE: &str = "Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance";
 
@@ -62,6 +63,11 @@ pub(super) fn usage_quota(instance_type: &str, spot: bool) -> String {
     format!("{instance_type}{}", if spot { SPOT_USAGE } else { USAGE })
 }
 
+/// Whether that is a quota for spot instances of a type.
+pub(super) fn is_of_spot(quota: &str) -> bool {
+    quota.ends_with(SPOT_USAGE)
+}
+
 /// The account's limit of that name.
 pub(super) fn limit(faults: &Faults, quota: &str) -> u64 {
     let default = || LIMITS.iter().find(|(name, _)| quota.starts_with(name)).map_or(0, |(_, limit)| *limit);
@@ -72,13 +78,13 @@ pub(super) fn limit(faults: &Faults, quota: &str) -> u64 {
 /// Whether a fault script may set a quota of this name: one of [`quotas`], or a type for instances of it.
 pub(super) fn has_quota(name: &str) -> bool {
     let instance_type = [SPOT_USAGE, USAGE].iter().find_map(|usage| name.strip_suffix(usage)).unwrap_or(name);
-    [PER_CLUSTER, TOTAL, EBS_SIZE].contains(&name) || find(instance_type).is_some()
+    [PER_CLUSTER, TOTAL, SPOT_TOTAL, EBS_SIZE].contains(&name) || find(instance_type).is_some()
 }
 
 /// Every quota on HyperPod by name, with its value.
 pub(super) fn quotas(faults: &Faults) -> Vec<(String, u64)> {
     let of_types = all().flat_map(|it| [usage_quota(it.name, false), usage_quota(it.name, true)]);
-    let names = [PER_CLUSTER, TOTAL, EBS_SIZE].into_iter().map(str::to_owned).chain(of_types);
+    let names = [PER_CLUSTER, TOTAL, SPOT_TOTAL, EBS_SIZE].into_iter().map(str::to_owned).chain(of_types);
     names.map(|name| (limit(faults, &name), name)).map(|(value, name)| (name, value)).collect()
 }
 

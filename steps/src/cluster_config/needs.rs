@@ -181,6 +181,7 @@ impl Cluster {
         let mut asked = Vec::new();
         let mut sums: Vec<((String, bool), u64, At)> = Vec::new();
         let mut total: Option<(u64, &At)> = None;
+        let mut spot = 0_u64;
         let mut all_known = self.unknown.is_none();
         for group in &self.groups {
             match (&group.instance_type, &group.count) {
@@ -188,6 +189,7 @@ impl Cluster {
                 (of_type @ (Wish::Now(_) | Wish::None), Wish::Now(count)) => {
                     let (before, at) = total.unwrap_or((0, &group.count_at));
                     total = Some((before.saturating_add(*count), at));
+                    spot = spot.saturating_add(if group.spot { *count } else { 0 });
                     let Wish::Now(instance_type) = of_type else { continue };
                     let key = (instance_type.clone(), group.spot);
                     match sums.iter_mut().find(|(of, ..)| *of == key) {
@@ -206,7 +208,9 @@ impl Cluster {
             asked.push(Asked::now(at, Question::TypeQuota { instance_type, wanted, spot, cluster }));
         }
         match (all_known, total) {
-            (true, Some((wanted, at))) => asked.push(Asked::now(at.clone(), Question::TotalQuota { wanted, cluster })),
+            (true, Some((wanted, at))) => {
+                asked.push(Asked::now(at.clone(), Question::TotalQuota { wanted, spot, cluster }));
+            }
             (true, None) => {}
             (false, _) => asked.push(Asked::waits(self.at.clone(), &live::TOTAL_QUOTA)),
         }

@@ -43,7 +43,7 @@ pub static TYPE_QUOTA: Code = Code {
 pub static TOTAL_QUOTA: Code = Code {
     number: 1006,
     title: "the quota of all instances leaves no room",
-    cause: "There is a quota of instances in one cluster (20 by default) and in all clusters (30 by default).",
+    cause: "There is a quota of instances in one cluster (20 by default), in all clusters (30 by default), and of spot instances in all clusters (0 by default).",
     example: "24 nodes in one cluster",
     cure: "Ask for an increase in Service Quotas, or want fewer.",
 };
@@ -178,7 +178,7 @@ pub static POD_IDENTITY: Code = Code {
 pub static CALLER_ENTRY: Code = Code {
     number: 1021,
     title: "the EKS cluster does not let the caller in",
-    cause: "helm and the waits speak to the Kubernetes API as the caller, who needs an access entry (or a line in aws-auth).",
+    cause: "helm and the waits speak to the Kubernetes API as the caller, who needs an access entry (or a line in aws-auth). An entry without an access policy and without a Kubernetes group gives no rights.",
     example: "the server has asked for the client to provide credentials",
     cure: "Make an access entry for the caller's role with AmazonEKSClusterAdminPolicy.",
 };

@@ -111,7 +111,7 @@ impl<'a> Asker<'a> {
             Q::TypeQuota { instance_type, wanted, spot, cluster } => {
                 quotas::of_type(self, (instance_type, *spot), *wanted, cluster).await
             }
-            Q::TotalQuota { wanted, cluster } => quotas::total(self, *wanted, cluster).await,
+            Q::TotalQuota { wanted, spot, cluster } => quotas::total(self, (*wanted, *spot), cluster).await,
             Q::VolumeQuota { gigabytes } => quotas::volume(self, *gigabytes).await,
             Q::NetworkQuotas { stack, vpcs, gateways, addresses } => {
                 quotas::network(self, stack, [*vpcs, *gateways, *addresses]).await

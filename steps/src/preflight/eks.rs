@@ -1,7 +1,7 @@
 //! EKS: whether the cluster is one that HyperPod can use and that lets the caller in (P15 to P21).
 //! Knows nothing of the Kubernetes API: only what EKS says is looked at.
 
-use aws_sdk_eks::types::Cluster;
+use aws_sdk_eks::types::{AccessEntry, Cluster};
 
 use super::asker::Asker;
 use super::verdict::Verdict;
@@ -173,42 +173,71 @@ fn pod_identity(name: &str, addon: Option<&str>) -> Verdict {
     }
 }
 
+/// What a principal's access entry comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    /// There is none.
+    Missing,
+    /// It has neither an access policy nor a Kubernetes group. Types other than STANDARD get their rights from EKS itself (EKS
+    /// user guide, "Associate access policies with access entries").
+    Empty,
+    /// It gives some rights; which ones, only Kubernetes knows of groups.
+    Given,
+}
+
 async fn entry(asker: &Asker<'_>, name: &str, mode: &str, role: Option<&str>) -> Result<Verdict, StepError> {
-    // A cluster in the mode CONFIG_MAP has no entries to ask for.
-    let takes_none = mode == "CONFIG_MAP";
     let seen = role.map_or_else(|| clients::principal(&asker.caller.arn), str::to_owned);
-    if takes_none || has_entry(asker, name, &seen).await? {
-        return Ok(entry_verdict(name, mode, &seen, !takes_none));
+    // A cluster in the mode CONFIG_MAP has no entries to ask for.
+    if mode == "CONFIG_MAP" {
+        return Ok(entry_verdict(name, mode, &seen, Entry::Missing));
+    }
+    let found = entry_of(asker, name, &seen).await?;
+    if found != Entry::Missing {
+        return Ok(entry_verdict(name, mode, &seen, found));
     }
     // An entry names the role with its path, which the session of a caller does not show.
     let full = if role.is_some() { seen.clone() } else { super::iam::principal(asker).await? };
-    let there = full != seen && has_entry(asker, name, &full).await?;
-    Ok(entry_verdict(name, mode, &full, there))
+    let found = if full == seen { Entry::Missing } else { entry_of(asker, name, &full).await? };
+    Ok(entry_verdict(name, mode, &full, found))
 }
 
-async fn has_entry(asker: &Asker<'_>, name: &str, principal: &str) -> Result<bool, StepError> {
-    let call = asker.clients.eks().describe_access_entry().cluster_name(name).principal_arn(principal);
-    match call.send().await {
-        Ok(_) => Ok(true),
+async fn entry_of(asker: &Asker<'_>, name: &str, principal: &str) -> Result<Entry, StepError> {
+    let eks = asker.clients.eks();
+    let answer = match eks.describe_access_entry().cluster_name(name).principal_arn(principal).send().await {
+        Ok(answer) => answer,
         Err(e) => {
             let error = explain(&format!("describe the access entry of {principal} in {name}"), e);
-            if error.has_code("ResourceNotFoundException") { Ok(false) } else { Err(error) }
+            return if error.has_code("ResourceNotFoundException") { Ok(Entry::Missing) } else { Err(error) };
         }
+    };
+    let is_plain = |entry: &AccessEntry| entry.kubernetes_groups().is_empty() && entry.r#type() == Some("STANDARD");
+    if !answer.access_entry().is_some_and(is_plain) {
+        return Ok(Entry::Given);
     }
+    let policies = eks.list_associated_access_policies().cluster_name(name).principal_arn(principal).send().await;
+    let policies = policies.map_err(|e| explain(&format!("list the access policies of {principal} in {name}"), e))?;
+    let none = policies.associated_access_policies().is_empty() && policies.next_token().is_none();
+    Ok(if none { Entry::Empty } else { Entry::Given })
 }
 
-fn entry_verdict(name: &str, mode: &str, principal: &str, there: bool) -> Verdict {
-    let help = format!(
-        "aws eks create-access-entry --cluster-name {name} --principal-arn {principal}, then aws eks associate-access-policy \
-         --cluster-name {name} --principal-arn {principal} --access-scope type=cluster \
+fn entry_verdict(name: &str, mode: &str, principal: &str, entry: Entry) -> Verdict {
+    let associate = format!(
+        "aws eks associate-access-policy --cluster-name {name} --principal-arn {principal} --access-scope type=cluster \
          --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
     );
+    let make =
+        format!("aws eks create-access-entry --cluster-name {name} --principal-arn {principal}, then {associate}");
     let message = format!("the EKS cluster {name} has no access entry for {principal}");
-    match (there, mode) {
-        (true, _) => Verdict::Good,
-        (false, "API") => Verdict::bad(message).help(help),
+    match (entry, mode) {
+        (Entry::Given, _) => Verdict::Good,
+        (Entry::Empty, _) => Verdict::doubt(format!(
+            "the access entry of {principal} in the EKS cluster {name} gives no rights: it has no access policy and no \
+             Kubernetes group"
+        ))
+        .help(associate),
+        (Entry::Missing, "API") => Verdict::bad(message).help(make),
         // The ConfigMap aws-auth, which only Kubernetes shows, may let the caller in.
-        (false, _) => Verdict::doubt(format!("{message}; its ConfigMap aws-auth may have one")).help(help),
+        (Entry::Missing, _) => Verdict::doubt(format!("{message}; its ConfigMap aws-auth may have one")).help(make),
     }
 }
 
@@ -250,10 +279,14 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_has_an_entry() {
-        let check = |mode, there| entry_verdict("c", mode, "arn:aws:iam::1:role/me", there);
-        assert_eq!(check("API", true), Verdict::Good);
-        assert!(matches!(check("API", false), Verdict::Bad(..)));
-        assert!(matches!(check("API_AND_CONFIG_MAP", false), Verdict::Doubt(..)));
+    fn the_caller_has_an_entry_that_gives_rights() {
+        let check = |mode, entry| entry_verdict("c", mode, "arn:aws:iam::1:role/me", entry);
+        assert_eq!(check("API", Entry::Given), Verdict::Good);
+        assert!(matches!(check("API", Entry::Missing), Verdict::Bad(..)));
+        assert!(matches!(check("API_AND_CONFIG_MAP", Entry::Missing), Verdict::Doubt(..)));
+        for mode in ["API", "API_AND_CONFIG_MAP"] {
+            let Verdict::Doubt(_, Some(help)) = check(mode, Entry::Empty) else { panic!("it is a doubt") };
+            assert!(help.starts_with("aws eks associate-access-policy --cluster-name c "), "{help}");
+        }
     }
 }

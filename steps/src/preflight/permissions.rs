@@ -12,7 +12,7 @@ use crate::s3_address;
 /// What is asked of roles, and of a caller who is a user: IAM knows no regions, and these can be narrowed to both.
 const OF_PRINCIPALS: [&str; 2] = ["iam:GetRole", "iam:SimulatePrincipalPolicy"];
 /// Everything else that any question asks.
-const ASKED: [&str; 22] = [
+const ASKED: [&str; 23] = [
     "cloudformation:DescribeStacks",
     "ec2:DescribeAddresses",
     "ec2:DescribeAvailabilityZones",
@@ -28,6 +28,7 @@ const ASKED: [&str; 22] = [
     "eks:DescribeAccessEntry",
     "eks:DescribeAddon",
     "eks:DescribeCluster",
+    "eks:ListAssociatedAccessPolicies",
     "eks:ListClusters",
     "sagemaker:DescribeCluster",
     "sagemaker:DescribeTrainingPlan",
@@ -56,7 +57,7 @@ fn buckets(inputs: &Partial, around: &Surroundings<'_>) -> BTreeSet<String> {
     match with_patterns(inputs, around) {
         Some(request) => {
             let groups = ["InstanceGroups", "RestrictedInstanceGroups"].iter().filter_map(|name| request.get(name));
-            buckets.extend(groups.flat_map(|groups| each(groups)).filter_map(bucket_of));
+            buckets.extend(groups.flat_map(each).filter_map(bucket_of));
             buckets.extend(request.is_string().then(|| "*".to_owned()));
         }
         None => buckets.extend(is_given.then(|| "*".to_owned())),

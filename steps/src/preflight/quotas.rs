@@ -19,6 +19,8 @@ pub(super) type Quotas = BTreeMap<String, (f64, String)>;
 const PER_CLUSTER: (&str, &str) = ("Maximum number instances allowed per SageMaker HyperPod cluster", "L-2CE978FC");
 const ALL_CLUSTERS: (&str, &str) =
     ("Total number of instances allowed across SageMaker HyperPod clusters", "L-3308CCC7");
+const ALL_SPOT: (&str, &str) =
+    ("Total number of Spot instances allowed across SageMaker HyperPod clusters", "L-97A2C724");
 const VOLUME: (&str, &str) =
     ("Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance", "L-E13DF72A");
 /// Codes of the quotas of a type, where they are known: for when the list does not have the name.
@@ -95,7 +97,8 @@ pub(super) async fn of_type(
     Ok(room(&name, quota.as_ref(), others, own, wanted))
 }
 
-pub(super) async fn total(asker: &Asker<'_>, wanted: u64, cluster: &str) -> Result<Verdict, StepError> {
+/// Of all instances, and of those of them that are spot instances.
+pub(super) async fn total(asker: &Asker<'_>, (wanted, spot): (u64, u64), cluster: &str) -> Result<Verdict, StepError> {
     let (one, all, used) = futures::try_join!(
         quota(asker, PER_CLUSTER.0, Some(PER_CLUSTER.1)),
         quota(asker, ALL_CLUSTERS.0, Some(ALL_CLUSTERS.1)),
@@ -103,7 +106,13 @@ pub(super) async fn total(asker: &Asker<'_>, wanted: u64, cluster: &str) -> Resu
     )?;
     let (others, own) = others_and_own(used.iter(), cluster);
     let of_one = room(PER_CLUSTER.0, one.as_ref(), 0, own, wanted);
-    Ok(of_one.or_worse(room(ALL_CLUSTERS.0, all.as_ref(), others, own, wanted)))
+    let of_all = of_one.or_worse(room(ALL_CLUSTERS.0, all.as_ref(), others, own, wanted));
+    if spot == 0 {
+        return Ok(of_all);
+    }
+    let quota = quota(asker, ALL_SPOT.0, Some(ALL_SPOT.1)).await?;
+    let (others, own) = others_and_own(used.iter().filter(|group| group.spot), cluster);
+    Ok(of_all.or_worse(room(ALL_SPOT.0, quota.as_ref(), others, own, spot)))
 }
 
 /// What other clusters use, and what this one has.

@@ -22,7 +22,21 @@ fn types_of_several_groups_are_added_up() {
         .collect();
     let (instance_type, cluster) = ("ml.m5.large".to_owned(), "ml".to_owned());
     let of_type = Question::TypeQuota { instance_type, wanted: 5, spot: false, cluster: cluster.clone() };
-    assert_eq!(quotas, [&of_type, &Question::TotalQuota { wanted: 5, cluster }]);
+    assert_eq!(quotas, [&of_type, &Question::TotalQuota { wanted: 5, spot: 0, cluster }]);
+}
+
+#[test]
+fn spot_instances_are_counted_among_all_and_apart() {
+    let spot = serde_json::json!({ "Spot": {} });
+    let groups = serde_json::json!([
+        { "InstanceType": "ml.m5.large", "InstanceCount": 2, "CapacityRequirements": spot },
+        { "InstanceType": "ml.g5.xlarge", "InstanceCount": 3, "CapacityRequirements": spot },
+        { "InstanceRequirements": { "InstanceTypes": ["ml.m5.large", "ml.m5.xlarge"] }, "InstanceCount": 4, "CapacityRequirements": spot },
+        { "InstanceType": "ml.m5.large", "InstanceCount": 1, "CapacityRequirements": { "OnDemand": {} } },
+    ]);
+    let asked = asked(&serde_json::json!({ "ClusterName": "ml", "InstanceGroups": groups }));
+    let total = Question::TotalQuota { wanted: 10, spot: 9, cluster: "ml".to_owned() };
+    assert!(asked.iter().any(|asked| asked.question.as_ref() == Some(&total)), "{asked:#?}");
 }
 
 #[test]

@@ -193,6 +193,37 @@ fn rights_hang_on_the_property_that_asks_for_them() {
 }
 
 #[test]
+fn what_is_told_of_a_template_names_for_each_action_what_it_touches_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let template = "Resources:
+  A: { Type: 'AWS::EC2::Subnet', Properties: { VpcId: vpc-1 } }
+  B: { Type: 'AWS::EC2::RouteTable', Properties: { VpcId: vpc-1 } }
+  C: { Type: 'AWS::EKS::Addon', Properties: { ClusterName: c, AddonName: a } }
+";
+    std::fs::write(folder.path().join("t.yaml"), template).expect("written");
+    let steps = "apiVersion: hprun/v1\nname: x\nsteps:\n  - { id: it, type: deploy-stack, with: { name: s, template: t.yaml } }\n";
+    let policy = of(steps, folder.path());
+    let told = |action: &str| -> Vec<String> {
+        let rows = policy.rows().into_iter().filter(|row| row.action == action);
+        let line = |row: Row<'_>| {
+            let (by, on) = (Vec::from_iter(row.needed_by).join(","), Vec::from_iter(row.resources).join(","));
+            format!("{by} {}", on.replace("arn:aws:", "").replace("us-west-2:*:", ""))
+        };
+        rows.map(line).collect()
+    };
+    for (action, expected) in [
+        ("ec2:CreateSubnet", &["A ec2:subnet/*,ec2:vpc/vpc-1"][..]),
+        ("ec2:DeleteSubnet", &["A ec2:subnet/*"]),
+        ("ec2:CreateTags", &["B ec2:route-table/*", "A ec2:subnet/*"]),
+        ("ec2:DescribeSubnets", &["A *"]),
+        ("eks:CreateAddon", &["C eks:addon/c/a/*,eks:cluster/c"]),
+        ("eks:DeleteAddon", &["C eks:addon/c/a/*"]),
+    ] {
+        assert_eq!(told(action), expected, "{action}");
+    }
+}
+
+#[test]
 fn the_partition_is_that_of_the_region_as_everywhere_else() {
     for (region, partition) in [
         (None, "aws"),

@@ -8,9 +8,7 @@ use super::patterns::Patterns;
 use super::references::{Reference, in_text, references};
 use crate::partial::{Partial, Place, Text};
 use crate::permissions::types::{self, TypeNeeds};
-use crate::permissions::{
-    Needs, Permission, Surroundings, Unknown, UnknownKind, capitalised, input, tags_any_kind, text,
-};
+use crate::permissions::{Needs, Permission, Surroundings, Unknown, UnknownKind, capitalised, input, text};
 use crate::s3_address;
 use crate::template::node::{Node, Shape};
 use crate::template::{Argument, Holds, LARGEST_BODY, Resource, Stack};
@@ -178,8 +176,6 @@ impl Asked<'_> {
         let acts: Vec<&str> = of.acts.iter().copied().chain(of.acts_with.iter().flat_map(given)).collect();
         let looks: Vec<&str> = of.looks.iter().copied().chain(of.looks_with.iter().flat_map(given)).collect();
         self.acts(&acts, of.on, resource);
-        let untagged: Vec<&str> = acts.into_iter().filter(|act| !tags_any_kind(act)).collect();
-        self.acts(&untagged, of.beside, resource);
         for it in of.elsewhere.iter().filter(|it| self.patterns.has(resource, it.with)) {
             self.acts(it.acts, it.on, resource);
         }

@@ -1,7 +1,23 @@
 //! The resource types of EC2.
 //! Ids are made up by EC2, so what a stack makes can only be narrowed to its kind; what is given is narrowed to its id.
 
-use super::TypeNeeds;
+use super::{Elsewhere, TypeNeeds};
+
+/// What makes, changes and deletes rules, of either direction.
+const INGRESS: &[&str] = &[
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:RevokeSecurityGroupIngress",
+    "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
+];
+const EGRESS: &[&str] = &[
+    "ec2:AuthorizeSecurityGroupEgress",
+    "ec2:RevokeSecurityGroupEgress",
+    "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
+];
+/// A group, and its rules.
+const RULES: &[&str] = &["ec2:security-group/*", "ec2:security-group-rule/*"];
+/// What joins an endpoint to a part of the network.
+const ENDPOINT: &[&str] = &["ec2:CreateVpcEndpoint", "ec2:ModifyVpcEndpoint"];
 
 pub(super) const TYPES: &[TypeNeeds] = &[
     TypeNeeds {
@@ -38,7 +54,7 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             ("Ipv6CidrBlock", &["ec2:AssociateSubnetCidrBlock", "ec2:DisassociateSubnetCidrBlock"]),
         ],
         on: &["ec2:subnet/*"],
-        beside: &["ec2:vpc/{VpcId}"],
+        elsewhere: &[Elsewhere { with: "VpcId", acts: &["ec2:CreateSubnet"], on: &["ec2:vpc/{VpcId}"] }],
         looks: &["ec2:DescribeSubnets", "ec2:DescribeNetworkAcls"],
         ..TypeNeeds::NOTHING
     },
@@ -65,7 +81,11 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "ec2:DeleteTags",
         ],
         on: &["ec2:egress-only-internet-gateway/*"],
-        beside: &["ec2:vpc/{VpcId}"],
+        elsewhere: &[Elsewhere {
+            with: "VpcId",
+            acts: &["ec2:CreateEgressOnlyInternetGateway"],
+            on: &["ec2:vpc/{VpcId}"],
+        }],
         looks: &["ec2:DescribeEgressOnlyInternetGateways", "ec2:DescribeVpcs"],
         ..TypeNeeds::NOTHING
     },
@@ -82,9 +102,12 @@ pub(super) const TYPES: &[TypeNeeds] = &[
     TypeNeeds {
         name: "AWS::EC2::EIP",
         acts: &["ec2:AllocateAddress", "ec2:ReleaseAddress", "ec2:CreateTags", "ec2:DeleteTags"],
-        acts_with: &[("InstanceId", &["ec2:AssociateAddress", "ec2:DisassociateAddress"])],
         on: &["ec2:elastic-ip/*"],
-        beside: &["ec2:instance/{InstanceId}"],
+        elsewhere: &[Elsewhere {
+            with: "InstanceId",
+            acts: &["ec2:AssociateAddress", "ec2:DisassociateAddress"],
+            on: &["ec2:elastic-ip/*", "ec2:instance/{InstanceId}"],
+        }],
         looks: &["ec2:DescribeAddresses"],
         ..TypeNeeds::NOTHING
     },
@@ -92,7 +115,10 @@ pub(super) const TYPES: &[TypeNeeds] = &[
         name: "AWS::EC2::NatGateway",
         acts: &["ec2:CreateNatGateway", "ec2:DeleteNatGateway", "ec2:CreateTags", "ec2:DeleteTags"],
         on: &["ec2:natgateway/*"],
-        beside: &["ec2:subnet/{SubnetId}", "ec2:elastic-ip/{AllocationId}"],
+        elsewhere: &[
+            Elsewhere { with: "SubnetId", acts: &["ec2:CreateNatGateway"], on: &["ec2:subnet/{SubnetId}"] },
+            Elsewhere { with: "AllocationId", acts: &["ec2:CreateNatGateway"], on: &["ec2:elastic-ip/{AllocationId}"] },
+        ],
         looks: &["ec2:DescribeNatGateways"],
         ..TypeNeeds::NOTHING
     },
@@ -100,7 +126,7 @@ pub(super) const TYPES: &[TypeNeeds] = &[
         name: "AWS::EC2::RouteTable",
         acts: &["ec2:CreateRouteTable", "ec2:DeleteRouteTable", "ec2:CreateTags", "ec2:DeleteTags"],
         on: &["ec2:route-table/*"],
-        beside: &["ec2:vpc/{VpcId}"],
+        elsewhere: &[Elsewhere { with: "VpcId", acts: &["ec2:CreateRouteTable"], on: &["ec2:vpc/{VpcId}"] }],
         looks: &["ec2:DescribeRouteTables"],
         ..TypeNeeds::NOTHING
     },
@@ -121,47 +147,22 @@ pub(super) const TYPES: &[TypeNeeds] = &[
     TypeNeeds {
         name: "AWS::EC2::SecurityGroup",
         acts: &["ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup", "ec2:CreateTags", "ec2:DeleteTags"],
-        acts_with: &[
-            (
-                "SecurityGroupIngress",
-                &[
-                    "ec2:AuthorizeSecurityGroupIngress",
-                    "ec2:RevokeSecurityGroupIngress",
-                    "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
-                ],
-            ),
-            (
-                "SecurityGroupEgress",
-                &[
-                    "ec2:AuthorizeSecurityGroupEgress",
-                    "ec2:RevokeSecurityGroupEgress",
-                    "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
-                ],
-            ),
-        ],
-        on: &["ec2:security-group/*", "ec2:security-group-rule/*"],
-        beside: &["ec2:vpc/{VpcId}"],
+        acts_with: &[("SecurityGroupIngress", INGRESS), ("SecurityGroupEgress", EGRESS)],
+        on: RULES,
+        elsewhere: &[Elsewhere { with: "VpcId", acts: &["ec2:CreateSecurityGroup"], on: &["ec2:vpc/{VpcId}"] }],
         looks: &["ec2:DescribeSecurityGroups", "ec2:DescribeInstances"],
         ..TypeNeeds::NOTHING
     },
     TypeNeeds {
         name: "AWS::EC2::SecurityGroupIngress",
-        acts: &[
-            "ec2:AuthorizeSecurityGroupIngress",
-            "ec2:RevokeSecurityGroupIngress",
-            "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
-        ],
+        acts: INGRESS,
         on: &["ec2:security-group/{GroupId}", "ec2:security-group-rule/*"],
         looks: &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"],
         ..TypeNeeds::NOTHING
     },
     TypeNeeds {
         name: "AWS::EC2::SecurityGroupEgress",
-        acts: &[
-            "ec2:AuthorizeSecurityGroupEgress",
-            "ec2:RevokeSecurityGroupEgress",
-            "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
-        ],
+        acts: EGRESS,
         on: &["ec2:security-group/{GroupId}", "ec2:security-group-rule/*"],
         looks: &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"],
         ..TypeNeeds::NOTHING
@@ -176,11 +177,11 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "ec2:DeleteTags",
         ],
         on: &["ec2:vpc-endpoint/*"],
-        beside: &[
-            "ec2:vpc/{VpcId}",
-            "ec2:route-table/{RouteTableIds}",
-            "ec2:subnet/{SubnetIds}",
-            "ec2:security-group/{SecurityGroupIds}",
+        elsewhere: &[
+            Elsewhere { with: "VpcId", acts: &["ec2:CreateVpcEndpoint"], on: &["ec2:vpc/{VpcId}"] },
+            Elsewhere { with: "RouteTableIds", acts: ENDPOINT, on: &["ec2:route-table/{RouteTableIds}"] },
+            Elsewhere { with: "SubnetIds", acts: ENDPOINT, on: &["ec2:subnet/{SubnetIds}"] },
+            Elsewhere { with: "SecurityGroupIds", acts: ENDPOINT, on: &["ec2:security-group/{SecurityGroupIds}"] },
         ],
         looks: &["ec2:DescribeVpcEndpoints", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs"],
         ..TypeNeeds::NOTHING

@@ -42,16 +42,27 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "eks:UntagResource",
         ],
         on: &["eks:addon/{ClusterName}/{AddonName}/*"],
-        beside: &["eks:cluster/{ClusterName}"],
-        elsewhere: &[Elsewhere {
-            with: "PodIdentityAssociations",
-            acts: &[
-                "eks:CreatePodIdentityAssociation",
-                "eks:UpdatePodIdentityAssociation",
-                "eks:DeletePodIdentityAssociation",
-            ],
-            on: &["eks:cluster/{ClusterName}", "eks:podidentityassociation/{ClusterName}/*"],
-        }],
+        elsewhere: &[
+            Elsewhere {
+                with: "ClusterName",
+                acts: &["eks:CreateAddon", "eks:DescribeUpdate"],
+                on: &["eks:cluster/{ClusterName}"],
+            },
+            Elsewhere {
+                with: "PodIdentityAssociations",
+                acts: &[
+                    "eks:CreatePodIdentityAssociation",
+                    "eks:UpdatePodIdentityAssociation",
+                    "eks:DeletePodIdentityAssociation",
+                ],
+                on: &["eks:podidentityassociation/{ClusterName}/*"],
+            },
+            Elsewhere {
+                with: "PodIdentityAssociations",
+                acts: &["eks:CreatePodIdentityAssociation"],
+                on: &["eks:cluster/{ClusterName}"],
+            },
+        ],
         passes: &[
             ("ServiceAccountRoleArn", "eks.amazonaws.com"),
             ("PodIdentityAssociations.RoleArn", "pods.eks.amazonaws.com"),
@@ -72,7 +83,11 @@ pub(super) const TYPES: &[TypeNeeds] = &[
         ],
         acts_with: &[("AccessPolicies", &["eks:AssociateAccessPolicy", "eks:DisassociateAccessPolicy"])],
         on: &["eks:access-entry/{ClusterName}/*"],
-        beside: &["eks:cluster/{ClusterName}"],
+        elsewhere: &[Elsewhere {
+            with: "ClusterName",
+            acts: &["eks:CreateAccessEntry"],
+            on: &["eks:cluster/{ClusterName}"],
+        }],
         ..TypeNeeds::NOTHING
     },
     TypeNeeds {
@@ -86,7 +101,11 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "eks:UntagResource",
         ],
         on: &["eks:podidentityassociation/{ClusterName}/*"],
-        beside: &["eks:cluster/{ClusterName}"],
+        elsewhere: &[Elsewhere {
+            with: "ClusterName",
+            acts: &["eks:CreatePodIdentityAssociation"],
+            on: &["eks:cluster/{ClusterName}"],
+        }],
         passes: &[("RoleArn", "pods.eks.amazonaws.com")],
         role_looks: &["iam:GetRole"],
         ..TypeNeeds::NOTHING
@@ -105,7 +124,11 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "eks:UntagResource",
         ],
         on: &["eks:nodegroup/{ClusterName}/*"],
-        beside: &["eks:cluster/{ClusterName}"],
+        elsewhere: &[Elsewhere {
+            with: "ClusterName",
+            acts: &["eks:CreateNodegroup", "eks:DescribeUpdate", "eks:ListUpdates"],
+            on: &["eks:cluster/{ClusterName}"],
+        }],
         looks: &["ec2:DescribeSubnets", "ec2:DescribeVpcs", "ec2:DescribeSecurityGroups", "ec2:DescribeRouteTables"],
         looks_with: &[
             ("RemoteAccess", &["ec2:DescribeKeyPairs"]),

@@ -21,9 +21,7 @@ pub struct TypeNeeds {
     /// does not give it, `{key:Property}` for a key of KMS; `role:Property` for the roles that a property names. A value that
     /// is an ARN stands for the whole.
     pub on: &'static [&'static str],
-    /// What it is made in or with, in the same form: the actions are on these too, but those that tag.
-    pub beside: &'static [&'static str],
-    /// Actions on something else, for each property that names it.
+    /// Actions on something else, for each property that names it: what it is made in, reads or hangs on.
     pub elsewhere: &'static [Elsewhere],
     /// Actions that IAM cannot narrow.
     pub looks: &'static [&'static str],
@@ -55,7 +53,6 @@ impl TypeNeeds {
         acts: &[],
         acts_with: &[],
         on: &[],
-        beside: &[],
         elsewhere: &[],
         looks: &[],
         looks_with: &[],

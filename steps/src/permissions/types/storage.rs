@@ -1,7 +1,7 @@
 //! The resource types of S3, FSx and KMS, and parameters of Systems Manager.
 //! Settings of a bucket need their action only where the template has them.
 
-use super::TypeNeeds;
+use super::{Elsewhere, TypeNeeds};
 
 pub(super) const TYPES: &[TypeNeeds] = &[
     TypeNeeds {
@@ -79,7 +79,11 @@ pub(super) const TYPES: &[TypeNeeds] = &[
             "fsx:UntagResource",
         ],
         on: &["fsx:association/*"],
-        beside: &["fsx:file-system/{FileSystemId}"],
+        elsewhere: &[Elsewhere {
+            with: "FileSystemId",
+            acts: &["fsx:CreateDataRepositoryAssociation"],
+            on: &["fsx:file-system/{FileSystemId}"],
+        }],
         looks: &["fsx:DescribeDataRepositoryAssociations"],
         linked: &[("s3.data-source.lustre.fsx.amazonaws.com", "AWSServiceRoleForFSxS3Access*")],
         ..TypeNeeds::NOTHING

@@ -627,6 +627,27 @@ async fn the_step_passes_where_nothing_stands_in_the_way_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_step_may_look_at_each_bucket_that_it_is_given() {
+    let bench = Bench::new().await;
+    linked_role(&bench).await;
+    let names = ["of-its-own", "of-scripts"];
+    for name in names {
+        let here =
+            aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint("us-west-2".into()).build();
+        let made = bench.clients.s3().create_bucket().bucket(name).create_bucket_configuration(here);
+        made.send().await.expect("a bucket is made");
+    }
+    let script = json!({ "SourceS3Uri": "s3://of-scripts/a", "OnCreate": "on_create.sh" });
+    let group = json!({ "InstanceType": "ml.m5.large", "InstanceCount": 1, "LifeCycleConfig": script });
+    let inputs = json!({ "bucket": names[0], "cluster": { "ClusterName": "ml", "InstanceGroups": [group] } });
+    let before = bench.journal().len();
+    let outputs = bench.run::<Preflight>(inputs).await.result.expect("nothing stands in the way");
+    assert_eq!((&outputs["unknown"], &outputs["warnings"]), (&json!(0), &json!([])), "{outputs}");
+    let journal: Vec<_> = bench.journal().into_iter().skip(before).filter(|entry| entry.service == "s3").collect();
+    assert_eq!(journal.iter().map(|entry| entry.status).collect::<Vec<_>>(), [200; 2], "{journal:#?}");
+}
+
+#[tokio::test]
 async fn the_step_fails_with_all_that_stands_in_the_way_at_once() {
     let bench = Bench::with_faults(script("quotas: { ml.g5.12xlarge for cluster usage: 0 }")).await;
     linked_role(&bench).await;

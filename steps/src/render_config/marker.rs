@@ -17,8 +17,8 @@ use crate::codes::rendered;
 /// Longest chain of partials that call each other.
 const LONGEST_CHAIN: usize = 16;
 
-pub(super) struct Marker<'a> {
-    pub source: &'a str,
+pub(super) struct Marker {
+    pub source: String,
     pub line_starts: Vec<usize>,
     /// What each mark stands for.
     pub places: Vec<Source>,
@@ -36,10 +36,10 @@ pub(super) struct Marker<'a> {
     partials: Vec<(Option<String>, Option<String>, Range<usize>)>,
 }
 
-impl<'a> Marker<'a> {
-    pub fn new(source: &'a str) -> Self {
+impl Marker {
+    pub fn new(source: &str) -> Self {
         Self {
-            source,
+            source: source.to_owned(),
             line_starts: line_starts(source),
             places: Vec::new(),
             problems: Vec::new(),

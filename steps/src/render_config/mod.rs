@@ -14,6 +14,7 @@ mod yaml;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -34,7 +35,7 @@ use crate::question::Asked;
 use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
 pub use calls::HELPERS;
-use render::{Problem, Rendered, hole, render};
+use render::{Compiled, Problem, Rendered, compile, hole};
 
 /// The template is checked before the run, as far as its values are known then, and each finding names its template line.
 /// With `schema: create-cluster` every field is checked: names, types, ranges, and what excludes what.
@@ -264,14 +265,20 @@ impl Target {
 /// The template that the inputs name, and what it gives with their values as far as these are known.
 fn examine_inputs(inputs: &Partial, files: &Files) -> Option<(String, Examined)> {
     let path = inputs.str_at("template")?;
-    let source = files.text(path).ok()?;
+    let template = compiled(path, files).ok()?;
     let mut holes = Vec::new();
     let values = match inputs.get("values") {
         Some(Partial::Unknown(..)) => return None,
         Some(values) => holed(values, &mut holes),
         None => Json::Object(serde_json::Map::new()),
     };
-    Some((path.to_owned(), examine(source, &values, &holes, Target::of(inputs, path))))
+    Some((path.to_owned(), examine_compiled(&template, &values, &holes, Target::of(inputs, path))))
+}
+
+/// The template at `path`, read once however many steps name it. The error is that of a file that is no text.
+fn compiled(path: &str, files: &Files) -> Result<Arc<Result<Compiled, Problem>>, String> {
+    let source = files.text(path)?;
+    Ok(files.get(path)?.parsed(|_| compile(source)).unwrap_or_else(|| Arc::new(compile(source))))
 }
 
 fn place_of(span: &Range<usize>) -> Place {
@@ -323,7 +330,12 @@ struct Examined {
 
 /// Renders and looks at it. `holes` are the values that are not known, by number from 1.
 fn examine(source: &str, values: &Json, holes: &[Hole], target: Target) -> Examined {
-    let rendered = match render(source, values, holes) {
+    examine_compiled(&compile(source), values, holes, target)
+}
+
+/// The same for a template that was read.
+fn examine_compiled(template: &Result<Compiled, Problem>, values: &Json, holes: &[Hole], target: Target) -> Examined {
+    let rendered = match template.as_ref().map_err(Clone::clone).and_then(|template| template.render(values, holes)) {
         Ok(rendered) => rendered,
         Err(problem) => return Examined { issues: vec![issue_of(problem)], ..Examined::default() },
     };

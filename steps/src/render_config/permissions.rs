@@ -6,8 +6,8 @@ use crate::permissions::{Needs, Surroundings, patterns};
 
 /// The rendered text, with `*` for what is not known.
 pub fn needs(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
-    let source = inputs.str_at("template").and_then(|path| around.files.text(path).ok());
+    let template = inputs.str_at("template").and_then(|path| super::compiled(path, around.files).ok());
     let values = inputs.get("values").map(patterns).unwrap_or_default();
-    let rendered = source.and_then(|source| super::render::render(source, &values, &[]).ok());
+    let rendered = template.and_then(|template| template.as_ref().as_ref().ok()?.render(&values, &[]).ok());
     Needs { writes: rendered.map(|rendered| rendered.text), ..Needs::default() }
 }

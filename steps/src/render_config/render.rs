@@ -98,9 +98,14 @@ impl Problem {
     }
 }
 
-/// Renders `source` over `values`, of which those with these numbers (from 1) are not known. The error is that of a template
-/// that cannot be read at all.
-pub fn render(source: &str, values: &Json, holes: &[Hole]) -> Result<Rendered, Problem> {
+/// A template that was read: what is the same whatever its values are.
+pub struct Compiled {
+    template: Template,
+    marker: Marker,
+}
+
+/// Reads the template `source`. The error is that of one that cannot be read at all.
+pub fn compile(source: &str) -> Result<Compiled, Problem> {
     let reserved = |c: char| (MARK_START..=HOLE_END).contains(&c);
     if let Some(at) = source.find(reserved) {
         let message = "the template holds a private-use character (U+F0000 to U+F0003) that hprun needs for itself";
@@ -110,32 +115,44 @@ pub fn render(source: &str, values: &Json, holes: &[Hole]) -> Result<Rendered, P
         return Err(problem);
     }
     // Parser and renderer call themselves for each level.
-    stacker::maybe_grow(STACK, STACK, || render_shallow(source, values, holes))
+    stacker::maybe_grow(STACK, STACK, || compile_shallow(source))
 }
 
 /// The same for a template that is known to be nested no deeper than the stack allows.
-fn render_shallow(source: &str, values: &Json, holes: &[Hole]) -> Result<Rendered, Problem> {
+fn compile_shallow(source: &str) -> Result<Compiled, Problem> {
     let mut template = Template::compile(source).map_err(|e| unreadable(source, &e))?;
     let mut marker = Marker::new(source);
     marker.template(&mut template);
-    if let Some(problem) = marker.endless_partial() {
-        return Err(problem);
+    match marker.endless_partial() {
+        Some(problem) => Err(problem),
+        None => Ok(Compiled { template, marker }),
     }
-    let mut engine = Handlebars::new();
-    let types: Vec<ValueType> = holes.iter().map(|hole| hole.of).collect();
-    let found = helpers::register(&mut engine, values, &types);
-    engine.register_template("it", template);
-    let mut marked = Limited::default();
-    engine
-        .render_to_write("it", values, &mut marked)
-        .map_err(|e| unrendered(&marker, &e, marked.full || found.went_on()))?;
-    let (text, segments) = unmark(&String::from_utf8_lossy(&marked.text), &marker.places);
-    let mut problems = found.problems(source, |place| marker.range(place));
-    problems.append(&mut marker.problems);
-    problems.sort_by_key(|p| p.span.start);
-    let approximate =
-        problems.iter().any(|p| p.undefined && in_block(source, &p.span)) || found.decided_by_hole() || marker.left_out;
-    Ok(Rendered { text, problems, approximate, holes: found.with_parts(holes), segments })
+}
+
+impl Compiled {
+    /// Renders it over `values`, of which those with these numbers (from 1) are not known.
+    pub fn render(&self, values: &Json, holes: &[Hole]) -> Result<Rendered, Problem> {
+        stacker::maybe_grow(STACK, STACK, || self.render_shallow(values, holes))
+    }
+
+    fn render_shallow(&self, values: &Json, holes: &[Hole]) -> Result<Rendered, Problem> {
+        let Self { template, marker } = self;
+        let mut engine = Handlebars::new();
+        let types: Vec<ValueType> = holes.iter().map(|hole| hole.of).collect();
+        let found = helpers::register(&mut engine, values, &types);
+        engine.register_template("it", template.clone());
+        let mut marked = Limited::default();
+        engine
+            .render_to_write("it", values, &mut marked)
+            .map_err(|e| unrendered(marker, &e, marked.full || found.went_on()))?;
+        let (text, segments) = unmark(&String::from_utf8_lossy(&marked.text), &marker.places);
+        let mut problems = found.problems(&marker.source, |place| marker.range(place));
+        problems.extend(marker.problems.iter().cloned());
+        problems.sort_by_key(|p| p.span.start);
+        let undefined = problems.iter().any(|p| p.undefined && in_block(&marker.source, &p.span));
+        let approximate = undefined || found.decided_by_hole() || marker.left_out;
+        Ok(Rendered { text, problems, approximate, holes: found.with_parts(holes), segments })
+    }
 }
 
 /// Takes text up to a limit.
@@ -201,9 +218,9 @@ fn unreadable(source: &str, error: &handlebars::TemplateError) -> Problem {
     syntax::explain(source, at)
 }
 
-fn unrendered(marker: &Marker<'_>, error: &RenderError, too_long: bool) -> Problem {
+fn unrendered(marker: &Marker, error: &RenderError, too_long: bool) -> Problem {
     let at = error.line_no.zip(error.column_no);
-    let at = at.map_or(0, |(line, column)| position(marker.source, &marker.line_starts, line, column));
+    let at = at.map_or(0, |(line, column)| position(&marker.source, &marker.line_starts, line, column));
     let span = marker.expression(at);
     if too_long {
         let help = "a loop inside a loop over the same list does that";

@@ -283,18 +283,82 @@ pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
         return None;
     }
     let lower = wrong.to_lowercase();
-    names
-        .into_iter()
-        .filter(|name| name.len().abs_diff(wrong.len()) <= 1 + wrong.len() / 4)
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 1 + name.len().min(wrong.len()) / 4)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+    let letters = Letters::of(&lower);
+    let mut best: Option<(usize, &str)> = None;
+    for name in names.into_iter().filter(|name| name.len().abs_diff(wrong.len()) <= 1 + wrong.len() / 4) {
+        let near = 1 + name.len().min(wrong.len()) / 4;
+        let most = match best {
+            Some((0, _)) => break,
+            // Only one that is nearer still.
+            Some((distance, _)) => near.min(distance - 1),
+            None => near,
+        };
+        if letters.may_be_within(most, name) {
+            let distance = strsim::damerau_levenshtein(&lower, &name.to_lowercase());
+            best = if distance <= most { Some((distance, name)) } else { best };
+        }
+    }
+    best.map(|(_, name)| name)
+}
+
+/// How often each letter stands in a text; two letters in one bucket only make texts look nearer than they are.
+struct Letters {
+    counts: [u16; 128],
+    all: usize,
+}
+
+impl Letters {
+    fn of(lower: &str) -> Self {
+        let mut letters = Self { counts: [0; 128], all: 0 };
+        for letter in lower.chars() {
+            letters.counts[letter as usize % 128] += 1;
+            letters.all += 1;
+        }
+        letters
+    }
+
+    /// False where the letters alone, in any order, tell that a name is farther off: the comparison is slow, and thousands
+    /// of mistakes may be held against thousands of names.
+    fn may_be_within(&self, most: usize, name: &str) -> bool {
+        let mut counts = self.counts;
+        let (mut all, mut common) = (0, 0);
+        for letter in name.chars().flat_map(char::to_lowercase) {
+            let left = &mut counts[letter as usize % 128];
+            common += usize::from(*left > 0);
+            *left = left.saturating_sub(1);
+            all += 1;
+        }
+        self.all.max(all) - common <= most
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_of_the_nearest_is_found_as_if_all_were_compared() {
+        let plain = |wrong: &str, names: &[String]| {
+            let distance = |name: &&String| strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase());
+            let fits = |name: &&String| {
+                let shorter = name.len().min(wrong.len());
+                name.len().abs_diff(wrong.len()) <= 1 + wrong.len() / 4 && distance(name) <= 1 + shorter / 4
+            };
+            names.iter().filter(fits).min_by_key(distance).cloned()
+        };
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..2_000 {
+            let mut name = || {
+                let length = random.usize(1..9);
+                (0..length)
+                    .map(|_| *random.choice(&['a', 'b', 'A', 'B', '-', '1', 'é', 'É', 'İ']).unwrap_or(&'a'))
+                    .collect::<String>()
+            };
+            let (wrong, names) = (name(), [name(), name(), name(), name(), name()]);
+            let found = nearest(&wrong, names.iter().map(String::as_str));
+            assert_eq!(found, plain(&wrong, &names).as_deref(), "{wrong} {names:?}");
+        }
+    }
 
     #[test]
     fn names_of_any_length_are_compared_in_little_memory() {

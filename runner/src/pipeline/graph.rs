@@ -79,7 +79,7 @@ fn needs_of(
         let above = i.checked_sub(1).filter(|above| steps[*above].finally == step.finally);
         return above.into_iter().collect();
     };
-    let mut found = Vec::with_capacity(needs.len());
+    let (mut found, mut seen) = (Vec::with_capacity(needs.len()), Bits(Vec::new()));
     for (id, place) in needs {
         match index.get(id.as_str()) {
             Some(&need) if steps[need].finally && !step.finally => problems.push(Diagnostic::error(
@@ -95,11 +95,14 @@ fn needs_of(
                 )
                 .help("leave it out; see `steps.ID.status` for how it ended"),
             ),
-            Some(&need) if found.contains(&need) => {
+            Some(&need) if seen.has(need) => {
                 problems.push(Diagnostic::warning(&pipeline::NEEDED_TWICE, *place, format!("`{id}` is listed twice")));
             }
-            Some(&need) => found.push(need),
-            None => problems.push(no_step(&pipeline::UNKNOWN_NEED, id, *place, index)),
+            Some(&need) => {
+                seen.set(need);
+                found.push(need);
+            }
+            None => problems.push(no_step(&pipeline::UNKNOWN_NEED, id, *place, steps)),
         }
     }
     found
@@ -111,8 +114,8 @@ fn leads_nowhere(step: &AuthoredStep, index: &HashMap<&str, usize>) -> bool {
 }
 
 /// The diagnostic for an id that no step has.
-pub fn no_step(code: &'static Code, id: &str, place: Place, index: &HashMap<&str, usize>) -> Diagnostic {
-    let help = match nearest(id, index.keys().copied()) {
+pub fn no_step(code: &'static Code, id: &str, place: Place, steps: &[AuthoredStep]) -> Diagnostic {
+    let help = match nearest(id, steps.iter().map(|step| step.id.0.as_str())) {
         Some(right) => Some(format!("did you mean `{right}`?")),
         None => id.contains(',').then(|| format!("a list has brackets: write `[{id}]`")),
     };

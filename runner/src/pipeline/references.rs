@@ -104,7 +104,7 @@ impl Names<'_> {
     ) -> Option<Diagnostic> {
         let place = reference.place;
         let Some(&before) = self.index.get(step) else {
-            return Some(no_step(&expressions::UNKNOWN_STEP, step, place, self.index));
+            return Some(no_step(&expressions::UNKNOWN_STEP, step, place, self.steps));
         };
         if before == user {
             return Some(Diagnostic::error(&expressions::OWN_OUTPUT, place, "a step cannot use its own outputs"));
@@ -180,7 +180,7 @@ impl Names<'_> {
 
     fn status(&self, user: usize, step: &str, reference: &Reference) -> Option<Diagnostic> {
         if !self.index.contains_key(step) {
-            return Some(no_step(&expressions::UNKNOWN_STEP, step, reference.place, self.index));
+            return Some(no_step(&expressions::UNKNOWN_STEP, step, reference.place, self.steps));
         }
         (!self.steps[user].finally).then(|| {
             Diagnostic::error(

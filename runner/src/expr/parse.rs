@@ -67,6 +67,16 @@ impl Template {
                 format!("expressions may be nested {DEEPEST} deep"),
             ));
         }
+        if let Some(pieces) = simple_pieces(value) {
+            let mut at = Locator::new(value, file, place);
+            let parts = pieces.into_iter().map(|piece| at.part(piece)).collect::<Result<_, _>>()?;
+            return Ok(Self { source, body: Body::Text(parts) });
+        }
+        Self::by_grammar(value, file, place)
+    }
+
+    fn by_grammar(value: &str, file: &str, place: Place) -> Result<Self, ExprError> {
+        let source = value.trim().to_owned();
         let parsed = Parsed::compile(value).map_err(|e| syntax_error(&e, value, file, place))?;
         let mut reader = Reader { at: Locator::new(value, file, place) };
         let mut parts = reader.parts(&parsed)?;
@@ -267,6 +277,20 @@ impl<'a> Locator<'a> {
         self.place
     }
 
+    fn part(&mut self, piece: Piece<'_>) -> Result<Part, ExprError> {
+        match piece {
+            Piece::Text(text) => {
+                self.pass(text);
+                Ok(Part::Text(text.to_owned()))
+            }
+            Piece::Path(path) => {
+                let place = self.find(path);
+                let parts: Vec<_> = path.split('.').map(str::to_owned).collect();
+                Ok(Part::Value(Expr::Name(Target::of(&parts, place)?, place)))
+            }
+        }
+    }
+
     fn in_file(&self, at: usize, word: &str) -> Place {
         let start = match self.slice.find(self.value) {
             Some(verbatim) => Some(verbatim + at),
@@ -293,6 +317,36 @@ fn simple_path(value: &str) -> Option<&str> {
             && part != "else"
     };
     (path.contains('.') && path.split('.').all(plain)).then_some(path)
+}
+
+/// A piece of a text that holds nothing but plain text and `{{ a.b }}`.
+enum Piece<'a> {
+    Text(&'a str),
+    Path(&'a str),
+}
+
+/// The pieces of such a text, of which there are thousands in a large pipeline: read without the grammar. What may be an escape,
+/// a number or a word of the grammar is left to that.
+fn simple_pieces(value: &str) -> Option<Vec<Piece<'_>>> {
+    if value.contains('\\') || value.contains("{{{") || value.contains("}}}") {
+        return None;
+    }
+    let (mut pieces, mut rest) = (Vec::new(), value);
+    while let Some(open) = rest.find("{{") {
+        let close = open + rest[open..].find("}}")? + 2;
+        let path = simple_path(&rest[open..close])?;
+        if !path.starts_with("params.") && !path.starts_with("steps.") || rest[..open].contains("}}") {
+            return None;
+        }
+        pieces.extend((open > 0).then_some(Piece::Text(&rest[..open])));
+        pieces.push(Piece::Path(path));
+        rest = &rest[close..];
+    }
+    if rest.contains("}}") {
+        return None;
+    }
+    pieces.extend((!rest.is_empty()).then_some(Piece::Text(rest)));
+    Some(pieces)
 }
 
 /// How deep brackets and blocks are nested, roughly and never less than they are.
@@ -357,4 +411,36 @@ fn operator(value: &str) -> Option<String> {
     let is_one = |side: &str| !side.is_empty() && !side.contains(char::is_whitespace);
     let said = (is_one(left) && is_one(right)).then(|| format!("{{{{ {helper} {left} {right} }}}}"));
     Some(format!("there are no operators: write {}", said.unwrap_or_else(|| format!("{{{{ {helper} a b }}}}"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_without_the_grammar_is_what_the_grammar_reads() {
+        let texts = [
+            "a {{ params.b }}",
+            "{{params.a}}-{{ steps.b-c.outputs.d_e }}\n\tü",
+            "{{ steps.a.outputs.b }}{{ steps.a.outputs.b }} ",
+            " {{ params.a.0.b }} { } x",
+            "{{ steps.a.status }} {{ steps.a.what }}",
+            "x {{ params.a }}\n",
+        ];
+        for text in texts {
+            let file = format!("k: '{text}'");
+            let place = Place { start: 3, end: u32::try_from(file.len()).expect("a short text") };
+            assert!(simple_pieces(text).is_some(), "{text}");
+            assert_eq!(Template::parse(text, &file, place), Template::by_grammar(text, &file, place), "{text}");
+        }
+        let others = [
+            "a \\{{ params.b }}",
+            "{{{ params.b }}} a",
+            "{{ params.b }}} a",
+            "a {{~ params.b }}",
+            "a {{ 1.5 }}",
+            "a }} {{ params.b }}",
+        ];
+        assert!(others.iter().all(|text| simple_pieces(text).is_none()));
+    }
 }

@@ -5,9 +5,11 @@ mod calls;
 mod cause;
 mod check;
 mod failure;
+mod outlook;
 mod patterns;
 mod permissions;
 mod questions;
+mod reading;
 mod references;
 mod request;
 mod standing;
@@ -172,7 +174,7 @@ impl Step for DeployStack {
     }
 
     fn outputs(inputs: &Partial, files: &Files) -> DeclaredOutputs {
-        check::outputs(inputs, files)
+        outlook::outputs(inputs, files)
     }
 
     fn permissions(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
@@ -180,24 +182,24 @@ impl Step for DeployStack {
     }
 
     fn absent_outputs(inputs: &Partial, files: &Files) -> IndexMap<String, String> {
-        check::absent(inputs, files)
+        outlook::absent(inputs, files)
     }
 
     fn may_hand_on_more(inputs: &Partial, files: &Files) -> bool {
         // What a macro will make of the template is CloudFormation's to say.
-        check::template_of(inputs, files).is_some_and(|template| template.open)
+        reading::template_of(inputs, files).is_some_and(|template| template.open)
     }
 
     fn foreseen(inputs: &Partial, files: &Files) -> IndexMap<String, Partial> {
-        check::foreseen(inputs, files)
+        outlook::foreseen(inputs, files)
     }
 
     fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
-        check::facts(inputs, files)
+        outlook::facts(inputs, files)
     }
 
     fn least(inputs: &Partial, files: &Files) -> Option<(Duration, &'static str)> {
-        check::least(inputs, files)
+        outlook::least(inputs, files)
     }
 
     fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {

@@ -3,8 +3,8 @@
 
 use indexmap::IndexMap;
 
-use super::check::{arguments, template_of};
 use super::patterns::Patterns;
+use super::reading::{arguments, template_of};
 use super::references::{Reference, in_text, references};
 use crate::partial::{Partial, Place, Text};
 use crate::permissions::types::{self, TypeNeeds};

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::check;
+use super::reading;
 use crate::codes::live;
 use crate::files::Files;
 use crate::finding::At;
@@ -21,7 +21,7 @@ pub fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {
     let mut asked = vec![Asked::now(at.clone(), Question::Region)];
     asked.extend(Asked::of(&live::STACK_NAME, &at, stack.clone(), |name| Question::StackName { name, adopt }));
     asked.extend(zones(inputs));
-    check::with_stack(inputs, files, |made| {
+    reading::with_stack(inputs, files, |made| {
         asked.extend(given(made, inputs));
         asked.extend(network(made, &at, stack.clone()));
         asked.extend(blocks(made, inputs, stack));

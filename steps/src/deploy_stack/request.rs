@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::types::{Parameter, Tag};
 use indexmap::IndexMap;
 use serde_json::json;
 
-use super::check::read;
+use super::reading::read;
 use super::{DeployStack, calls};
 use crate::context::{Intent, StepContext};
 use crate::error::StepError;

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use crate::value::Value;
 
 /// Where something stands in the pipeline file: a byte range that only the runner can read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Place {
     /// First byte.
     pub start: u32,

@@ -131,7 +131,7 @@ pub static WRONG_NAME: Code = Code {
 pub static TOO_MANY: Code = Code {
     number: 514,
     title: "the template is beyond a quota",
-    cause: "CloudFormation takes 200 parameters, 200 mappings, 500 resources and 200 outputs a template; its description may have 1,024 bytes, that of a parameter 4,000.",
+    cause: "CloudFormation takes 200 parameters, 200 mappings, 500 resources and 200 outputs a template; its description may have 1,024 bytes, that of a parameter 4,000 characters.",
     example: "A template with 501 resources",
     cure: "Divide it into several stacks: several `deploy-stack` steps, or nested stacks.",
 };

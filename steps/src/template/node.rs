@@ -1,7 +1,7 @@
 //! A CloudFormation template as a tree with places, from YAML or JSON; short tags stand in their long form (`Fn::Sub`).
 //! Knows nothing of what the sections of a template mean.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde::de::IgnoredAny;
@@ -297,11 +297,12 @@ impl Builder {
             return entries;
         }
         let (merges, mut kept): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(key, _, _)| key == "<<");
+        let mut known: HashSet<String> = kept.iter().map(|(key, _, _)| key.clone()).collect();
         for (_, place, node) in merges {
             self.merges.push(place);
             let from = if node.items().is_empty() { std::slice::from_ref(&node) } else { node.items() };
             for (key, _, value) in from.iter().flat_map(Node::entries) {
-                if !kept.iter().any(|(there, _, _)| there == key) {
+                if known.insert(key.clone()) {
                     kept.push((key.clone(), place, value.clone()));
                 }
             }
@@ -441,6 +442,16 @@ mod tests {
         assert_eq!(show(&tree.root), "{a: 1, b: 2}");
         let told: Vec<_> = tree.duplicates.iter().map(|d| (d.key.as_str(), d.first.start, d.again.start)).collect();
         assert_eq!(told, [("c", 14, 20), ("a", 0, 10)]);
+    }
+
+    #[test]
+    fn mappings_are_merged_in_one_pass_however_many_keys_they_have() {
+        let keys: String = (0..20_000).map(|n| format!("  k{n}: x\n")).collect();
+        let begun = std::time::Instant::now();
+        let tree = Tree::read(&format!("a: &a\n{keys}b:\n{}  k0: own\n", "  <<: *a\n".repeat(20))).expect("it is YAML");
+        let b = tree.root.get("b").expect("there");
+        assert_eq!((b.entries().len(), b.get("k0").and_then(Node::text)), (20_000, Some("own")));
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::node::{Node, Shape, Tree, Unreadable};
 use super::parameters::Parameter;
-use super::sections::{Form, LONGEST_OF_TEMPLATE};
+use super::sections::Form;
 use super::{Problem, macros};
 use crate::codes::template as codes;
 use crate::partial::Place;
@@ -110,7 +110,7 @@ impl Template {
         form.version(take("AWSTemplateFormatVersion").as_ref());
         let description = take("Description");
         form.text_of("Description", description.as_ref());
-        form.description("the template", description.as_ref(), LONGEST_OF_TEMPLATE);
+        form.own_description(description.as_ref());
         let mut template = Self {
             parameters: form.section("Parameters", take("Parameters"), Form::parameter),
             mappings: form.section("Mappings", take("Mappings"), Form::mapping),

@@ -1,7 +1,7 @@
 //! The form of each section of a template: which keys it has and what may stand behind them.
 //! Knows nothing of values, and of references only where they stand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
@@ -16,8 +16,9 @@ use crate::partial::{Place, nearest};
 
 /// Longest logical name (CloudFormation quotas).
 const LONGEST_NAME: usize = 255;
-/// Longest description of a template, and of a parameter, in bytes (CloudFormation quotas).
-pub(super) const LONGEST_OF_TEMPLATE: usize = 1024;
+/// Longest description of a template, in bytes (CloudFormation quotas).
+const LONGEST_OF_TEMPLATE: usize = 1024;
+/// Longest description of a parameter, in characters (CloudFormation, "Parameters").
 const LONGEST_OF_PARAMETER: usize = 4000;
 
 const SECTIONS: [&str; 11] = [
@@ -56,6 +57,8 @@ pub(super) struct Form {
     /// [`super::Template::open`]
     pub open: bool,
     has_resources: bool,
+    /// Where mappings are merged: these places stand for all that comes of it.
+    merges: HashSet<Place>,
 }
 
 impl Form {
@@ -74,7 +77,7 @@ impl Form {
             .help("write the keys out here")
         });
         let problems = duplicates.into_iter().map(told).chain(merged).collect();
-        Self { problems, open: false, has_resources: false }
+        Self { problems, open: false, has_resources: false, merges: merges.iter().copied().collect() }
     }
 
     pub fn root(&mut self, entries: &[Entry]) {
@@ -110,11 +113,16 @@ impl Form {
         None
     }
 
-    /// A description, which may be so long.
-    pub fn description(&mut self, of: &str, node: Option<&Node>, longest: usize) {
-        let Some((node, text)) = node.and_then(|node| node.text().map(|text| (node, text))) else { return };
-        if text.len() > longest {
-            let message = format!("the description of {of} has {} bytes; CloudFormation takes {longest}", text.len());
+    /// The description of the template, which is counted in bytes.
+    pub fn own_description(&mut self, node: Option<&Node>) {
+        let length = node.and_then(Node::text).map_or(0, str::len);
+        self.description("the template", node, (length, "bytes", LONGEST_OF_TEMPLATE));
+    }
+
+    /// A description of so many of this unit, of which there may be so many.
+    fn description(&mut self, of: &str, node: Option<&Node>, (length, unit, longest): (usize, &str, usize)) {
+        if let Some(node) = node.filter(|_| length > longest) {
+            let message = format!("the description of {of} has {length} {unit}; CloudFormation takes {longest}");
             self.problems.push(Problem::error(&codes::TOO_MANY, node.place, message).help("shorten it"));
         }
     }
@@ -156,7 +164,8 @@ impl Form {
         let entries = self.entries(name, node)?;
         let meant = self.keys(&entries, &Parameter::KEYS, "a parameter");
         let description = entries.iter().find(|(key, _, _)| key == "Description").map(|(_, _, node)| node);
-        self.description(&format!("`{name}`"), description, LONGEST_OF_PARAMETER);
+        let length = description.and_then(Node::text).map_or(0, |text| text.chars().count());
+        self.description(&format!("`{name}`"), description, (length, "characters", LONGEST_OF_PARAMETER));
         let mut wrong = Vec::new();
         let parameter = Parameter::read(place, &entries, &mut wrong);
         self.problems.extend(wrong);
@@ -368,7 +377,8 @@ impl Form {
             return meant;
         }
         for (key, place, _) in entries.iter().filter(|(key, _, _)| !known.contains(&key.as_str())) {
-            if key == "Fn::Transform" {
+            // What is merged is told once, where it is merged.
+            if key == "Fn::Transform" || self.merges.contains(place) {
                 continue;
             }
             let help = match nearest(key, known.iter().copied()) {

@@ -1,6 +1,7 @@
 //! The folder of scripts before it leaves: what is in it, under which keys, and what a node would stumble over.
 //! Knows nothing of S3 clients; files come as they were loaded.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::siblings;
@@ -151,6 +152,7 @@ pub fn faults(files: &Files, from: &str, allow_crlf: &[String], allow_no_shebang
         return vec![fault(format!("the folder {from} is empty"), None)];
     }
     let mut faults = Vec::new();
+    let names: HashSet<&Path> = inside.iter().copied().collect();
     for path in &inside {
         let found = name_of(path).and_then(|name| {
             let content = files.get(&format!("{from}/{name}"))?;
@@ -161,7 +163,7 @@ pub fn faults(files: &Files, from: &str, allow_crlf: &[String], allow_no_shebang
                 let may = |list: &[String]| list.contains(&name);
                 faults.extend(faults_of(from, &name, content, may(allow_crlf), may(allow_no_shebang)));
                 if let Ok(text) = std::str::from_utf8(&content.bytes) {
-                    faults.extend(siblings::missing(from, &name, text, &inside));
+                    faults.extend(siblings::missing(from, &name, text, &names));
                 }
             }
             Err(message) => faults.push(fault(message, None)),

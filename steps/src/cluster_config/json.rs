@@ -1,6 +1,7 @@
 //! JSON text as a tree that keeps places, read on through faults, so that one pass finds them all.
 //! Knows nothing of what the JSON is for.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::partial::{Hole, Partial, Piece, Text, ValueType};
@@ -53,6 +54,19 @@ pub struct Fault {
     pub message: String,
     /// Where.
     pub span: Range<usize>,
+    /// Of what kind it is.
+    pub kind: FaultKind,
+}
+
+/// What a fault lies in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// In a word: what stands around it makes no difference
+    Spelling,
+    /// In the order of words: something is missing, or stands where it cannot
+    Order,
+    /// In a key that stands in the same mapping before, there
+    Twice(Range<usize>),
 }
 
 /// The tree that `text` spells as far as it can be read, and every fault found on the way.
@@ -237,7 +251,7 @@ impl Reader<'_> {
             };
             let start = self.at;
             self.at += length;
-            self.fault("JSON has no comments", start..start + length.min(line));
+            self.misspelt("JSON has no comments", start..start + length.min(line));
         }
     }
 
@@ -250,7 +264,12 @@ impl Reader<'_> {
     }
 
     fn fault(&mut self, message: impl Into<String>, span: Range<usize>) {
-        self.faults.push(Fault { message: message.into(), span });
+        self.faults.push(Fault { message: message.into(), span, kind: FaultKind::Order });
+    }
+
+    /// A fault in a word.
+    fn misspelt(&mut self, message: impl Into<String>, span: Range<usize>) {
+        self.faults.push(Fault { message: message.into(), span, kind: FaultKind::Spelling });
     }
 
     fn value(&mut self) -> Node {
@@ -260,7 +279,7 @@ impl Reader<'_> {
             Some('{') if self.depth < DEEPEST => self.nested(Self::map),
             Some('[') if self.depth < DEEPEST => self.nested(Self::list),
             Some('{' | '[') => {
-                self.fault("the nesting is too deep", start..start + 1);
+                self.misspelt("the nesting is too deep", start..start + 1);
                 self.at = self.text.len();
                 What::nothing()
             }
@@ -294,6 +313,7 @@ impl Reader<'_> {
 
     fn map(&mut self) -> What {
         let mut entries: Vec<(String, Range<usize>, Node)> = Vec::new();
+        let mut known: HashMap<String, Range<usize>> = HashMap::new();
         loop {
             self.blank();
             if self.take('}') {
@@ -306,8 +326,13 @@ impl Reader<'_> {
             } else {
                 let key = self.string();
                 let place = start..self.at;
-                if entries.iter().any(|(k, ..)| *k == key) {
-                    self.fault(format!("the key `{key}` is given twice"), place.clone());
+                match known.get(&key) {
+                    Some(first) => self.faults.push(Fault {
+                        message: format!("the key `{key}` is given twice"),
+                        span: place.clone(),
+                        kind: FaultKind::Twice(first.clone()),
+                    }),
+                    None => drop(known.insert(key.clone(), place.clone())),
                 }
                 self.blank();
                 if !self.take(':') {
@@ -388,7 +413,7 @@ impl Reader<'_> {
         };
         let hole = self.hole(inner);
         if hole.of == ValueType::String && !inner.starts_with(AS_JSON) {
-            self.fault("a text is written here without quotes, whatever it will be", start..start + word.len());
+            self.misspelt("a text is written here without quotes, whatever it will be", start..start + word.len());
         }
         What::Unknown(hole)
     }
@@ -439,7 +464,7 @@ impl Reader<'_> {
                 Ok(number) => What::Number(number),
                 Err(_) => {
                     let message = format!("`{}` is no JSON value: text stands in double quotes", shorten(word));
-                    self.fault(message, start..self.at);
+                    self.misspelt(message, start..self.at);
                     What::nothing()
                 }
             },
@@ -465,14 +490,17 @@ impl Reader<'_> {
         let Some(end) = end else {
             let line_end = self.rest().find('\n').map_or(self.text.len(), |n| start + n);
             self.at = line_end;
-            self.fault("the string has no closing quote", start..line_end);
+            self.misspelt("the string has no closing quote", start..line_end);
             return self.text[start + 1..line_end].to_owned();
         };
         self.at = end + 1;
         match serde_json::from_str::<String>(&self.text[start..=end]) {
             Ok(text) => text,
             Err(_) => {
-                self.fault("the string holds an escape or control character that JSON does not know", start..end + 1);
+                self.misspelt(
+                    "the string holds an escape or control character that JSON does not know",
+                    start..end + 1,
+                );
                 self.text[start + 1..end].to_owned()
             }
         }

@@ -57,7 +57,7 @@ impl Know {
                     None => of.as_array().map(|items| format!("it has {} items, counted from 0", items.len())),
                 };
                 let message = format!("there is no `{}` in this {}", text(key), self.kind(of).trim_start_matches("a "));
-                self.found.add(h, 2, What::Undefined(message, help))
+                self.found.add(h, 2, What::Undefined(message, help, None))
             }
         }
     }

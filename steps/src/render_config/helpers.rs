@@ -1,8 +1,9 @@
 //! The helpers of templates, over values of which some are not known yet: what is wrong is kept, and rendering goes on.
 //! Knows nothing of how marks are put into a template, or of JSON text.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use handlebars::{
@@ -21,28 +22,41 @@ use crate::partial::{Hole, Piece, Text, ValueType};
 pub(super) const VALUE: &str = "hprun-value";
 /// The same around a name that is written: a list or a map has no text.
 pub(super) const TEXT: &str = "hprun-text";
+/// What [`VALUE`] is told of a value that decides a block: whether there is one, or what it is like.
+pub(super) const BLOCK: &str = "block";
+/// The same of a value that is compared, part by part.
+pub(super) const BLOCK_BY_PARTS: &str = "parts";
 /// Stands for a call that cannot be made: what it would give is not known.
 pub(super) const HOLE: &str = "hprun-hole";
 
 /// Counts what is rendered again and again, and ends it where it has no end in sight: text may not come of it.
 pub(super) const STEP: &str = "hprun-step";
-/// Most rounds of loops, blocks and partials together; a partial counts for many.
-const MOST_STEPS: usize = 1_000_000;
+/// Most rounds of loops, blocks and partials, and calls of helpers, together; a partial counts for many.
+const MOST_STEPS: usize = 2_000_000;
 
 /// What the helpers found while rendering.
 #[derive(Default)]
 pub(super) struct Found {
-    seen: Mutex<Vec<(usize, What)>>,
-    pub decided_by_hole: AtomicBool,
+    seen: Mutex<Seen>,
+    /// The places of the blocks that a value decided which is not known.
+    decided: Mutex<HashSet<usize>>,
     unknown: AtomicUsize,
     steps: AtomicUsize,
     /// Parts of values that are not known: the number of the value, and the path of the part in it.
     parts: Mutex<Vec<(usize, String)>>,
 }
 
+/// What is wrong, each once however many rounds of a loop come by.
+#[derive(Default)]
+struct Seen {
+    all: Vec<(usize, What)>,
+    /// Where in `all` the words stand that are said of a place.
+    known: HashMap<(usize, String), usize>,
+}
+
 pub(super) enum What {
-    /// A name without a value, and advice
-    Undefined(String, Option<String>),
+    /// A name without a value: the words, advice, and the name that was most likely meant
+    Undefined(String, Option<String>, Option<String>),
     /// A list or a map in the text
     NotText(String, &'static str),
     /// An argument that its helper does not take
@@ -50,9 +64,9 @@ pub(super) enum What {
 }
 
 impl Found {
-    /// Whether a value that is not known decided what is written.
-    pub fn decided_by_hole(&self) -> bool {
-        self.decided_by_hole.load(Ordering::Relaxed)
+    /// The places of the blocks that a value decided which is not known.
+    pub fn decided(&self) -> MutexGuard<'_, HashSet<usize>> {
+        self.decided.lock().expect("nothing panics while it holds what was decided")
     }
 
     /// Whether rendering was ended because it went on too long.
@@ -63,7 +77,7 @@ impl Found {
     /// What was found, in the order of the template, each once.
     pub fn problems(&self, source: &str, range: impl Fn(usize) -> Range<usize>) -> Vec<Problem> {
         let mut problems: Vec<Problem> =
-            self.seen().iter().map(|(place, what)| what.problem(source, range(*place))).collect();
+            self.seen().all.iter().map(|(place, what)| what.problem(source, range(*place))).collect();
         problems.sort_by_key(|p| p.span.start);
         problems.dedup();
         problems
@@ -86,7 +100,7 @@ impl Found {
         self.parts.lock().expect("nothing panics while it holds the parts")
     }
 
-    fn seen(&self) -> MutexGuard<'_, Vec<(usize, What)>> {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().expect("nothing panics while it holds what was found")
     }
 
@@ -97,17 +111,50 @@ impl Found {
 
     /// Keeps what is wrong at the place that this argument holds; a hole stands for the value.
     pub fn add(&self, h: &Helper<'_>, place: usize, what: What) -> Json {
-        let place = h.param(place).and_then(|p| p.value().as_u64()).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-        let mut seen = self.seen();
-        seen.push((place, what));
-        Json::String(hole(1_000_000 + seen.len()))
+        let place = place_in(h, place);
+        let seen = &mut *self.seen();
+        let number = *seen.known.entry((place, what.words())).or_insert_with(|| {
+            seen.all.push((place, what));
+            seen.all.len()
+        });
+        Json::String(hole(1_000_000 + number))
+    }
+
+    /// What stands for a name without a value, if these words are said of its place already: its hole, and the name that was
+    /// most likely meant.
+    pub fn told(&self, h: &Helper<'_>, place: usize, words: &str) -> Option<(Json, Option<String>)> {
+        let seen = self.seen();
+        let number = *seen.known.get(&(place_in(h, place), words.to_owned()))?;
+        let meant = match &seen.all.get(number - 1)?.1 {
+            What::Undefined(_, _, meant) => meant.clone(),
+            What::NotText(..) | What::WrongArgument(_) => None,
+        };
+        Some((Json::String(hole(1_000_000 + number)), meant))
+    }
+
+    /// Counts steps; an error once they are too many.
+    fn count(&self, steps: usize) -> Result<(), RenderError> {
+        self.steps.fetch_add(steps, Ordering::Relaxed);
+        if self.went_on() { Err(RenderErrorReason::Other("it goes on too long".to_owned()).into()) } else { Ok(()) }
     }
 }
 
+/// The place that this argument holds.
+pub(super) fn place_in(h: &Helper<'_>, at: usize) -> usize {
+    h.param(at).and_then(|p| p.value().as_u64()).and_then(|n| usize::try_from(n).ok()).unwrap_or(0)
+}
+
 impl What {
+    /// What tells it from others at its place.
+    fn words(&self) -> String {
+        match self {
+            Self::Undefined(words, ..) | Self::NotText(words, _) | Self::WrongArgument(words) => words.clone(),
+        }
+    }
+
     fn problem(&self, source: &str, span: Range<usize>) -> Problem {
         match self {
-            Self::Undefined(message, help) => Problem {
+            Self::Undefined(message, help, _) => Problem {
                 code: &rendered::UNKNOWN_VALUE,
                 undefined: true,
                 help: help.clone(),
@@ -179,6 +226,7 @@ impl HelperDef for Gives {
         ctx: &'rc Context,
         rc: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
+        self.know.found.count(1)?;
         Ok(ScopedJson::Derived((self.act)(&self.know, h, ctx, rc)))
     }
 }
@@ -251,10 +299,6 @@ impl HelperDef for StepHelper {
         _: &mut dyn Output,
     ) -> HelperResult {
         let steps = h.param(0).and_then(|p| p.value().as_u64()).and_then(|n| usize::try_from(n).ok()).unwrap_or(1);
-        self.0.found.steps.fetch_add(steps, Ordering::Relaxed);
-        if self.0.found.went_on() {
-            return Err(RenderErrorReason::Other("it goes on too long".to_owned()).into());
-        }
-        Ok(())
+        self.0.found.count(steps)
     }
 }

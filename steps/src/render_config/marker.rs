@@ -10,12 +10,13 @@ use handlebars::template::{
 use serde_json::Value as Json;
 
 use super::calls::misuse;
-use super::helpers::{HOLE, STEP, TEXT, VALUE};
+use super::compare::COMPARISONS;
+use super::helpers::{BLOCK, BLOCK_BY_PARTS, HOLE, STEP, TEXT, VALUE};
+use super::partials::Partials;
 use super::render::{MARK_END, MARK_START, Problem, Source, line_starts, problem};
+use super::seams::Edge;
+use super::syntax::{self, Wanted as Tag};
 use crate::codes::rendered;
-
-/// Longest chain of partials that call each other.
-const LONGEST_CHAIN: usize = 16;
 
 pub(super) struct Marker {
     pub source: String,
@@ -32,8 +33,10 @@ pub(super) struct Marker {
     inside: Vec<String>,
     /// More than zero in such a text, and in one that a partial is given: marks would spoil its indentation.
     unmarked: usize,
-    /// Which partial calls which (any, if none), and where; the first is none outside of all partials.
-    partials: Vec<(Option<String>, Option<String>, Range<usize>)>,
+    /// Which partial calls which.
+    pub partials: Partials,
+    /// The places of blocks whose edges have no marks.
+    pub hidden: HashSet<usize>,
 }
 
 impl Marker {
@@ -47,79 +50,47 @@ impl Marker {
             cursor: 0,
             inside: Vec::new(),
             unmarked: 0,
-            partials: Vec::new(),
+            partials: Partials::default(),
+            hidden: HashSet::new(),
         }
     }
 
     pub fn template(&mut self, template: &mut Template) {
         let elements = std::mem::take(&mut template.elements);
-        let mapping = std::mem::take(&mut template.mapping);
-        for (element, at) in elements.into_iter().zip(mapping) {
-            self.element(template, element, &at);
+        let mut mapping = std::mem::take(&mut template.mapping).into_iter();
+        for element in elements {
+            self.element(template, element, mapping.next().as_ref());
         }
     }
 
-    /// A problem if partials may call each other without an end.
-    pub fn endless_partial(&self) -> Option<Problem> {
-        self.partials.iter().filter(|(caller, ..)| caller.is_none()).find_map(|(_, callee, span)| {
-            self.endless(callee.as_deref(), &mut Vec::new()).then(|| {
-                let name = callee.as_deref().unwrap_or("…");
-                problem(format!("the partial `{name}` may call itself without an end"), span.clone())
-                    .help(format!("partials may call others, {LONGEST_CHAIN} deep, but not themselves"))
-            })
-        })
-    }
-
-    fn endless<'m>(&'m self, callee: Option<&'m str>, above: &mut Vec<&'m str>) -> bool {
-        // Which one is called is known only when it is.
-        let called: HashSet<&str> = match callee {
-            Some(name) => std::iter::once(name).collect(),
-            None => self.partials.iter().filter_map(|(caller, ..)| caller.as_deref()).collect(),
-        };
-        called.into_iter().any(|name| {
-            if above.contains(&name) || above.len() >= LONGEST_CHAIN {
-                return true;
-            }
-            above.push(name);
-            let calls = self.partials.iter().filter(|(caller, ..)| caller.as_deref() == Some(name));
-            let endless = calls.map(|(_, callee, _)| callee.as_deref()).collect::<HashSet<_>>();
-            let endless = endless.into_iter().any(|callee| self.endless(callee, above));
-            above.pop();
-            endless
-        })
-    }
-
-    fn element(&mut self, template: &mut Template, element: TemplateElement, at: &TemplateMapping) {
+    /// An element, and where the parser saw it: nowhere if it is the next link of a chain of `else if`.
+    fn element(&mut self, template: &mut Template, element: TemplateElement, at: Option<&TemplateMapping>) {
         let mark = |template: &mut Template, mark: String| {
             if !mark.is_empty() {
                 template.elements.push(TemplateElement::RawString(mark));
-                template.mapping.push(at.clone());
+                template.mapping.extend(at.cloned());
             }
         };
         let element = match element {
-            TemplateElement::RawString(text) => {
-                let rest = &self.source[self.cursor..];
-                let until = rest.find("{{").unwrap_or(rest.len());
-                let from = self.cursor + rest[..until].find(text.as_str()).unwrap_or(0);
-                self.cursor += until;
-                TemplateElement::RawString(self.mark(Source::Text(from)) + &text)
-            }
+            TemplateElement::RawString(text) => TemplateElement::RawString(self.raw(&text)),
             TemplateElement::Expression(mut call) => {
-                mark(template, self.mark_tag("{{"));
-                self.call(&mut call);
+                mark(template, self.mark_tag(Tag::Any));
+                self.call(&mut call, self.places.len() - 1);
                 TemplateElement::Expression(call)
             }
             TemplateElement::HtmlExpression(mut call) => {
-                mark(template, self.mark_tag("{{"));
-                self.call(&mut call);
+                mark(template, self.mark_tag(Tag::Any));
+                self.call(&mut call, self.places.len() - 1);
                 TemplateElement::HtmlExpression(call)
             }
             TemplateElement::HelperBlock(mut call) => {
-                self.mark_tag(if call.chain { "{{else" } else { "{{" });
-                let chain = call.chain;
-                self.call(&mut call);
-                if !chain {
-                    self.take_tag("{{/");
+                let is_link = at.is_none();
+                self.mark_tag(if is_link { Tag::Else } else { Tag::Any });
+                let place = self.places.len() - 1;
+                mark(template, self.seam(place, Edge::Beside));
+                self.call(&mut call, place);
+                if !is_link {
+                    self.take_tag(Tag::Close);
                 }
                 TemplateElement::HelperBlock(call)
             }
@@ -135,39 +106,39 @@ impl Marker {
             }
             TemplateElement::PartialBlock(mut call) => {
                 mark(template, self.partial(&mut call));
-                self.take_tag("{{/");
+                self.take_tag(Tag::Close);
                 TemplateElement::PartialBlock(call)
             }
             TemplateElement::DecoratorBlock(mut block) => {
-                self.take_tag("{{");
+                self.take_tag(Tag::Any);
                 self.inline(&mut block);
-                self.take_tag("{{/");
+                self.take_tag(Tag::Close);
                 TemplateElement::DecoratorBlock(block)
             }
             // Decorators without a text, and whatever the parser may add.
             other => {
-                self.take_tag("{{");
+                self.take_tag(Tag::Any);
                 other
             }
         };
         template.elements.push(element);
-        template.mapping.push(at.clone());
+        template.mapping.extend(at.cloned());
     }
 
     /// The call of a partial; a mark for what it writes, unless that is indented with it.
     fn partial(&mut self, call: &mut DecoratorTemplate) -> String {
-        let span = self.take_tag("{{");
+        let span = self.take_tag(Tag::Any);
         let callee = call.name.as_name().map(str::to_owned);
-        self.partials.push((self.inside.last().cloned(), callee, span.clone()));
+        self.partials.add(self.inside.last().cloned(), callee, span.clone());
         let place = self.place(Source::Expression(span.clone()));
         for param in &mut call.params {
             // The context of a partial must stay a path.
             if !matches!(param, Parameter::Path(_)) {
-                self.wrap(param, Wanted { place, block: false, optional: false });
+                self.wrap(param, Wanted { place, decides: Decides::Nothing, optional: false });
             }
         }
         for value in call.hash.values_mut() {
-            self.wrap(value, Wanted { place, block: false, optional: false });
+            self.wrap(value, Wanted { place, decides: Decides::Nothing, optional: false });
         }
         if let Some(template) = &mut call.template {
             self.unmarked += 1;
@@ -195,19 +166,43 @@ impl Marker {
         self.inside.pop();
     }
 
-    /// The next tag that opens so (white space control aside), braces included; the cursor moves behind it.
-    fn take_tag(&mut self, open: &str) -> Range<usize> {
-        let rest = &self.source[self.cursor..];
-        let with_control = open.replacen("{{", "{{~", 1);
-        let found = [rest.find(open), rest.find(&with_control)].into_iter().flatten().min();
-        let start = self.cursor + found.unwrap_or(0);
-        let range = self.expression(start);
+    /// Text between tags, with marks: where the template has a backslash before `{{`, text and template part ways by one.
+    fn raw(&mut self, text: &str) -> String {
+        let until = syntax::next_open(&self.source, self.cursor).unwrap_or(self.source.len());
+        let mut out = String::with_capacity(text.len() + 16);
+        let mut at = self.cursor;
+        let braces = text.match_indices("{{").map(|(at, _)| at).filter(|at| *at > 0);
+        let mut cuts: Vec<usize> = braces.collect();
+        cuts.push(text.len());
+        let mut start = 0;
+        for cut in cuts {
+            let part = &text[start..cut];
+            // In raw text braces are text without a backslash, too.
+            let ahead = &self.source[at..];
+            let found = self
+                .source
+                .get(at..until)
+                .and_then(|ahead| ahead.find(part))
+                .or_else(|| ahead.find(part).filter(|_| start > 0));
+            let from = at + found.unwrap_or(0);
+            out += &self.mark(Source::Text(from));
+            out += part;
+            at = if found.is_some() { from + part.len() } else { at };
+            start = cut;
+        }
+        self.cursor = until.max(at);
+        out
+    }
+
+    /// The next tag of this kind, braces included; the cursor moves behind it.
+    fn take_tag(&mut self, wanted: Tag) -> Range<usize> {
+        let range = syntax::next(&self.source, self.cursor, wanted).unwrap_or_else(|| self.expression(self.cursor));
         self.cursor = range.end;
         range
     }
 
-    fn mark_tag(&mut self, open: &str) -> String {
-        let range = self.take_tag(open);
+    fn mark_tag(&mut self, wanted: Tag) -> String {
+        let range = self.take_tag(wanted);
         self.mark(Source::Expression(range))
     }
 
@@ -229,33 +224,32 @@ impl Marker {
         } else {
             self.source[..offset].rfind("{{").unwrap_or(offset)
         };
-        let end = self.source[open..].find("}}").map_or(self.source.len(), |n| open + n + 2);
-        let end = if self.source[end..].starts_with('}') { end + 1 } else { end };
-        open..end
+        open..syntax::end_of_tag(&self.source, open)
     }
 
     pub fn range(&self, place: usize) -> Range<usize> {
         match self.places.get(place) {
             Some(Source::Expression(range)) => range.clone(),
             Some(Source::Text(at)) => *at..*at + 1,
+            Some(Source::Seam(place, _)) => self.range(*place),
             None => 0..0,
         }
     }
 
-    fn call(&mut self, call: &mut HelperTemplate) {
-        let place = self.places.len() - 1;
+    fn call(&mut self, call: &mut HelperTemplate, place: usize) {
         let is_name = call.params.is_empty() && call.hash.is_empty() && !call.block;
         if is_name && let Parameter::Path(_) = &call.name {
             let name = std::mem::replace(&mut call.name, Parameter::Name(TEXT.to_owned()));
             call.params = vec![name, Parameter::Literal(place.into())];
             return;
         }
-        self.arguments(call, Wanted { place, block: call.block, optional: false });
+        let decides = if call.block { Decides::Block } else { Decides::Nothing };
+        self.arguments(call, Wanted { place, decides, optional: false });
         let of_any_kind = matches!(call.name.as_name(), Some("lookup" | "default"));
         if of_any_kind && !call.block {
             self.value_of_call(call, place);
         }
-        self.blocks(call);
+        self.blocks(call, place);
     }
 
     /// A call whose value may have no text: our helper looks at it first.
@@ -263,29 +257,49 @@ impl Marker {
         let name = std::mem::replace(&mut call.name, Parameter::Name(TEXT.to_owned()));
         let inner = Subexpression::new(name, std::mem::take(&mut call.params), std::mem::take(&mut call.hash));
         let text = self.source[self.range(place)].trim_matches(['{', '}', '~', ' ']).to_owned();
-        let more = [Json::from(place), false.into(), text.into()].map(Parameter::Literal);
+        let more = [Json::from(place), Json::Null, text.into()].map(Parameter::Literal);
         call.params = std::iter::once(Parameter::Subexpression(inner)).chain(more).collect();
     }
 
-    /// What stands inside a block.
-    fn blocks(&mut self, call: &mut HelperTemplate) {
+    /// What stands inside the block at `place`.
+    fn blocks(&mut self, call: &mut HelperTemplate, place: usize) {
         if let Some(template) = &mut call.template {
-            self.template(template);
+            self.branch(template, place);
             count(template, 1);
         }
         if let Some(inverse) = &mut call.inverse {
-            let chained = matches!(inverse.elements.first(), Some(TemplateElement::HelperBlock(next)) if next.chain);
-            if !chained && call.template.is_some() {
-                let rest = &self.source[self.cursor..];
-                let open = match (rest.find("{{else"), rest.find("{{^")) {
-                    (Some(word), Some(sign)) if sign < word => "{{^",
-                    (None, Some(_)) => "{{^",
-                    (Some(_), Some(_) | None) | (None, None) => "{{else",
-                };
-                self.take_tag(open);
+            let is_link =
+                inverse.mapping.is_empty() && matches!(inverse.elements.first(), Some(TemplateElement::HelperBlock(_)));
+            if !is_link && call.template.is_some() {
+                self.take_tag(Tag::Else);
             }
-            self.template(inverse);
+            self.branch(inverse, place);
         }
+    }
+
+    /// One of the two texts of the block at `place`, with its edges.
+    fn branch(&mut self, template: &mut Template, place: usize) {
+        self.template(template);
+        let (enter, leave) = (self.seam(place, Edge::Enter), self.seam(place, Edge::Leave));
+        if enter.is_empty() {
+            return;
+        }
+        template.elements.insert(0, TemplateElement::RawString(enter));
+        template.elements.push(TemplateElement::RawString(leave));
+        // A text without anything in it has no place.
+        if let Some(at) = template.mapping.first().cloned() {
+            template.mapping.insert(0, at.clone());
+            template.mapping.push(at);
+        }
+    }
+
+    /// A mark for an edge of the block at `place`; none inside of partials.
+    fn seam(&mut self, place: usize, edge: Edge) -> String {
+        if self.unmarked > 0 {
+            self.hidden.insert(place);
+            return String::new();
+        }
+        self.mark(Source::Seam(place, edge))
     }
 
     /// The arguments of a call. One that cannot be made is told, and gives a value that is not known.
@@ -297,19 +311,22 @@ impl Marker {
             if !self.problems.contains(&told) {
                 self.problems.push(told);
             }
-            self.left_out |= wanted.block;
+            self.left_out |= wanted.decides != Decides::Nothing;
             call.name = Parameter::Name(HOLE.to_owned());
             call.params.clear();
             call.hash.clear();
             return;
         }
+        let compares = COMPARISONS.iter().any(|(compares, _)| *compares == name);
+        let decides = wanted.decides.through(compares);
+        let wanted = Wanted { decides, ..wanted };
         // The last alternative has nothing behind it.
         let alternatives = if name == "default" { call.params.len() - 1 } else { 0 };
         for (index, param) in call.params.iter_mut().enumerate() {
             self.wrap(param, Wanted { optional: wanted.optional || index < alternatives, ..wanted });
         }
         for value in call.hash.values_mut() {
-            self.wrap(value, Wanted { block: false, ..wanted });
+            self.wrap(value, Wanted { decides: Decides::Nothing, ..wanted });
         }
         if matches!(name.as_str(), "lookup" | "len" | "join") {
             call.params.extend([Json::from(wanted.place), wanted.optional.into()].map(Parameter::Literal));
@@ -320,10 +337,7 @@ impl Marker {
     fn wrap(&mut self, param: &mut Parameter, wanted: Wanted) {
         match param {
             Parameter::Path(_) if !wanted.optional => {
-                let name = std::mem::replace(param, Parameter::Literal(Json::Null));
-                let args = vec![name, Parameter::Literal(wanted.place.into()), Parameter::Literal(wanted.block.into())];
-                let name = Parameter::Name(VALUE.to_owned());
-                *param = Parameter::Subexpression(Subexpression::new(name, args, HashMap::new()));
+                looked_at(param, wanted);
             }
             Parameter::Subexpression(inner) => {
                 if let TemplateElement::Expression(call) = inner.element.as_mut()
@@ -331,11 +345,23 @@ impl Marker {
                 {
                     self.arguments(call, wanted);
                 }
+                // What a call gives may not be known, either.
+                if wanted.decides != Decides::Nothing {
+                    looked_at(param, wanted);
+                }
             }
             Parameter::Path(_) | Parameter::Name(_) | Parameter::Literal(_) => {}
             _ => {}
         }
     }
+}
+
+/// Our helper around an argument.
+fn looked_at(param: &mut Parameter, wanted: Wanted) {
+    let value = std::mem::replace(param, Parameter::Literal(Json::Null));
+    let args = vec![value, Parameter::Literal(wanted.place.into()), wanted.decides.word()];
+    let name = Parameter::Name(VALUE.to_owned());
+    *param = Parameter::Subexpression(Subexpression::new(name, args, HashMap::new()));
 }
 
 /// A loop or a partial without any text would run on uncounted.
@@ -350,8 +376,39 @@ fn count(template: &mut Template, steps: u64) {
 struct Wanted {
     /// Of which expression it is an argument.
     place: usize,
-    /// Whether it decides a block.
-    block: bool,
+    decides: Decides,
     /// Whether it may be missing: `default` has another.
     optional: bool,
+}
+
+/// What a value decides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Decides {
+    /// What is written at its place
+    Nothing,
+    /// A block
+    Block,
+    /// A block, by a comparison: each part of it counts
+    BlockByParts,
+}
+
+impl Decides {
+    /// What an argument decides of a call that decides this.
+    fn through(self, compares: bool) -> Self {
+        match (self, compares) {
+            (Self::Nothing, _) => Self::Nothing,
+            (Self::Block | Self::BlockByParts, true) => Self::BlockByParts,
+            // What the call gives is looked at again.
+            (Self::Block | Self::BlockByParts, false) => Self::Block,
+        }
+    }
+
+    /// The word for our helper.
+    fn word(self) -> Parameter {
+        Parameter::Literal(match self {
+            Self::Nothing => Json::Null,
+            Self::Block => BLOCK.into(),
+            Self::BlockByParts => BLOCK_BY_PARTS.into(),
+        })
+    }
 }

@@ -3,11 +3,14 @@
 
 mod calls;
 mod compare;
+mod examine;
 mod functions;
 mod helpers;
 mod marker;
+mod partials;
 mod permissions;
 mod render;
+mod seams;
 mod syntax;
 mod values;
 mod yaml;
@@ -21,21 +24,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::cluster_config::json::Node;
-use crate::cluster_config::{self, json, needs};
+use crate::cluster_config::{self, needs};
 use crate::codes::rendered;
 use crate::context::{FileMode, StepContext};
 use crate::error::StepError;
 use crate::fact::{Fact, FileUse};
 use crate::files::{FileInput, FileKind, Files, sha256};
-use crate::finding::{At, Code, Finding, Severity};
+use crate::finding::{At, Finding, Severity};
 use crate::partial::{Hole, Partial, Place, Text, ValueType};
 use crate::permissions::{Needs, Surroundings};
 use crate::question::Asked;
 use crate::step::{Foresight, Health, Step};
 use crate::value::Value;
 pub use calls::HELPERS;
-use render::{Compiled, Problem, Rendered, compile, hole};
+use examine::{Examined, examine, examine_compiled};
+use render::{Compiled, Problem, compile, hole};
 
 /// The template is checked before the run, as far as its values are known then, and each finding names its template line.
 /// With `schema: create-cluster` every field is checked: names, types, ranges, and what excludes what.
@@ -284,115 +287,6 @@ fn compiled(path: &str, files: &Files) -> Result<Arc<Result<Compiled, Problem>>,
 fn place_of(span: &Range<usize>) -> Place {
     let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Place { start: small(span.start), end: small(span.end) }
-}
-
-/// Something wrong with the template or with what it gives; the place is one of the template.
-#[derive(Debug)]
-struct Issue {
-    code: &'static Code,
-    severity: Severity,
-    span: Range<usize>,
-    message: String,
-    help: Option<String>,
-}
-
-impl Issue {
-    fn into_finding(self, path: &str) -> Finding {
-        let at = At::File { path: path.to_owned(), place: place_of(&self.span) };
-        Finding { severity: self.severity, ..Finding::new(self.code, at, self.message).maybe_help(self.help) }
-    }
-
-    /// `file:line:column message (help)`.
-    fn line(&self, path: &str, source: &str) -> String {
-        let help = self.help.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
-        format!("{} {}{help}", self.place(path, source), self.message)
-    }
-
-    /// `file:line:column`.
-    fn place(&self, path: &str, source: &str) -> String {
-        let before = source.get(..self.span.start).unwrap_or(source);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        format!("{path}:{line}:{column}")
-    }
-}
-
-/// What a template gives.
-#[derive(Default)]
-struct Examined {
-    /// The rendered text.
-    text: String,
-    /// Everything that is wrong, in the order of the template.
-    issues: Vec<Issue>,
-    /// The CreateCluster request, and how to find its places in the template.
-    request: Option<(Node, Rendered)>,
-}
-
-/// Renders and looks at it. `holes` are the values that are not known, by number from 1.
-fn examine(source: &str, values: &Json, holes: &[Hole], target: Target) -> Examined {
-    examine_compiled(&compile(source), values, holes, target)
-}
-
-/// The same for a template that was read.
-fn examine_compiled(template: &Result<Compiled, Problem>, values: &Json, holes: &[Hole], target: Target) -> Examined {
-    let rendered = match template.as_ref().map_err(Clone::clone).and_then(|template| template.render(values, holes)) {
-        Ok(rendered) => rendered,
-        Err(problem) => return Examined { issues: vec![issue_of(problem)], ..Examined::default() },
-    };
-    let mut issues: Vec<Issue> = rendered.problems.iter().cloned().map(issue_of).collect();
-    let root = match target.format {
-        Format::Json => Some(examine_json(&rendered, target.schema, &mut issues)),
-        Format::Yaml => {
-            examine_yaml(&rendered, &mut issues);
-            None
-        }
-        Format::Text => None,
-    };
-    issues.sort_by_key(|i| i.span.start);
-    let text = rendered.text.clone();
-    let root = root.filter(|_| target.schema == Some(SchemaName::CreateCluster));
-    Examined { text, issues, request: root.map(|root| (root, rendered)) }
-}
-
-fn issue_of(problem: Problem) -> Issue {
-    Issue {
-        code: problem.code,
-        severity: Severity::Error,
-        span: problem.span,
-        message: problem.message,
-        help: problem.help,
-    }
-}
-
-fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Vec<Issue>) -> Node {
-    let (root, faults) = json::parse_with(&rendered.text, &rendered.holes);
-    for fault in &faults {
-        let span = rendered.origin(&fault.span);
-        let message = format!("the result is not JSON: {}", fault.message);
-        issues.push(Issue { code: &rendered::NOT_JSON, severity: Severity::Error, span, message, help: None });
-    }
-    let Some(SchemaName::CreateCluster) = schema else { return root };
-    for finding in cluster_config::check(&root) {
-        if finding.by_absence && rendered.approximate {
-            continue;
-        }
-        let (span, message) = (rendered.origin(&finding.span), finding.line());
-        let quoted = rendered.text[finding.span.clone()].starts_with('"');
-        let help = finding.help.map(|help| match help.as_str() {
-            cluster_config::OTHER_TYPE if quoted => format!("leave out the quotes around the expression, or {help}"),
-            _ => help,
-        });
-        issues.push(Issue { code: finding.code, severity: finding.severity, span, message, help });
-    }
-    root
-}
-
-fn examine_yaml(rendered: &Rendered, issues: &mut Vec<Issue>) {
-    if let Err(fault) = yaml::check(&rendered.text) {
-        let span = rendered.origin(&(fault.at..fault.at));
-        let message = format!("the result is not YAML: {}", fault.message);
-        issues.push(Issue { code: &rendered::NOT_YAML, severity: Severity::Error, span, message, help: fault.help });
-    }
 }
 
 /// The values as JSON, with a hole for each that is not known or must not be shown.

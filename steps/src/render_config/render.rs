@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::helpers;
 use super::marker::Marker;
+use super::seams::{Edge, Seams};
 use super::syntax;
 use crate::cluster_config::json::{HOLE_END, HOLE_START};
 use crate::codes::rendered;
@@ -33,6 +34,8 @@ pub struct Rendered {
     pub problems: Vec<Problem>,
     /// Whether a block was decided by a value that is not known, so that parts of the text may be missing.
     pub approximate: bool,
+    /// Where the text could be another, whatever stands around.
+    pub seams: Seams,
     /// The values that are not known, by number from 1.
     pub holes: Vec<Hole>,
     segments: Vec<Segment>,
@@ -65,6 +68,8 @@ pub(super) enum Source {
     Text(usize),
     /// An expression: all it writes comes from these bytes.
     Expression(Range<usize>),
+    /// No text: an edge of the block that is called at this place
+    Seam(usize, Edge),
 }
 
 impl Rendered {
@@ -80,7 +85,7 @@ impl Rendered {
         match next.checked_sub(1).map(|i| &self.segments[i]) {
             Some(Segment { start, from: Source::Text(from) }) => from + (at - start)..from + (at - start) + 1,
             Some(Segment { from: Source::Expression(range), .. }) => range.clone(),
-            None => 0..0,
+            Some(Segment { from: Source::Seam(..), .. }) | None => 0..0,
         }
     }
 }
@@ -106,8 +111,7 @@ pub struct Compiled {
 
 /// Reads the template `source`. The error is that of one that cannot be read at all.
 pub fn compile(source: &str) -> Result<Compiled, Problem> {
-    let reserved = |c: char| (MARK_START..=HOLE_END).contains(&c);
-    if let Some(at) = source.find(reserved) {
+    if let Some(at) = source.find(is_reserved) {
         let message = "the template holds a private-use character (U+F0000 to U+F0003) that hprun needs for itself";
         return Err(problem(message, at..at + 4));
     }
@@ -118,12 +122,40 @@ pub fn compile(source: &str) -> Result<Compiled, Problem> {
     stacker::maybe_grow(STACK, STACK, || compile_shallow(source))
 }
 
+fn is_reserved(c: char) -> bool {
+    (MARK_START..=HOLE_END).contains(&c)
+}
+
+/// The value that holds a character which is ours, holes aside: the path of its name.
+fn reserved_in(value: &Json, holes: usize) -> Option<String> {
+    let below = |key: String, value: &Json| {
+        let rest = reserved_in(value, holes)?;
+        Some(if rest.is_empty() { key } else { format!("{key}.{rest}") })
+    };
+    match value {
+        Json::String(text) => without_hole(text, holes).contains(is_reserved).then(String::new),
+        Json::Array(items) => items.iter().enumerate().find_map(|(index, item)| below(index.to_string(), item)),
+        Json::Object(entries) => entries.iter().find_map(|(key, value)| {
+            // The key itself may hold one.
+            if key.contains(is_reserved) { Some(key.replace(is_reserved, "?")) } else { below(key.clone(), value) }
+        }),
+        Json::Null | Json::Bool(_) | Json::Number(_) => None,
+    }
+}
+
+/// The text, unless it is one of our holes.
+fn without_hole(text: &str, holes: usize) -> &str {
+    let number = text.strip_prefix(HOLE_START).and_then(|text| text.strip_suffix(HOLE_END));
+    let ours = number.and_then(|number| number.parse().ok()).is_some_and(|number| (1..=holes).contains(&number));
+    if ours { "" } else { text }
+}
+
 /// The same for a template that is known to be nested no deeper than the stack allows.
 fn compile_shallow(source: &str) -> Result<Compiled, Problem> {
     let mut template = Template::compile(source).map_err(|e| unreadable(source, &e))?;
     let mut marker = Marker::new(source);
     marker.template(&mut template);
-    match marker.endless_partial() {
+    match marker.partials.endless() {
         Some(problem) => Err(problem),
         None => Ok(Compiled { template, marker }),
     }
@@ -132,6 +164,14 @@ fn compile_shallow(source: &str) -> Result<Compiled, Problem> {
 impl Compiled {
     /// Renders it over `values`, of which those with these numbers (from 1) are not known.
     pub fn render(&self, values: &Json, holes: &[Hole]) -> Result<Rendered, Problem> {
+        if let Some(name) = reserved_in(values, holes.len()) {
+            let message = format!(
+                "the value `{name}` holds a private-use character (U+F0000 to U+F0003) that hprun needs for itself"
+            );
+            return Err(
+                problem(message, 0..0).help("leave the character out, or write it as an escape of the file's format")
+            );
+        }
         stacker::maybe_grow(STACK, STACK, || self.render_shallow(values, holes))
     }
 
@@ -145,13 +185,18 @@ impl Compiled {
         engine
             .render_to_write("it", values, &mut marked)
             .map_err(|e| unrendered(marker, &e, marked.full || found.went_on()))?;
-        let (text, segments) = unmark(&String::from_utf8_lossy(&marked.text), &marker.places);
+        let (text, segments, edges) = unmark(&String::from_utf8_lossy(&marked.text), &marker.places);
         let mut problems = found.problems(&marker.source, |place| marker.range(place));
         problems.extend(marker.problems.iter().cloned());
         problems.sort_by_key(|p| p.span.start);
         let undefined = problems.iter().any(|p| p.undefined && in_block(&marker.source, &p.span));
-        let approximate = undefined || found.decided_by_hole() || marker.left_out;
-        Ok(Rendered { text, problems, approximate, holes: found.with_parts(holes), segments })
+        let decided = found.decided();
+        let approximate = undefined || !decided.is_empty() || marker.left_out;
+        let hidden = !decided.is_disjoint(&marker.hidden);
+        let edges = edges.into_iter().filter(|(_, place, _)| decided.contains(place)).map(|(at, _, edge)| (at, edge));
+        let holes = found.with_parts(holes);
+        let seams = Seams::new(edges.collect(), hidden, &text, &holes);
+        Ok(Rendered { text, problems, approximate, seams, holes, segments })
     }
 }
 
@@ -247,19 +292,22 @@ pub(super) fn position(source: &str, starts: &[usize], line: usize, column: usiz
     source[start..].char_indices().nth(column).map_or(source.len(), |(offset, _)| start + offset)
 }
 
-fn unmark(marked: &str, places: &[Source]) -> (String, Vec<Segment>) {
+/// The text without marks, what its parts come from, and the edges of blocks: where, of which, and which one.
+fn unmark(marked: &str, places: &[Source]) -> (String, Vec<Segment>, Vec<(usize, usize, Edge)>) {
     let mut text = String::with_capacity(marked.len());
-    let mut segments = Vec::new();
+    let (mut segments, mut edges) = (Vec::new(), Vec::new());
     for (index, part) in marked.split(MARK_START).enumerate() {
         match part.split_once(MARK_END).filter(|_| index > 0) {
             Some((number, rest)) => {
-                if let Some(from) = number.parse().ok().and_then(|n: usize| places.get(n)) {
-                    segments.push(Segment { start: text.len(), from: from.clone() });
+                match number.parse().ok().and_then(|n: usize| places.get(n)) {
+                    Some(Source::Seam(place, edge)) => edges.push((text.len(), *place, *edge)),
+                    Some(from) => segments.push(Segment { start: text.len(), from: from.clone() }),
+                    None => {}
                 }
                 text.push_str(rest);
             }
             None => text.push_str(part),
         }
     }
-    (text, segments)
+    (text, segments, edges)
 }

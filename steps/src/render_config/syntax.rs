@@ -7,6 +7,8 @@ use super::render::{Problem, line_of, problem};
 
 /// Deepest nesting of blocks, and of brackets in one tag: parser and renderer call themselves for each level.
 const DEEPEST: usize = 64;
+/// Most `else if` around one place: each is a block in the block before it, though nobody sees it so.
+const MOST_ALTERNATIVES: usize = 500;
 
 /// A tag, and where it stands.
 struct Tag<'a> {
@@ -29,20 +31,84 @@ enum Kind<'a> {
 
 /// A problem if blocks or brackets are nested too deep.
 pub(super) fn too_deep(source: &str) -> Option<Problem> {
-    let mut open: Vec<usize> = Vec::new();
+    // Of each open block, how many `else if` it has so far; and all of them together.
+    let (mut open, mut alternatives): (Vec<usize>, usize) = (Vec::new(), 0);
     for tag in tags(source) {
         match tag.kind {
-            Kind::Open(_) => open.push(1),
-            // Each `else if` is a block in the block before it.
-            Kind::Else(more) if !more.is_empty() => open.last_mut().into_iter().for_each(|depth| *depth += 1),
-            Kind::Close(_) => drop(open.pop()),
+            Kind::Open(_) => open.push(0),
+            Kind::Else(more) if !more.is_empty() => {
+                if let Some(own) = open.last_mut() {
+                    *own += 1;
+                    alternatives += 1;
+                }
+            }
+            Kind::Close(_) => alternatives -= open.pop().unwrap_or_default(),
             Kind::Else(_) | Kind::Other | Kind::NeverEnds => {}
         }
-        if open.iter().sum::<usize>() > DEEPEST || brackets(&source[tag.span.clone()]) > DEEPEST {
+        if open.len() > DEEPEST || brackets(&source[tag.span.clone()]) > DEEPEST {
             return Some(problem(format!("the template is nested more than {DEEPEST} deep"), tag.span));
+        }
+        if alternatives > MOST_ALTERNATIVES {
+            let message = format!("a block has more than {MOST_ALTERNATIVES} `else if`, those around it included");
+            return Some(problem(message, tag.span).help("look the value up in a map: {{lookup map key}}"));
         }
     }
     None
+}
+
+/// Which tag is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Whatever comes next
+    Any,
+    /// `{{else}}`, `{{else if …}}` or `{{^}}`
+    Else,
+    /// `{{/…}}`
+    Close,
+}
+
+/// The next tag of a kind from here on, braces included: of raw text the part that opens it.
+pub(super) fn next(source: &str, from: usize, wanted: Wanted) -> Option<Range<usize>> {
+    let mut cursor = from;
+    loop {
+        let start = next_open(source, cursor)?;
+        let end = end_of_tag(source, start);
+        let inside = source[start + 2..end].trim_start_matches(['{', '~', ' ', '\t', '\n', '\r']);
+        let word = inside
+            .strip_prefix("else")
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || "_-.".contains(c)));
+        let fits = match wanted {
+            Wanted::Any => true,
+            Wanted::Else => word || inside.starts_with('^'),
+            Wanted::Close => inside.starts_with('/'),
+        };
+        if fits {
+            return Some(start..end);
+        }
+        cursor = end;
+    }
+}
+
+/// Where the next tag or comment begins: one behind a backslash is text.
+pub(super) fn next_open(source: &str, from: usize) -> Option<usize> {
+    let mut cursor = from;
+    loop {
+        let start = cursor + source[cursor..].find("{{")?;
+        if source[..start].bytes().rev().take_while(|b| *b == b'\\').count() != 1 {
+            return Some(start);
+        }
+        cursor = start + 2;
+    }
+}
+
+/// Where the tag ends that begins at `start`, braces included.
+pub(super) fn end_of_tag(source: &str, start: usize) -> usize {
+    let rest = &source[start..];
+    if rest.starts_with("{{{{") {
+        return rest.find("}}}}").map_or(source.len(), |n| start + n + 4);
+    }
+    let end = end_of(rest).or_else(|| rest.find("}}").map(|n| n + 2 + usize::from(rest[n + 2..].starts_with('}'))));
+    end.map_or(source.len(), |n| start + n)
 }
 
 /// Why the parser refuses a template; `at` is where it stopped.
@@ -105,12 +171,7 @@ fn tags(source: &str) -> impl Iterator<Item = Tag<'_>> {
     let mut cursor = 0;
     std::iter::from_fn(move || {
         loop {
-            let start = cursor + source[cursor..].find("{{")?;
-            let slashes = source[cursor..start].bytes().rev().take_while(|b| *b == b'\\').count();
-            if slashes == 1 {
-                cursor = start + 2;
-                continue;
-            }
+            let start = next_open(source, cursor)?;
             let rest = &source[start..];
             let end = end_of(rest);
             cursor = start + end.unwrap_or(rest.len().min(2));
@@ -231,7 +292,11 @@ mod tests {
     fn what_would_exhaust_the_stack_is_not_parsed() {
         let deep = |n: usize| format!("{}{}", "{{#if a}}".repeat(n), "{{/if}}".repeat(n));
         assert!(too_deep(&deep(64)).is_none() && too_deep(&deep(65)).is_some());
-        assert!(too_deep(&format!("{{{{#if a}}}}{}{{{{/if}}}}", "{{else if b}}".repeat(99_999))).is_some());
+        let chain = |n: usize| format!("{{{{#if a}}}}{}{{{{/if}}}}", "{{else if b}}".repeat(n));
+        assert!(
+            too_deep(&chain(500)).is_none() && too_deep(&chain(501)).is_some() && too_deep(&chain(99_999)).is_some()
+        );
+        assert!(too_deep(&chain(500).repeat(3)).is_none(), "blocks side by side are counted alone");
         assert!(too_deep(&format!("{{{{a {}b{}}}}}", "(c ".repeat(99_999), ")".repeat(99_999))).is_some());
         assert!(too_deep(&"{{#if a}}{{/if}}[{(".repeat(1_000)).is_none(), "what is not nested is not deep");
     }

@@ -77,10 +77,10 @@ fn what_is_not_known_yet_passes_and_the_rest_is_checked() {
     let unknown = || Partial::Unknown(crate::partial::Hole::of(crate::partial::ValueType::Any), Place::default());
     let entries = ["name", "groups", "subnets", "sg", "arn"].map(|k| (k.to_owned(), (Place::default(), unknown())));
     let values = holed(&Partial::Map(entries.into_iter().collect(), Place::default()), &mut holes);
-    assert_eq!(
-        said(source, values, true),
-        ["error: t:1:199 NodeRecovry: there is no field `NodeRecovry` (did you mean `NodeRecovery`?)"]
-    );
+    let target = Target { format: Format::Json, schema: Some(SchemaName::CreateCluster) };
+    let issues = examine(source, &values, &holes, target).issues;
+    let lines: Vec<_> = issues.iter().map(|issue| issue.line("t", source)).collect();
+    assert_eq!(lines, ["t:1:199 NodeRecovry: there is no field `NodeRecovry` (did you mean `NodeRecovery`?)"]);
 }
 
 #[test]
@@ -113,5 +113,198 @@ fn the_text_is_that_of_the_template_language_itself() {
         let Examined { text, issues, .. } = examine(source, &values, &[], target);
         assert!(issues.is_empty(), "{source}: {issues:?}");
         assert_eq!(text, expected, "{source}");
+    }
+}
+
+/// The places of what is said, by line and column.
+fn places(source: &str, values: Json) -> Vec<String> {
+    let issues = examine(source, &values, &[], Target { format: Format::Text, schema: None }).issues;
+    issues.iter().map(|issue| issue.place("", source).trim_start_matches(':').to_owned()).collect()
+}
+
+#[test]
+fn what_is_wrong_behind_a_tag_is_told_at_its_own_place() {
+    let lines =
+        "\n{{nope}}\n{{#if a}}\n\"x\"\n{{ else }}\n{{nope2}}\n{{/if}}\n{{#if a}}1{{~ else ~}}2{{~/if~}} {{nope3}}\n";
+    let of = |begin: &str| places(&format!("{begin}{lines}"), json!({ "a": false, "elsewhere": 1, "x": 2 }));
+    let begins = [
+        "[1,",
+        "\\{{x}}",
+        "{{#unless a}}{{ ^ }}{{/unless}}",
+        "{{!-- {{else}} --}}{{{{raw}}}} {{a}} {{{{/raw}}}}",
+        "{{#if a}}1{{ else if x }}2{{ else }}3{{/if}}",
+        "{{default x \"}}\"}}",
+        "{{! \\{{x}} }}\\\\{{x}}",
+    ];
+    for begin in begins {
+        assert_eq!(of(begin), ["2:1", "6:1", "8:34"], "{begin}");
+    }
+}
+
+/// What is said of a template whose `u`, `v` and `m.k` are outputs of a step.
+fn said_of_unknown(source: &str, format: Format, schema: bool) -> Vec<String> {
+    let hole = |name: &str| Hole::from(ValueType::String, name.to_owned());
+    let holes = [hole("u"), hole("v"), hole("m"), Hole::of(ValueType::Integer)];
+    let values = json!({ "u": render::hole(1), "v": render::hole(2), "m": { "k": render::hole(3) }, "n": render::hole(4),
+        "l": [render::hole(1), "x"] });
+    let target = Target { format, schema: schema.then_some(SchemaName::CreateCluster) };
+    let issues = examine(source, &values, &holes, target).issues;
+    issues.iter().map(|i| format!("{:?}: {}", i.severity, i.line("t", source)).to_lowercase()).collect()
+}
+
+/// A cluster with this in its one group.
+fn group(more: &str) -> String {
+    format!(
+        r#"{{ "ClusterName": "ml", "Orchestrator": {{ "Eks": {{ "ClusterArn": "arn:aws:eks:us-west-2:111122223333:cluster/ml" }} }},
+ "VpcConfig": {{ "Subnets": ["subnet-0123456789abcdef0"], "SecurityGroupIds": ["sg-0123456789abcdef0"] }}, "InstanceGroups": [{{
+  "InstanceGroupName": "a", "InstanceType": "ml.m5.large", "InstanceCount": 1, "ExecutionRole": "arn:aws:iam::111122223333:role/r"
+  {more} }}] }}"#
+    )
+}
+
+#[test]
+fn a_block_is_undecided_whatever_a_value_went_through() {
+    let scripts = r#","LifeCycleConfig": { "SourceS3Uri": "s3://sagemaker-b/p", "OnCreate": "a.sh" }"#;
+    let none: [&str; 0] = [];
+    let opens = [
+        "unless u",
+        "unless (default u false)",
+        "if (eq (default u \"y\") \"x\")",
+        "unless (lookup m \"k\")",
+        "if (eq (lookup m \"k\") \"x\")",
+        "each (lookup m \"k\")",
+        "if (gt (len u) 3)",
+        "if (eq (join l \",\") \"a,x\")",
+        "if (eq l m)",
+        "if (not (or u (eq v \"x\")))",
+        "eq (lookup m \"k\") \"x\"",
+    ];
+    for open in opens {
+        let close = open.split(' ').next().unwrap_or_default();
+        let source = group(&format!("{{{{#{open}}}}}{scripts}{{{{/{close}}}}}"));
+        assert_eq!(said_of_unknown(&source, Format::Json, true), none, "{open}");
+    }
+    let known = group(&format!("{{{{#if (eq (len l) 3)}}}}{scripts}{{{{/if}}}}"));
+    assert!(said_of_unknown(&known, Format::Json, true)[0].contains("`lifecycleconfig` is missing"));
+}
+
+#[test]
+fn what_stands_side_by_side_only_before_the_run_is_no_error() {
+    let none: [&str; 0] = [];
+    let config = r#","LifeCycleConfig": { "SourceS3Uri": "s3://sagemaker-b/p" "#;
+    let schema = [
+        format!(
+            "{config}{{{{#if u}}}},\"OnCreate\":\"a\"{{{{/if}}}}{{{{#if v}}}},\"OnInitComplete\":\"b\"{{{{/if}}}} }}"
+        ),
+        format!(
+            "{config}{{{{#if (ne u \"a\")}}}},\"OnCreate\":\"a\"{{{{/if}}}}{{{{#if (ne v \"a\")}}}},\"OnCreate\":\"b\"{{{{/if}}}} }}"
+        ),
+        format!(
+            "{config},\"OnCreate\":\"{{{{#if (ne u 1)}}}}a{{{{/if}}}}{{{{#if (ne u 2)}}}}b{{{{/if}}}}\" }},\"ThreadsPerCore\":{{{{#if (ne u 1)}}}}1{{{{/if}}}}{{{{#if (ne u 2)}}}}2{{{{/if}}}}"
+        ),
+    ];
+    for source in &schema {
+        assert_eq!(said_of_unknown(&group(source), Format::Json, true), none, "{source}");
+    }
+    let json = [
+        r#"{"a": {{#if (eq u "x")}}1{{/if}}{{#if (eq u "y")}}2{{/if}} }"#,
+        r#"{"a": {{#if (ne u "x")}}true{{/if}}{{#if (ne u "y")}}false{{/if}} }"#,
+        "[{\"a\": 1},\n{{#each u}}{\"b\": 2}{{#unless @last}},{{/unless}}{{/each}}\n]",
+        r#"{"a": 1 {{u}} }"#,
+        r#"{ {{u}} "b": 1 }"#,
+        r#"[{{#if u}}1{{/if}} {{#if v}}, 2{{/if}}{{#unless u}}3{{/unless}}]"#,
+    ];
+    for source in json {
+        assert_eq!(said_of_unknown(source, Format::Json, false), none, "{source}");
+    }
+    let yaml = [
+        "a: 1\n{{u}}\n",
+        "a: 1\n{{u}}\nb: 2\n",
+        "a: {{u}}\n  b: 1\n",
+        "{{#if (ne u 1)}}a: 1\n{{/if}}{{#if (ne u 2)}}a: 2\n{{/if}}",
+    ];
+    for source in yaml {
+        assert_eq!(said_of_unknown(source, Format::Yaml, false), none, "{source}");
+    }
+}
+
+#[test]
+fn what_is_wrong_whatever_the_values_will_be_stays_an_error() {
+    let json = [
+        r#"{"a": 1 "b": {{#if u}}1{{else}}2{{/if}} }"#,
+        r#"{"a": {{#if u}}1{{else}}2{{/if}}, "b": x }"#,
+        r#"{"a": "{{u}}" "b": 1 }"#,
+        "{\"a\": {{n}}\n \"b\": 1 }",
+        "{\"a\": {{json u}}\n \"b\": 1 }",
+        r#"{ {{#if u}}"a": 1, "b": 2, "a": 3{{/if}} }"#,
+        r#"{"a": {{u}}, "b": 1 "c": 2 }"#,
+    ];
+    for source in json {
+        let said = said_of_unknown(source, Format::Json, false);
+        assert!(
+            said.iter().any(|line| line.starts_with("error: ") && !line.contains("without quotes")),
+            "{source}: {said:?}"
+        );
+    }
+    let later = said_of_unknown("{ {{#if u}}\"a\": 1,{{/if}} \"b\": 1, \"c\": 2 \"d\": 3 }", Format::Json, false);
+    assert_eq!(later, ["warning: t:1:42 the result is not json: a `,` is missing here"]);
+    for source in ["a: 1\na: 2\nb: {{u}}\n", "a: {{u}}\nb: 1\n\nb: 2\n", "a: \"{{u}}\" b: 1\n"] {
+        let said = said_of_unknown(source, Format::Yaml, false);
+        assert!(said.iter().any(|line| line.starts_with("error: ")), "{source}: {said:?}");
+    }
+}
+
+#[test]
+fn a_missing_name_is_told_once_and_loops_over_it_end() {
+    let names: String = (0..60).map(|n| format!("{{{{#unless n{n}}}}}{{{{/unless}}}}")).collect();
+    let source = format!("{{{{#each l}}}}{{{{#each ../l}}}}{names}{{{{/each}}}}{{{{/each}}}}");
+    let begun = std::time::Instant::now();
+    let few = said(&source, json!({ "l": [1, 2, 3] }), false);
+    assert_eq!(few.iter().filter(|line| line.contains("has no value")).count(), 60);
+    let many = said(&source, json!({ "l": (0..990).collect::<Vec<_>>() }), false);
+    assert!(many.len() == 1 && many[0].contains("takes more rounds"), "{many:?}");
+    assert!(begun.elapsed().as_secs() < 120, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_value_with_a_character_of_ours_is_refused() {
+    for c in ['\u{F0000}', '\u{F0001}', '\u{F0002}', '\u{F0003}'] {
+        let said = said("{\"a\": \"{{m.l.[1]}}\"}", json!({ "m": { "l": ["", format!("A{c}B")] } }), false);
+        let message = "error: t:1:1 the value `m.l.1` holds a private-use character (U+F0000 to U+F0003) that hprun needs for itself (";
+        assert!(said.len() == 1 && said[0].starts_with(message), "{said:?}");
+    }
+    let said = said("\"{{a}}\"", json!({ "a": "\u{F0002}1\u{F0003}" }), false);
+    assert!(said[0].contains("the value `a` holds"), "at the run no text is a hole: {said:?}");
+}
+
+/// Parser and renderer call themselves for each `else if`.
+#[test]
+fn a_long_chain_of_alternatives_is_rendered() {
+    let chain: String = (0..500).map(|n| format!("{{{{else if (eq t \"a{n}\")}}}}{n}")).collect();
+    let nested = |deep: usize, inner: &str| format!("{}{inner}{}", "{{#if t}}".repeat(deep), "{{/if}}".repeat(deep));
+    for deep in [0, 63] {
+        let source = nested(deep, &format!("{{{{#if (eq t \"\")}}}}{chain}{{{{else}}}}0{{{{/if}}}}"));
+        let target = Target { format: Format::Json, schema: None };
+        for (t, expected) in [("a0", "0"), ("a3", "3"), ("a499", "499"), ("b", "0")] {
+            let Examined { text, issues, .. } = examine(&source, &json!({ "t": t }), &[], target);
+            assert!(issues.is_empty() && text == expected, "{deep} {t}: {text} {issues:?}");
+        }
+    }
+}
+
+#[test]
+fn of_a_chain_of_alternatives_the_first_that_holds_is_written() {
+    let source = "{{#if a}}1{{else if b}}2{{ else if (eq c 3) ~}} 3 {{else}}{{#if d}}4{{else if e}}5{{else}}6{{/if}}{{/if}}{{nope}}";
+    let target = Target { format: Format::Text, schema: None };
+    for (on, expected) in [("a", "1"), ("b", "2"), ("c", "3 "), ("d", "4"), ("e", "5"), ("f", "6")] {
+        let mut values = json!({ "a": false, "b": false, "c": 0, "d": false, "e": false });
+        values[on] = if on == "c" { json!(3) } else { json!(true) };
+        let Examined { text, issues, .. } = examine(source, &values, &[], target);
+        let nope = issues.iter().map(|issue| issue.place("t", source)).collect::<Vec<_>>();
+        assert_eq!(
+            (text.starts_with(expected), nope),
+            (true, vec![format!("t:1:{}", source.len() - 7)]),
+            "{on}: {text}"
+        );
     }
 }

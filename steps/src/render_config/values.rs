@@ -1,13 +1,11 @@
 //! What a name in a template stands for: its value, the value that was meant, or one that is not known.
 //! Knows nothing of the helpers that are given it.
 
-use std::sync::atomic::Ordering;
-
 use handlebars::{Context, Helper, RenderContext};
 use serde_json::Value as Json;
 
 use super::functions::text;
-use super::helpers::{Know, What};
+use super::helpers::{BLOCK, BLOCK_BY_PARTS, Know, What, place_in};
 use super::render::meant;
 use crate::cluster_config::json::HOLE_START;
 
@@ -15,13 +13,17 @@ impl Know {
     /// For another helper: the value of a name. Of one that has none the value that was most likely meant, so that what is wrong
     /// with that one is told in the same pass; else a hole.
     pub(super) fn argument<'rc>(&self, h: &Helper<'rc>, ctx: &'rc Context, rc: &RenderContext<'_, 'rc>) -> Json {
-        let block = h.param(2).is_some_and(|p| p.value() == &Json::Bool(true));
         let value = match h.param(0) {
             Some(param) if !param.is_value_missing() => param.value().clone(),
             Some(_) | None => self.missing(h, ctx, rc),
         };
-        if block && value.as_str().is_some_and(|text| text.contains(HOLE_START)) {
-            self.found.decided_by_hole.store(true, Ordering::Relaxed);
+        let decides = match h.param(2).and_then(|p| p.value().as_str()) {
+            Some(BLOCK) => value.as_str().is_some_and(|text| text.contains(HOLE_START)),
+            Some(BLOCK_BY_PARTS) => is_open(&value),
+            Some(_) | None => false,
+        };
+        if decides {
+            self.found.decided().insert(place_in(h, 1));
         }
         value
     }
@@ -40,31 +42,49 @@ impl Know {
 
     fn missing<'rc>(&self, h: &Helper<'rc>, ctx: &'rc Context, rc: &RenderContext<'_, 'rc>) -> Json {
         let name = h.param(0).and_then(|p| p.relative_path()).cloned().unwrap_or_default();
+        let words = format!("`{name}` has no value");
+        let told = self.found.told(h, 1, &words);
+        if let Some((hole, None)) = told {
+            return hole;
+        }
         let (parent, key, there) = first_missing(&name, |path| in_scope(path, ctx, rc));
         if let Some(part) = self.part(&name, &parent, &there) {
             return part;
         }
-        let undefined = |help| self.found.add(h, 1, What::Undefined(format!("`{name}` has no value"), help));
+        if let Some((hole, Some(right))) = told {
+            return there.get(right).cloned().unwrap_or(hole);
+        }
+        let undefined = |help, meant| self.found.add(h, 1, What::Undefined(words, help, meant));
         let at_root = there == *ctx.data();
         if !at_root && parent.is_empty() && self.values.get(&key).is_some() {
-            return undefined(Some(format!(
-                "inside the block a name is looked up in its item: write `../{name}` or `@root.{name}`"
-            )));
+            let help = format!("inside the block a name is looked up in its item: write `../{name}` or `@root.{name}`");
+            return undefined(Some(help), None);
         }
         let names: Vec<&str> =
             there.as_object().map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
         if let Some(right) = meant(&key, &names) {
-            let hole = undefined(Some(format!("did you mean `{parent}{right}`?")));
-            let whole = name == format!("{parent}{key}");
-            return there.get(right).filter(|_| whole).cloned().unwrap_or(hole);
+            let value = there.get(right).filter(|_| name == format!("{parent}{key}"));
+            let hole = undefined(Some(format!("did you mean `{parent}{right}`?")), value.map(|_| right.to_owned()));
+            return value.cloned().unwrap_or(hole);
         }
         let names = names.join(", ");
-        undefined(match (at_root, there.is_object()) {
+        let help = match (at_root, there.is_object()) {
             (true, _) if names.is_empty() => Some("add it to `values`".to_owned()),
             (true, _) => Some(format!("add it to `values` (there are: {names})")),
             (false, true) => Some(format!("there are: {names}")),
             (false, false) => None,
-        })
+        };
+        undefined(help, None)
+    }
+}
+
+/// Whether a part of a value is not known.
+fn is_open(value: &Json) -> bool {
+    match value {
+        Json::String(text) => text.contains(HOLE_START),
+        Json::Array(items) => items.iter().any(is_open),
+        Json::Object(entries) => entries.values().any(is_open),
+        Json::Null | Json::Bool(_) | Json::Number(_) => false,
     }
 }
 

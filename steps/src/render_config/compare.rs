@@ -13,7 +13,7 @@ use crate::cluster_config::json::HOLE_START;
 
 /// The helpers that compare, by name.
 pub(super) const COMPARISONS: [(&str, Compare); 6] = [
-    ("eq", Compare(|a, b| equal(a, b))),
+    ("eq", Compare(equal)),
     ("ne", Compare(|a, b| !equal(a, b))),
     ("gt", Compare(|a, b| ordered(a, b, Ordering::is_gt, false))),
     ("gte", Compare(|a, b| ordered(a, b, Ordering::is_ge, true))),

@@ -170,6 +170,11 @@ impl Files {
         }
     }
 
+    /// Leaves out what is at `path`: it is not what the step will find there.
+    pub fn forget(&mut self, path: &str) {
+        self.entries.remove(Path::new(path));
+    }
+
     /// The file at `path`, spelled as in the inputs. The error says why it cannot be read.
     pub fn get(&self, path: &str) -> Result<&FileContent, String> {
         match self.entries.get(Path::new(path)) {

@@ -22,7 +22,7 @@ use crate::diagnostic::Diagnostic;
 use crate::event::Event;
 use crate::expr::KnownScope;
 use crate::params::{ParamSpec, Params};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Written};
 use crate::store::{Moved, RunRow, StateFolder};
 
 /// How often things are followed from one run to the next.
@@ -140,11 +140,12 @@ fn questions(source: &Source, pipeline: &Pipeline, params: &Params) -> (Vec<Aske
     let param_type = |name: &str| pipeline.params.get(name).map_or(ValueType::Any, ParamSpec::value_type);
     let foreseen = |id: &str| pipeline.step(id).map(|step| &step.foreseen);
     let scope = KnownScope { params: &params.values, param_type: &param_type, outputs: &foreseen };
-    let (mut brought, mut hidden) = (Brought::default(), HashMap::new());
+    let (mut brought, mut hidden, mut written) = (Brought::default(), HashMap::new(), Written::default());
     for step in &pipeline.steps {
         let partial = step.with.partial(&scope);
         let facts = (step.step_type.facts)(&partial, &Files::load(&source.base, &(step.step_type.files)(&partial)));
         brought.objects.extend(objects(&facts));
+        written.note(&facts);
         for fact in facts {
             if let Fact::Makes { named, .. } = fact {
                 brought.made.extend(named);
@@ -161,7 +162,9 @@ fn questions(source: &Source, pipeline: &Pipeline, params: &Params) -> (Vec<Aske
         let named = (step.step_type.files)(&partial);
         // A step that may be skipped may need nothing.
         if step.when.is_none() {
-            asked.extend((step.step_type.questions)(&partial, &Files::load(&source.base, &named)));
+            let mut files = Files::load(&source.base, &named);
+            written.leave_out(&(step.step_type.facts)(&partial, &files), &mut files);
+            asked.extend((step.step_type.questions)(&partial, &files));
         }
         all.extend(named);
     }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use hprun_steps::StepType;
+use hprun_steps::fact::Fact;
 use hprun_steps::files::{FileInput, Files};
 use hprun_steps::partial::{Partial, ValueType, nearest};
 use hprun_steps::step::DeclaredOutputs;
@@ -17,6 +18,7 @@ use super::graph::{self, Graph};
 use super::inputs::InputChecker;
 use super::references::{self, Names};
 use super::shelf::Shelf;
+use super::written::Written;
 use super::{OnFailure, Pipeline, StepId, StepSpec};
 use crate::codes::{expressions, inputs, pipeline};
 use crate::diagnostic::Diagnostic;
@@ -199,6 +201,7 @@ struct Looked {
     files: Vec<Files>,
     outputs: Vec<Outputs>,
     foreseen: Vec<Foreseen>,
+    facts: Vec<Vec<Fact>>,
 }
 
 impl Checker<'_> {
@@ -213,14 +216,22 @@ impl Checker<'_> {
         let mut loaded: Vec<Files> = vec![Files::default(); count];
         let mut outputs: Vec<Outputs> = (0..count).map(|_| Outputs::default()).collect();
         let mut foreseen: Vec<Foreseen> = vec![Foreseen::default(); count];
+        let mut facts: Vec<Vec<Fact>> = vec![Vec::new(); count];
         let param_type = |name: &str| self.param_type(name);
-        let mut shelf = Shelf::new(files);
+        let (mut shelf, mut written) = (Shelf::new(files), Written::default());
         for &i in &graph.order {
             let step = &self.authored.steps[i];
             let outputs_of = |id: &str| self.index.get(id).map(|at| &foreseen[*at]);
             let scope = KnownScope { params: &self.params.values, param_type: &param_type, outputs: &outputs_of };
             let partial = step.with.partial(&scope);
             loaded[i] = shelf.load(&partial, self.step_types[i], problems);
+            if let Some(step_type) = self.step_types[i] {
+                facts[i] = (step_type.facts)(&partial, &loaded[i]);
+                if written.leave_out(&facts[i], &mut loaded[i]) {
+                    facts[i] = (step_type.facts)(&partial, &loaded[i]);
+                }
+                written.note(&facts[i]);
+            }
             outputs[i] = self.outputs(i, &partial, &loaded[i]);
             // A step that may not run, or fail and be passed over, hands on nothing that is sure.
             let sure = step.when.is_none() && step.on_failure == OnFailure::Stop;
@@ -232,7 +243,7 @@ impl Checker<'_> {
             partials[i] = Some(partial);
         }
         let partials = partials.into_iter().map(|partial| partial.expect("the order holds every step")).collect();
-        Looked { partials, files: loaded, outputs, foreseen }
+        Looked { partials, files: loaded, outputs, foreseen, facts }
     }
 
     fn outputs(&self, i: usize, partial: &Partial, files: &Files) -> Outputs {
@@ -291,19 +302,13 @@ impl Checker<'_> {
 
     /// What steps bring against what others look for.
     fn across(&self, looked: &Looked, graph: &Graph, problems: &mut Vec<Diagnostic>) {
-        let of_step = |((step_type, partial), files): ((&Option<&'static StepType>, &Partial), &Files)| match step_type
-        {
-            Some(step_type) => (step_type.facts)(partial, files),
-            None => Vec::new(),
-        };
-        let facts: Vec<_> = self.step_types.iter().zip(&looked.partials).zip(&looked.files).map(of_step).collect();
         let aws = &self.authored.aws;
         let (region, account) =
             (settled(self.authored, &aws.region, self.params), settled(self.authored, &aws.account, self.params));
         self.no_secret_in_aws(problems);
         let (steps, files) = (&self.authored.steps[..], &looked.files[..]);
         let (region, account) = (region.as_deref(), account.as_deref());
-        across::check(&Across { steps, graph, facts: &facts, files, region, account }, problems);
+        across::check(&Across { steps, graph, facts: &looked.facts, files, region, account }, problems);
         let better = |told: &Diagnostic, all: &[Diagnostic]| {
             SAID_BETTER.iter().any(|(one, other)| {
                 told.code.number == *one && all.iter().any(|p| p.code.number == *other && p.is_at_the_place_of(told))

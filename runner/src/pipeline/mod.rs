@@ -10,6 +10,7 @@ mod graph;
 mod inputs;
 mod references;
 mod shelf;
+mod written;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -31,6 +32,7 @@ use crate::params::ParamSpec;
 pub(crate) use across::partition_of;
 pub use authored::{Authored, read};
 pub use check::{KnownParams, Outline, OutlinedStep, check, check_and_outline, known_inputs, known_region};
+pub(crate) use written::Written;
 
 /// The only `apiVersion` there is.
 pub const API_VERSION: &str = "hprun/v1";

@@ -55,12 +55,14 @@ fn is_zone_id(text: &str) -> bool {
 }
 
 /// What the parameters name that must be there: CloudFormation looks it up where their type says what it is, and a resource
-/// needs it where one of the stack names it.
+/// needs it in a property that takes nothing of another region or account.
 fn given(made: &Stack<'_>, inputs: &Partial) -> Vec<Asked> {
     let Some(Partial::Map(entries, _)) = inputs.get("parameters") else { return Vec::new() };
     let mut named = HashSet::new();
     for resource in resource_types(made).into_iter().filter(|resource| resource.holds == Holds::Yes) {
-        resource.properties.into_iter().for_each(|node| named_in(made, node, &mut named));
+        let local = LOCAL.iter().filter(|(kind, _)| *kind == resource.kind).flat_map(|(_, paths)| *paths);
+        let given = |path: &&str| path.split('.').try_fold(resource.properties?, |node, name| node.get(name));
+        local.filter_map(given).for_each(|node| named_in(made, node, &mut named));
     }
     let asked = entries.iter().flat_map(|(name, (_, value))| {
         let kind = made.template.parameters.get(name).map(|parameter| parameter.kind.as_str());
@@ -80,6 +82,36 @@ fn given(made: &Stack<'_>, inputs: &Partial) -> Vec<Asked> {
 
 /// Parts of the network that CloudFormation itself looks up: such a type, or a list of it.
 const LOOKED_UP: [&str; 3] = ["AWS::EC2::SecurityGroup::Id", "AWS::EC2::Subnet::Id", "AWS::EC2::VPC::Id"];
+
+/// Properties of resources that take parts of the network, and only those of the stack's own region that its account sees. A
+/// peer's VPC, the group that a rule lets in, or what a tag says may lie elsewhere (CloudFormation template reference).
+const LOCAL: [(&str, &[&str]); 24] = [
+    ("AWS::EC2::FlowLog", &["ResourceId"]),
+    ("AWS::EC2::Instance", &["SecurityGroupIds", "SubnetId"]),
+    ("AWS::EC2::NatGateway", &["SubnetId"]),
+    ("AWS::EC2::NetworkAcl", &["VpcId"]),
+    ("AWS::EC2::NetworkInterface", &["GroupSet", "SubnetId"]),
+    ("AWS::EC2::Route", &["NatGatewayId"]),
+    ("AWS::EC2::RouteTable", &["VpcId"]),
+    ("AWS::EC2::SecurityGroup", &["VpcId"]),
+    ("AWS::EC2::SecurityGroupEgress", &["GroupId"]),
+    ("AWS::EC2::SecurityGroupIngress", &["GroupId"]),
+    ("AWS::EC2::Subnet", &["VpcId"]),
+    ("AWS::EC2::SubnetCidrBlock", &["SubnetId"]),
+    ("AWS::EC2::SubnetRouteTableAssociation", &["SubnetId"]),
+    ("AWS::EC2::VPCCidrBlock", &["VpcId"]),
+    ("AWS::EC2::VPCEndpoint", &["SecurityGroupIds", "SubnetIds", "VpcId"]),
+    ("AWS::EC2::VPCGatewayAttachment", &["VpcId"]),
+    // The one that asks for it; the other is `PeerVpcId`.
+    ("AWS::EC2::VPCPeeringConnection", &["VpcId"]),
+    ("AWS::EFS::MountTarget", &["SecurityGroups", "SubnetId"]),
+    ("AWS::EKS::Cluster", &["ResourcesVpcConfig.SecurityGroupIds", "ResourcesVpcConfig.SubnetIds"]),
+    ("AWS::EKS::Nodegroup", &["Subnets"]),
+    ("AWS::ElasticLoadBalancingV2::LoadBalancer", &["SecurityGroups", "Subnets"]),
+    ("AWS::FSx::FileSystem", &["SecurityGroupIds", "SubnetIds"]),
+    ("AWS::Lambda::Function", &["VpcConfig.SecurityGroupIds", "VpcConfig.SubnetIds"]),
+    ("AWS::SageMaker::Cluster", &["VpcConfig.SecurityGroupIds", "VpcConfig.Subnets"]),
+];
 
 /// Such as `subnet-0123456789abcdef0`, of something that can be asked for.
 fn is_id(text: &str) -> bool {
@@ -189,6 +221,17 @@ Resources:
         check(serde_json::json!({ "Full": false, "VpcId": "vpc-1" }), &[block]);
     }
 
+    /// The ids that are looked for where the template is `t.yaml`.
+    fn looked_for(files: &Files, parameters: &serde_json::Value) -> Vec<String> {
+        let inputs = serde_json::json!({ "name": "s", "template": "t.yaml", "parameters": parameters });
+        let asked = questions(&Partial::from_value(&Value::from_json(&inputs)), files).into_iter();
+        let id = |asked: Asked| match asked.question {
+            Some(Question::There { id }) => Some(id),
+            Some(_) | None => None,
+        };
+        asked.filter_map(id).collect()
+    }
+
     #[test]
     fn what_the_stack_is_given_must_be_there_if_it_is_used_or_typed() {
         let template = r"
@@ -209,19 +252,27 @@ Resources:
                 "Full": full, "Typed": ["subnet-0123456789", "subnet-1123456789"], "Nat": "nat-0123456789",
                 "Vpc": "vpc-0123456789", "Unused": "sg-0123456789",
             });
-            let inputs = serde_json::json!({ "name": "s", "template": "t.yaml", "parameters": parameters });
-            let asked = questions(&Partial::from_value(&Value::from_json(&inputs)), &files);
-            let ids: Vec<String> = asked
-                .into_iter()
-                .filter_map(|asked| match asked.question {
-                    Some(Question::There { id }) => Some(id),
-                    Some(_) | None => None,
-                })
-                .collect();
-            assert_eq!(ids, expected, "{full}");
+            assert_eq!(looked_for(&files, &parameters), expected, "{full}");
         };
         check(true, &["subnet-0123456789", "subnet-1123456789", "nat-0123456789"]);
         check(false, &["subnet-0123456789", "subnet-1123456789", "nat-0123456789", "vpc-0123456789"]);
+    }
+
+    #[test]
+    fn what_may_lie_in_another_region_or_account_is_not_looked_for() {
+        let template = r"
+Parameters: { Own: { Type: String }, Peer: { Type: String }, Group: { Type: String }, Source: { Type: String }, Nodes: { Type: String } }
+Resources:
+  Bucket: { Type: 'AWS::S3::Bucket', Properties: { Tags: [{ Key: peer, Value: !Ref Peer }] } }
+  Peering: { Type: 'AWS::EC2::VPCPeeringConnection', Properties: { VpcId: !Ref Own, PeerVpcId: !Ref Peer, PeerRegion: eu-west-1 } }
+  Rule: { Type: 'AWS::EC2::SecurityGroupIngress', Properties: { GroupId: !Ref Group, SourceSecurityGroupId: !Ref Source, SourceSecurityGroupOwnerId: '222233334444' } }
+  Eks: { Type: 'AWS::EKS::Cluster', Properties: { ResourcesVpcConfig: { SubnetIds: [!Ref Nodes] } } }
+";
+        let parameters = serde_json::json!({
+            "Own": "vpc-0123456789", "Peer": "vpc-1123456789", "Group": "sg-0123456789", "Source": "sg-1123456789",
+            "Nodes": "subnet-0123456789",
+        });
+        assert_eq!(looked_for(&files(template), &parameters), ["vpc-0123456789", "sg-0123456789", "subnet-0123456789"]);
     }
 
     #[test]

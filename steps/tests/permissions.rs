@@ -113,6 +113,9 @@ const NAMES: &str = r#"
 Parameters:
   Prefix: { Type: String, Default: p }
   Looked: { Type: String, Default: "{{resolve:ssm:/looked:1}}" }
+  Public: { Type: "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>", Default: /aws/service/ami/x }
+  Own: { Type: "AWS::SSM::Parameter::Value<String>", Default: "/team/ami:3" }
+  Either: { Type: "AWS::SSM::Parameter::Value<String>" }
 Resources:
   Group: { Type: "AWS::Logs::LogGroup", Properties: { LogGroupName: !Sub "/x/${Prefix}" } }
   Given: { Type: "AWS::SSM::Parameter", Properties: { Name: /a/b, Type: String, Value: v } }
@@ -147,6 +150,9 @@ async fn what_a_resource_needs_is_on_the_names_that_cloudformation_gives_it() {
         ("Made", "ssm:PutParameter", &["ssm:parameter/CFN-Made*"]),
         ("Made", "secretsmanager:GetSecretValue", &["secretsmanager:secret:db-*"]),
         ("Looked", "ssm:GetParameters", &["ssm:parameter/looked"]),
+        ("Public", "ssm:GetParameters", &["ssm:us-west-2::parameter/aws/service/ami/x"]),
+        ("Own", "ssm:GetParameters", &["ssm:parameter/team/ami"]),
+        ("Either", "ssm:GetParameters", &["ssm:parameter/*", "ssm:us-west-2::parameter/aws/service/*"]),
         ("Cluster", "eks:CreateCluster", &["eks:cluster/Cluster-*", "eks:cluster/st*"]),
         ("Profile", "iam:PassRole", &["iam::role/team/p-role"]),
         ("Foreign", "iam:PassRole", &["iam::role/*/foreign", "iam::role/foreign"]),

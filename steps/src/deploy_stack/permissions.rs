@@ -11,7 +11,7 @@ use crate::permissions::types::{self, TypeNeeds};
 use crate::permissions::{Needs, Permission, Surroundings, Unknown, UnknownKind, capitalised, input, text};
 use crate::s3_address;
 use crate::template::node::{Node, Shape};
-use crate::template::{Argument, Holds, LARGEST_BODY, Resource, Stack};
+use crate::template::{Argument, Holds, LARGEST_BODY, Parameter, Resource, Stack};
 use crate::value::Value;
 
 /// The calls that `calls` and `update` make; the tags are those that hprun gives the stack.
@@ -28,6 +28,8 @@ const CALLS: [&str; 11] = [
     "cloudformation:TagResource",
     "cloudformation:UntagResource",
 ];
+/// Where the parameters are that AWS gives to everybody.
+const PUBLIC: &str = "/aws/service/";
 /// What `Fn::GetAZs` asks.
 const ZONES: [&str; 3] = ["ec2:DescribeAvailabilityZones", "ec2:DescribeAccountAttributes", "ec2:DescribeSubnets"];
 
@@ -113,12 +115,32 @@ impl Asked<'_> {
         for (name, parameter) in &patterns.stack.template.parameters {
             name.clone_into(&mut self.by);
             if parameter.is_looked_up() {
-                let all = self.around.arn("ssm", "parameter/*");
-                self.group("Parameters", &["ssm:GetParameters"], [all]);
+                self.group("Parameters", &["ssm:GetParameters"], self.looked_up(name, parameter));
             }
             if let Some((default, place)) = &parameter.default {
                 in_text(default, *place).iter().for_each(|it| self.reference(it));
             }
+        }
+    }
+
+    /// What Parameter Store looks up in place of a value that names it. The public parameters of AWS have no account in
+    /// their ARNs (Systems Manager user guide); a version or label behind the name is not in an ARN.
+    fn looked_up(&self, name: &str, parameter: &Parameter) -> Vec<String> {
+        let around = self.around;
+        let public = |name: &str| format!("arn:{}:ssm:{}::parameter{name}", around.partition, around.region);
+        let given = match self.patterns.stack.arguments.get(name) {
+            Some(Argument::Text(text)) => Some(text),
+            Some(Argument::Unknown(_)) => None,
+            None => parameter.default.as_ref().map(|(text, _)| text),
+        };
+        match given.map(String::as_str) {
+            Some(arn) if arn.starts_with("arn:") => vec![arn.to_owned()],
+            Some(name) => {
+                let name = name.split(':').next().unwrap_or(name);
+                let own = || around.arn("ssm", &format!("parameter/{}", name.trim_start_matches('/')));
+                vec![if name.starts_with(PUBLIC) { public(name) } else { own() }]
+            }
+            None => vec![around.arn("ssm", "parameter/*"), public(&format!("{PUBLIC}*"))],
         }
     }
 

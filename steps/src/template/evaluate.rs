@@ -47,7 +47,7 @@ pub enum Resolved {
 pub struct Stack<'a> {
     /// The template.
     pub template: &'a Template,
-    arguments: Arguments,
+    pub(crate) arguments: Arguments,
     conditions: HashMap<&'a str, Holds>,
     /// Conditions that go round in a circle.
     pub(super) circles: Vec<Vec<&'a str>>,

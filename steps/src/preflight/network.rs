@@ -371,29 +371,39 @@ pub(super) async fn endpoint_policy(
     )?;
     let tables = subnets.iter().filter_map(|subnet| table_of(&subnet.id, &tables)?.text_at("routeTableId"));
     let tables: Vec<&str> = tables.collect();
-    let policies = endpoints
-        .list("vpcEndpointSet")
-        .iter()
-        .filter(|item| is_on_the_way(item, &tables))
+    let policies = on_the_way(endpoints.list("vpcEndpointSet"), &tables)
+        .into_iter()
         .filter_map(|item| item.text_at("policyDocument"))
-        .filter_map(|text| serde_json::from_str::<Json>(text).ok());
+        .map(|text| serde_json::from_str::<Json>(text).ok());
     let of_bucket = format!("arn:{}:s3:::{bucket}", asker.caller.partition);
     Ok(policy_verdict(&policies.collect::<Vec<_>>(), &of_bucket, key))
 }
 
-/// Whether what nodes with these route tables send to S3 goes through an endpoint: a gateway is in a table of theirs, an
-/// interface takes over S3's name.
-fn is_on_the_way(endpoint: &Xml, tables: &[&str]) -> bool {
-    let is_s3 = endpoint.text_at("serviceName").is_some_and(|name| name.ends_with(".s3"));
-    let is_routed = endpoint.list("routeTableIdSet").iter().any(|id| tables.contains(&id.text.trim()));
-    is_s3 && (is_routed || endpoint.text_at("privateDnsEnabled") == Some("true"))
+/// The endpoints through which nodes with these route tables reach S3. An interface that takes over S3's name in the VPC
+/// comes before any gateway in a table of theirs; with private DNS for inbound resolvers only it takes over none there (EC2
+/// API, DnsOptions).
+fn on_the_way<'a>(endpoints: &'a [Xml], tables: &[&str]) -> Vec<&'a Xml> {
+    let is_s3 = |it: &&Xml| it.text_at("serviceName").is_some_and(|name| name.ends_with(".s3"));
+    let is_inbound = |it: &Xml| {
+        let options = it.get("dnsOptions");
+        options.and_then(|of| of.text_at("privateDnsOnlyForInboundResolverEndpoint")) == Some("true")
+    };
+    let takes_over = |it: &&Xml| it.text_at("privateDnsEnabled") == Some("true") && !is_inbound(it);
+    let is_routed = |it: &&Xml| it.list("routeTableIdSet").iter().any(|id| tables.contains(&id.text.trim()));
+    let all = || endpoints.iter().filter(is_s3);
+    let interfaces: Vec<&Xml> = all().filter(takes_over).collect();
+    if interfaces.is_empty() { all().filter(is_routed).collect() } else { interfaces }
 }
 
-/// Of the policies of S3 endpoints: one without a statement that lets the script through stands in the way.
-fn policy_verdict(policies: &[Json], bucket: &str, key: &str) -> Verdict {
+/// Of the policies of S3 endpoints, as far as they can be read: one without a statement that lets the script through stands
+/// in the way.
+fn policy_verdict(policies: &[Option<Json>], bucket: &str, key: &str) -> Verdict {
     let object = format!("{bucket}/{key}");
-    if policies.iter().all(|policy| super::iam::document_allows(policy, "s3:GetObject", &object)) {
-        return Verdict::Good;
+    let allows = |policy: &Json| super::iam::document_allows(policy, "s3:GetObject", &object);
+    if policies.iter().flatten().all(allows) {
+        let is_read = policies.iter().all(Option::is_some);
+        let unread = || Verdict::Unknown("because the policy of the VPC's S3 endpoint cannot be read".to_owned());
+        return if is_read { Verdict::Good } else { unread() };
     }
     Verdict::bad(format!("the policy of the VPC's S3 endpoint does not let {object} through"))
         .help(format!("allow s3:GetObject and s3:ListBucket on {bucket} and {bucket}/* in it"))

@@ -108,15 +108,27 @@ fn efa_stays_in_one_zone() {
 
 #[test]
 fn an_endpoint_is_on_the_way_by_its_route_table_or_its_name() {
-    let endpoint = |service: &str, table: &str, dns: bool| {
-        let text = format!(
-            "<item><serviceName>com.amazonaws.us-west-2.{service}</serviceName><privateDnsEnabled>{dns}</privateDnsEnabled>\
+    let endpoint = |service: &str, table: &str, dns: &str| {
+        format!(
+            "<item><serviceName>com.amazonaws.us-west-2.{service}</serviceName>{dns}\
              <routeTableIdSet><item>{table}</item></routeTableIdSet></item>"
-        );
-        is_on_the_way(&Xml::read(&text).expect("it is XML"), &["rtb-1"])
+        )
     };
-    assert!(endpoint("s3", "rtb-1", false) && endpoint("s3", "rtb-2", true));
-    assert!(!endpoint("s3", "rtb-2", false) && !endpoint("dynamodb", "rtb-1", true));
+    let check = |all: &[&str]| {
+        let set = Xml::read(&format!("<set>{}</set>", all.concat())).expect("it is XML");
+        let way: Vec<usize> = on_the_way(&set.children, &["rtb-1"])
+            .into_iter()
+            .filter_map(|on| set.children.iter().position(|of| std::ptr::eq(of, on)))
+            .collect();
+        way
+    };
+    let (named, none) = ("<privateDnsEnabled>true</privateDnsEnabled>", "");
+    let option = "<privateDnsOnlyForInboundResolverEndpoint>true</privateDnsOnlyForInboundResolverEndpoint>";
+    let inbound = format!("{named}<dnsOptions>{option}</dnsOptions>");
+    let gateway = endpoint("s3", "rtb-1", none);
+    assert_eq!(check(&[&gateway, &endpoint("s3", "rtb-2", none), &endpoint("dynamodb", "rtb-1", named)]), [0]);
+    assert_eq!(check(&[&gateway, &endpoint("s3", "", named)]), [1], "S3's name leads to the interface");
+    assert_eq!(check(&[&gateway, &endpoint("s3", "", &inbound)]), [0], "that one is for what comes from outside");
 }
 
 #[test]
@@ -144,12 +156,21 @@ fn blocks_do_not_overlap() {
 #[test]
 fn an_endpoint_policy_may_stand_in_the_way() {
     let policy = |resource: &str| json!({ "Statement": [{ "Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": resource }] });
-    let check = |policies: &[Json]| policy_verdict(policies, "arn:aws:s3:::b", "scripts/on_create.sh");
+    let check = |policies: &[Json]| {
+        policy_verdict(
+            &policies.iter().cloned().map(Some).collect::<Vec<_>>(),
+            "arn:aws:s3:::b",
+            "scripts/on_create.sh",
+        )
+    };
     assert_eq!(check(&[]), Verdict::Good);
     assert_eq!(check(&[policy("*")]), Verdict::Good);
     assert_eq!(check(&[policy("arn:aws:s3:::b/*")]), Verdict::Good);
     assert_eq!(check(&[policy("arn:aws:s3:::b/scripts/*")]), Verdict::Good, "the script is there");
     assert!(bad(&check(&[policy("arn:aws:s3:::other/*")])) && bad(&check(&[policy("arn:aws:s3:::b/data/*")])));
-    let china = policy_verdict(&[policy("arn:aws-cn:s3:::b/*")], "arn:aws-cn:s3:::b", "on_create.sh");
+    let with_unread =
+        |resource: &str| policy_verdict(&[None, Some(policy(resource))], "arn:aws:s3:::b", "on_create.sh");
+    assert!(matches!(with_unread("*"), Verdict::Unknown(_)) && bad(&with_unread("arn:aws:s3:::other/*")));
+    let china = policy_verdict(&[Some(policy("arn:aws-cn:s3:::b/*"))], "arn:aws-cn:s3:::b", "on_create.sh");
     assert_eq!(china, Verdict::Good, "a partition has ARNs of its own");
 }

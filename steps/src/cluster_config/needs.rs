@@ -51,6 +51,15 @@ pub fn questions(config: &Node, adopt: bool, at: &dyn Fn(&Range<usize>) -> At) -
     asked
 }
 
+/// The same where parts of the request hang on what is not known yet: its groups and their network may be others, so what is
+/// asked about these waits.
+pub fn of_a_draft(asked: Vec<Asked>, at: &At) -> Vec<Asked> {
+    let hangs = |code: &'static Code| OF_GROUPS.iter().chain(&OF_ALL_GROUPS).any(|of| *of == code);
+    let wait = |asked: Asked| if hangs(asked.code) { Asked::waits(asked.at, asked.code) } else { asked };
+    let groups = OF_GROUPS.iter().map(|code| Asked::waits(at.clone(), code));
+    asked.into_iter().map(wait).chain(groups).collect()
+}
+
 /// What is asked of each group, and so waits where nobody knows the groups.
 static OF_GROUPS: [&Code; 9] = [
     &live::TYPE_QUOTA,
@@ -62,6 +71,20 @@ static OF_GROUPS: [&Code; 9] = [
     &live::BUCKET_REGION,
     &live::SCRIPT_THERE,
     &live::ROLE_READS,
+];
+
+/// What is asked of groups together, of their network, or of some groups only.
+static OF_ALL_GROUPS: [&Code; 10] = [
+    &live::TOTAL_QUOTA,
+    &live::ONE_VPC,
+    &live::WAY_OUT,
+    &live::FREE_ADDRESSES,
+    &live::SELF_REFERENCE,
+    &live::GROUPS_MEET,
+    &live::EKS_VPC,
+    &live::ENDPOINT_POLICY,
+    &live::ONE_ZONE,
+    &live::TRAINING_PLAN,
 ];
 
 struct Cluster {

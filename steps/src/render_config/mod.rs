@@ -169,7 +169,8 @@ impl Step for RenderConfig {
         };
         let at = |span: &Range<usize>| At::File { path: path.clone(), place: place_of(&rendered.origin(span)) };
         // Whether the step that makes the cluster may take one over is that step's to say.
-        needs::questions(&request, false, &at)
+        let asked = needs::questions(&request, false, &at);
+        if rendered.approximate { needs::of_a_draft(asked, &at(&request.span)) } else { asked }
     }
 
     async fn probe(self, outputs: &Json, cx: &mut StepContext<'_>) -> Result<Health, StepError> {

@@ -136,3 +136,35 @@ fn a_script_lies_below_its_folder() {
         assert_eq!(object(uri, "on.sh"), ("b".to_owned(), key.to_owned()), "{uri}");
     }
 }
+
+#[test]
+fn what_hangs_on_a_block_that_is_not_decided_waits() {
+    use crate::files::{FileInput, FileKind, Files};
+    use crate::partial::{Hole, Partial, ValueType};
+    use crate::step::Step;
+    use crate::value::Value;
+
+    let template = r#"{"ClusterName":"c","VpcConfig":{"Subnets":["subnet-1"],"SecurityGroupIds":["sg-1"]},
+"InstanceGroups":[{ {{#if (eq gpu "yes")}}"InstanceType":"ml.p5.48xlarge","InstanceCount":25{{else}}"InstanceType":"ml.m5.large","InstanceCount":1{{/if}} }]}"#;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("t.hbs"), template).expect("written");
+    let place = Place::default();
+    let input = FileInput { path: "t.hbs".to_owned(), kind: FileKind::File, place };
+    let files = Files::load(folder.path(), &[input]);
+    let check = |gpu: Partial, is_asked: bool| {
+        let inputs = serde_json::json!({ "template": "t.hbs", "to": "out.json", "schema": "create-cluster" });
+        let Partial::Map(mut entries, _) = Partial::from_value(&Value::from_json(&inputs)) else { panic!("a map") };
+        let values = Partial::Map(std::iter::once(("gpu".to_owned(), (place, gpu))).collect(), place);
+        entries.insert("values".to_owned(), (place, values));
+        let asked = crate::render_config::RenderConfig::questions(&Partial::Map(entries, place), &files);
+        for code in [&live::TYPE_QUOTA, &live::TOTAL_QUOTA, &live::TYPES_OFFERED, &live::WAY_OUT, &live::FREE_ADDRESSES]
+        {
+            let about: Vec<&Asked> = asked.iter().filter(|asked| asked.code == code).collect();
+            let all = !about.is_empty() && about.iter().all(|asked| asked.question.is_some() == is_asked);
+            assert!(all, "{is_asked}: {about:#?}");
+        }
+        assert!(asked.iter().any(|a| matches!(a.question, Some(Question::ClusterName { .. }))), "{asked:#?}");
+    };
+    check(Partial::Known(Value::String("yes".to_owned()), place), true);
+    check(Partial::Unknown(Hole::of(ValueType::String), place), false);
+}

@@ -94,6 +94,36 @@ fn a_group_in_a_network_of_its_own_is_asked_about_there() {
 }
 
 #[test]
+fn groups_that_share_subnets_are_added_up_whatever_network_they_are_told_in() {
+    let vpc =
+        |subnets: &[&str], security: &str| serde_json::json!({ "Subnets": subnets, "SecurityGroupIds": [security] });
+    let group = |count: u64, own: serde_json::Value| serde_json::json!({ "InstanceType": "ml.p5.48xlarge", "InstanceCount": count, "OverrideVpcConfig": own });
+    let asked = asked(&serde_json::json!({
+        "ClusterName": "ml",
+        "InstanceGroups": [
+            { "InstanceType": "ml.p5.48xlarge", "InstanceCount": 1 },
+            group(2, vpc(&["b", "a"], "sg-1")),
+            group(4, vpc(&["a", "b"], "sg-2")),
+            group(8, vpc(&["a"], "sg-1")),
+            group(16, vpc(&["b", "c"], "sg-1")),
+            group(32, vpc(&["d"], "sg-1")),
+        ],
+        "VpcConfig": vpc(&["a", "b"], "sg-1"),
+    }));
+    let rooms: Vec<(String, u64)> = asked
+        .iter()
+        .filter_map(|asked| {
+            let Some(Question::FreeAddresses { subnets, nodes, .. }) = &asked.question else { return None };
+            Some((subnets.concat(), nodes.iter().map(|(_, count)| count).sum()))
+        })
+        .collect();
+    let room = |subnets: &str, count: u64| (subnets.to_owned(), count);
+    assert_eq!(rooms, [room("ab", 15), room("a", 8), room("bc", 16), room("d", 32), room("abc", 31)]);
+    let one_vpc = asked.iter().filter(|asked| matches!(asked.question, Some(Question::OneVpc { .. }))).count();
+    assert_eq!(one_vpc, 5, "the second group names the cluster's own network in another order");
+}
+
+#[test]
 fn every_size_and_every_count_is_asked_about_where_it_stands() {
     let volume = |size: u64| serde_json::json!({ "EbsVolumeConfig": { "VolumeSizeInGB": size } });
     let config = serde_json::json!({

@@ -35,12 +35,12 @@ pub enum Question {
         /// The cluster that they are for: what it has already counts as its own.
         cluster: String,
     },
-    /// P06: whether the quotas of instances in a cluster and in all clusters leave room.
+    /// P06: whether a quota of instances of any type leaves room.
     TotalQuota {
-        /// How many instances.
+        /// Which quota.
+        which: Instances,
+        /// How many instances that count.
         wanted: u64,
-        /// How many of them are spot instances, which have a quota of their own besides.
-        spot: u64,
         /// The cluster that they are for.
         cluster: String,
     },
@@ -49,16 +49,14 @@ pub enum Question {
         /// Size of the largest.
         gigabytes: u64,
     },
-    /// P08: whether the quotas of the network leave room.
-    NetworkQuotas {
+    /// P08: whether a quota of the network leaves room.
+    NetworkQuota {
         /// The stack that makes them: where it is there already, so are they.
         stack: String,
-        /// How many VPCs it makes.
-        vpcs: u64,
-        /// How many internet gateways.
-        gateways: u64,
-        /// How many elastic addresses.
-        addresses: u64,
+        /// Of what.
+        which: NetworkPart,
+        /// How many the stack makes.
+        wanted: u64,
     },
     /// P09: whether a VPC can take on a block of addresses.
     BlockFree {
@@ -247,6 +245,28 @@ pub enum Question {
     },
 }
 
+/// Instances that have a quota, whatever their types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Instances {
+    /// Those of one cluster.
+    InCluster,
+    /// Those of all clusters.
+    InAll,
+    /// Spot instances of all clusters, which count among all besides.
+    Spot,
+}
+
+/// Parts of a network that have a quota in each region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NetworkPart {
+    /// Networks.
+    Vpcs,
+    /// Internet gateways.
+    Gateways,
+    /// Elastic addresses.
+    Addresses,
+}
+
 /// A question with the place that it comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
@@ -396,6 +416,27 @@ pub fn settled(all: Vec<Asked>, brought: &Brought) -> Vec<Asked> {
     kept
 }
 
+impl Instances {
+    fn words(self) -> &'static str {
+        match self {
+            Self::InCluster => "in the cluster",
+            Self::InAll => "in all clusters",
+            Self::Spot => "spot instances",
+        }
+    }
+}
+
+impl NetworkPart {
+    /// As they are called in sentences.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Vpcs => "VPCs",
+            Self::Gateways => "internet gateways",
+            Self::Addresses => "elastic addresses",
+        }
+    }
+}
+
 impl Question {
     /// The kind of mistake that a bad answer is.
     pub fn code(&self) -> &'static Code {
@@ -425,7 +466,7 @@ impl Question {
             | Self::TypeQuota { .. }
             | Self::TotalQuota { .. }
             | Self::VolumeQuota { .. }
-            | Self::NetworkQuotas { .. }
+            | Self::NetworkQuota { .. }
             | Self::BlockFree { .. }
             | Self::OneVpc { .. }
             | Self::There { .. }
@@ -482,7 +523,7 @@ impl Question {
             | Self::TypeQuota { .. }
             | Self::TotalQuota { .. }
             | Self::VolumeQuota { .. }
-            | Self::NetworkQuotas { .. }
+            | Self::NetworkQuota { .. }
             | Self::LinkedRole
             | Self::ClusterName { .. }
             | Self::StackName { .. }
@@ -507,9 +548,13 @@ impl Question {
             Self::Zone { zone } => is(&live::ZONE, 2, "whether the zone is in the region", zone),
             Self::TypesOffered { types, .. } => all(&live::TYPES_OFFERED, 40, "whether types are offered there", types),
             Self::TypeQuota { instance_type: of, .. } => is(&live::TYPE_QUOTA, 25, "whether its quota leaves room", of),
-            Self::TotalQuota { .. } => is(&live::TOTAL_QUOTA, 25, "whether the quotas of instances leave room", ""),
+            Self::TotalQuota { which, .. } => {
+                is(&live::TOTAL_QUOTA, 25, "whether the quota of instances leaves room", which.words())
+            }
             Self::VolumeQuota { .. } => is(&live::VOLUME_QUOTA, 25, "whether volumes may be so large", ""),
-            Self::NetworkQuotas { .. } => is(&live::NETWORK_QUOTAS, 3, "whether the network's quotas leave room", ""),
+            Self::NetworkQuota { which, .. } => {
+                is(&live::NETWORK_QUOTAS, 3, "whether the network's quota leaves room", which.words())
+            }
             Self::BlockFree { cidr, .. } => is(&live::BLOCK_FREE, 2, "whether the VPC can take on the block", cidr),
             Self::OneVpc { subnets, .. } => {
                 all(&live::ONE_VPC, 25, "whether the network is there, in one VPC", subnets)

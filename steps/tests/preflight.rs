@@ -14,7 +14,7 @@ use hprun_steps::clients::Caller;
 use hprun_steps::finding::{At, Finding, Severity};
 use hprun_steps::partial::Place;
 use hprun_steps::preflight::{Answered, Asker, Preflight, Whose};
-use hprun_steps::question::{Asked, Question};
+use hprun_steps::question::{Asked, Instances, NetworkPart, Question};
 use serde_json::json;
 use support::{ACCOUNT, Bench, example};
 use wire::{element, form};
@@ -108,11 +108,12 @@ async fn quotas_leave_room_or_not() {
     bad(&bench, of_type("ml.g5.xlarge", 2), Severity::Error, "`ml.g5.xlarge for cluster usage` is 1, and 2 are wanted")
         .await;
     bad(&bench, of_type("ml.p6-b200.48xlarge", 1), Severity::Error, "is 0, and 1 are wanted").await;
-    let total = |wanted, spot| Question::TotalQuota { wanted, spot, cluster: "ml".to_owned() };
-    good(&bench, total(3, 1)).await;
-    bad(&bench, total(4, 0), Severity::Error, "Maximum number instances").await;
+    let total = |which, wanted| Question::TotalQuota { which, wanted, cluster: "ml".to_owned() };
+    good(&bench, total(Instances::InCluster, 3)).await;
+    good(&bench, total(Instances::Spot, 1)).await;
+    bad(&bench, total(Instances::InCluster, 4), Severity::Error, "Maximum number instances").await;
     let spot = "`Total number of Spot instances allowed across SageMaker HyperPod clusters` is 1, and 2 are wanted";
-    bad(&bench, total(3, 2), Severity::Error, spot).await;
+    bad(&bench, total(Instances::Spot, 2), Severity::Error, spot).await;
     good(&bench, Question::VolumeQuota { gigabytes: 1024 }).await;
     bad(&bench, Question::VolumeQuota { gigabytes: 2000 }, Severity::Error, "2000 GB is wanted").await;
 }
@@ -120,12 +121,15 @@ async fn quotas_leave_room_or_not() {
 #[tokio::test]
 async fn a_region_has_room_for_five_vpcs() {
     let bench = Bench::new().await;
-    let question = || Question::NetworkQuotas { stack: "s".to_owned(), vpcs: 1, gateways: 1, addresses: 1 };
-    good(&bench, question()).await;
+    let question = |which| Question::NetworkQuota { stack: "s".to_owned(), which, wanted: 1 };
+    for which in [NetworkPart::Vpcs, NetworkPart::Gateways, NetworkPart::Addresses] {
+        good(&bench, question(which)).await;
+    }
     for _ in 0..5 {
         form(&bench, "ec2", "CreateVpc", "CidrBlock=10.0.0.0/16").await;
     }
-    bad(&bench, question(), Severity::Error, "may have 5 VPCs and has 5").await;
+    bad(&bench, question(NetworkPart::Vpcs), Severity::Error, "may have 5 VPCs and has 5").await;
+    good(&bench, question(NetworkPart::Gateways)).await;
 }
 
 /// A VPC with a private subnet behind NAT, a public one, a third that leads nowhere, and a security group.
@@ -546,9 +550,9 @@ fn every_question() -> Vec<Question> {
         Question::Zone { zone: of("usw2-az1") },
         Question::TypesOffered { types: owned(&["ml.m5.large"]), zone: None, subnets: Vec::new() },
         Question::TypeQuota { instance_type: of("ml.m5.large"), wanted: 1, spot: false, cluster: cluster() },
-        Question::TotalQuota { wanted: 1, spot: 0, cluster: cluster() },
+        Question::TotalQuota { which: Instances::InAll, wanted: 1, cluster: cluster() },
         Question::VolumeQuota { gigabytes: 1 },
-        Question::NetworkQuotas { stack: stack(), vpcs: 1, gateways: 0, addresses: 0 },
+        Question::NetworkQuota { stack: stack(), which: NetworkPart::Vpcs, wanted: 1 },
         Question::BlockFree { stack: stack(), vpc: of("vpc-1"), cidr: of("10.0.0.0/16") },
         Question::OneVpc { subnets: subnets(), groups: groups() },
         Question::WayOut { subnets: subnets() },
@@ -649,15 +653,17 @@ async fn the_step_may_look_at_each_bucket_that_it_is_given() {
 
 #[tokio::test]
 async fn the_step_fails_with_all_that_stands_in_the_way_at_once() {
-    let bench = Bench::with_faults(script("quotas: { ml.g5.12xlarge for cluster usage: 0 }")).await;
+    let text = "quotas: { ml.g5.12xlarge for cluster usage: 0, Maximum number instances allowed per SageMaker HyperPod cluster: 0, \
+                Total number of instances allowed across SageMaker HyperPod clusters: 0 }";
+    let bench = Bench::with_faults(script(text)).await;
     linked_role(&bench).await;
     let template = r#"{"Resources":{"A":{"Type":"AWS::Logs::LogGroup"}}}"#;
     let made =
         bench.clients.cloudformation().create_stack().stack_name("hyperpod-eks-full-stack").template_body(template);
     made.send().await.expect("somebody's stack is made");
     let inputs = example::<Preflight>(json!({ "availability-zone-id": "use1-az1" }));
-    let error = bench.run::<Preflight>(inputs).await.result.expect_err("three things stand in the way");
-    assert_eq!(error.message, "3 things stand in the way of this run");
+    let error = bench.run::<Preflight>(inputs).await.result.expect_err("five things stand in the way");
+    assert_eq!(error.message, "5 things stand in the way of this run");
     let codes: Vec<&str> = error.causes.iter().filter_map(|cause| cause.split(':').next()).collect();
-    assert_eq!(codes, ["HP1033", "HP1003", "HP1005"], "{error:#?}");
+    assert_eq!(codes, ["HP1033", "HP1003", "HP1005", "HP1006", "HP1006"], "{error:#?}");
 }

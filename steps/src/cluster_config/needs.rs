@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::json::{Node, What};
 use crate::codes::live;
 use crate::finding::{At, Code};
-use crate::question::{Asked, Question, Wish};
+use crate::question::{Asked, Instances, Question, Wish};
 use crate::s3_address;
 
 /// Families whose nodes need EFA for what they are bought for.
@@ -266,7 +266,10 @@ impl Cluster {
         }
         match (all_known, total) {
             (true, Some((wanted, at))) => {
-                asked.push(Asked::now(at.clone(), Question::TotalQuota { wanted, spot, cluster }));
+                let of = |(which, wanted)| Question::TotalQuota { which, wanted, cluster: cluster.clone() };
+                let all = [(Instances::InCluster, wanted), (Instances::InAll, wanted), (Instances::Spot, spot)];
+                let all = all.into_iter().filter(|(_, wanted)| *wanted > 0);
+                asked.extend(all.map(|each| Asked::now(at.clone(), of(each))));
             }
             (true, None) => {}
             (false, _) => asked.push(Asked::waits(self.at.clone(), &live::TOTAL_QUOTA)),

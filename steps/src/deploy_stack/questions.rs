@@ -8,7 +8,7 @@ use crate::codes::live;
 use crate::files::Files;
 use crate::finding::At;
 use crate::partial::Partial;
-use crate::question::{Asked, Question, Wish};
+use crate::question::{Asked, NetworkPart, Question, Wish};
 use crate::template::node::Node;
 use crate::template::{Holds, ResourceType, Stack, resource_types};
 use crate::value::Value;
@@ -23,7 +23,7 @@ pub fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {
     asked.extend(zones(inputs));
     reading::with_stack(inputs, files, |made| {
         asked.extend(given(made, inputs));
-        asked.extend(network(made, &at, stack.clone()));
+        asked.extend(network(made, &at, &stack));
         asked.extend(blocks(made, inputs, stack));
     });
     asked
@@ -145,18 +145,22 @@ fn of_kind<'a>(stack: &Stack<'a>, kind: &str) -> Vec<ResourceType<'a>> {
 }
 
 /// How much the stack adds to what a region may have.
-fn network(made: &Stack<'_>, at: &At, stack: Wish<String>) -> Option<Asked> {
-    let [vpcs, gateways, addresses] =
-        ["AWS::EC2::VPC", "AWS::EC2::InternetGateway", "AWS::EC2::EIP"].map(|kind| of_kind(made, kind));
-    if [&vpcs, &gateways, &addresses].iter().any(|all| all.iter().any(|resource| resource.holds == Holds::Unknown)) {
-        return Some(Asked::waits(at.clone(), &live::NETWORK_QUOTAS));
-    }
-    let [vpcs, gateways, addresses] = [vpcs, gateways, addresses].map(|all| all.len() as u64);
-    if vpcs + gateways + addresses == 0 {
-        return None;
-    }
-    let question = |stack| Question::NetworkQuotas { stack, vpcs, gateways, addresses };
-    Asked::of(&live::NETWORK_QUOTAS, at, stack, question)
+fn network(made: &Stack<'_>, at: &At, stack: &Wish<String>) -> Vec<Asked> {
+    let parts = [
+        ("AWS::EC2::VPC", NetworkPart::Vpcs),
+        ("AWS::EC2::InternetGateway", NetworkPart::Gateways),
+        ("AWS::EC2::EIP", NetworkPart::Addresses),
+    ];
+    let asked = parts.into_iter().filter_map(|(kind, which)| {
+        let all = of_kind(made, kind);
+        if all.iter().any(|resource| resource.holds == Holds::Unknown) {
+            return Some(Asked::waits(at.clone(), &live::NETWORK_QUOTAS));
+        }
+        let wanted = all.len() as u64;
+        let stack = if all.is_empty() { Wish::None } else { stack.clone() };
+        Asked::of(&live::NETWORK_QUOTAS, at, stack, |stack| Question::NetworkQuota { stack, which, wanted })
+    });
+    asked.collect()
 }
 
 /// Blocks of addresses that the stack adds to a VPC which is there.
@@ -214,9 +218,12 @@ Resources:
             assert_eq!(asked.into_iter().filter_map(|asked| asked.question).collect::<Vec<_>>(), expected);
         };
         let stack = || "s".to_owned();
-        let quotas = Question::NetworkQuotas { stack: stack(), vpcs: 1, gateways: 1, addresses: 0 };
+        let quota = |which| Question::NetworkQuota { stack: stack(), which, wanted: 1 };
         let zone = Question::Zone { zone: "usw2-az9".to_owned() };
-        check(serde_json::json!({ "Zone": "usw2-az9" }), &[zone, quotas]);
+        check(
+            serde_json::json!({ "Zone": "usw2-az9" }),
+            &[zone, quota(NetworkPart::Vpcs), quota(NetworkPart::Gateways)],
+        );
         let block = Question::BlockFree { stack: stack(), vpc: "vpc-1".to_owned(), cidr: "10.1.0.0/16".to_owned() };
         check(serde_json::json!({ "Full": false, "VpcId": "vpc-1" }), &[block]);
     }

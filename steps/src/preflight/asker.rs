@@ -111,11 +111,9 @@ impl<'a> Asker<'a> {
             Q::TypeQuota { instance_type, wanted, spot, cluster } => {
                 quotas::of_type(self, (instance_type, *spot), *wanted, cluster).await
             }
-            Q::TotalQuota { wanted, spot, cluster } => quotas::total(self, (*wanted, *spot), cluster).await,
+            Q::TotalQuota { which, wanted, cluster } => quotas::total(self, *which, *wanted, cluster).await,
             Q::VolumeQuota { gigabytes } => quotas::volume(self, *gigabytes).await,
-            Q::NetworkQuotas { stack, vpcs, gateways, addresses } => {
-                quotas::network(self, stack, [*vpcs, *gateways, *addresses]).await
-            }
+            Q::NetworkQuota { stack, which, wanted } => quotas::network(self, stack, *which, *wanted).await,
             Q::BlockFree { stack, vpc, cidr } => network::block(self, stack, vpc, cidr).await,
             Q::OneVpc { subnets, groups } => network::one_vpc(self, subnets, groups).await,
             Q::WayOut { subnets } => network::way_out(self, subnets).await,

@@ -10,6 +10,7 @@ use super::asker::Asker;
 use super::clusters::{self, Used};
 use super::verdict::Verdict;
 use crate::error::StepError;
+use crate::question::{Instances, NetworkPart};
 use crate::signed::{self, Service};
 
 /// Quotas of a service by name: value and code.
@@ -35,13 +36,6 @@ const TYPES: [(&str, &str); 9] = [
     ("ml.g6e.12xlarge for cluster usage", "L-A15DF696"),
     ("ml.p5.48xlarge for cluster spot instance usage", "L-F742E2D7"),
 ];
-/// Quotas of the network: service, code, what they count, the call that lists what there is, and the list in its answer.
-const NETWORK: [(&str, &str, &str, &str, &str); 3] = [
-    ("vpc", "L-F678F1CE", "VPCs", "DescribeVpcs", "vpcSet"),
-    ("vpc", "L-A4707A72", "internet gateways", "DescribeInternetGateways", "internetGatewaySet"),
-    ("ec2", "L-0263D0A3", "elastic addresses", "DescribeAddresses", "addressesSet"),
-];
-
 /// The quota of this name, and its code. A list of all names is asked for once; a code, where the list lacks the name.
 async fn quota(asker: &Asker<'_>, name: &str, code: Option<&str>) -> Result<Option<(f64, String)>, StepError> {
     let all = asker.learnt.quotas.get("sagemaker", list(asker, "sagemaker")).await?;
@@ -97,22 +91,23 @@ pub(super) async fn of_type(
     Ok(room(&name, quota.as_ref(), others, own, wanted))
 }
 
-/// Of all instances, and of those of them that are spot instances.
-pub(super) async fn total(asker: &Asker<'_>, (wanted, spot): (u64, u64), cluster: &str) -> Result<Verdict, StepError> {
-    let (one, all, used) = futures::try_join!(
-        quota(asker, PER_CLUSTER.0, Some(PER_CLUSTER.1)),
-        quota(asker, ALL_CLUSTERS.0, Some(ALL_CLUSTERS.1)),
-        clusters::used(asker)
-    )?;
-    let (others, own) = others_and_own(used.iter(), cluster);
-    let of_one = room(PER_CLUSTER.0, one.as_ref(), 0, own, wanted);
-    let of_all = of_one.or_worse(room(ALL_CLUSTERS.0, all.as_ref(), others, own, wanted));
-    if spot == 0 {
-        return Ok(of_all);
-    }
-    let quota = quota(asker, ALL_SPOT.0, Some(ALL_SPOT.1)).await?;
-    let (others, own) = others_and_own(used.iter().filter(|group| group.spot), cluster);
-    Ok(of_all.or_worse(room(ALL_SPOT.0, quota.as_ref(), others, own, spot)))
+pub(super) async fn total(
+    asker: &Asker<'_>,
+    which: Instances,
+    wanted: u64,
+    cluster: &str,
+) -> Result<Verdict, StepError> {
+    let (name, code) = match which {
+        Instances::InCluster => PER_CLUSTER,
+        Instances::InAll => ALL_CLUSTERS,
+        Instances::Spot => ALL_SPOT,
+    };
+    let (quota, used) = futures::try_join!(quota(asker, name, Some(code)), clusters::used(asker))?;
+    let counts = |group: &&Used| group.spot || which != Instances::Spot;
+    let (others, own) = others_and_own(used.iter().filter(counts), cluster);
+    // What others have does not count in this cluster.
+    let others = if which == Instances::InCluster { 0 } else { others };
+    Ok(room(name, quota.as_ref(), others, own, wanted))
 }
 
 /// What other clusters use, and what this one has.
@@ -164,23 +159,23 @@ fn volume_verdict(quota: Option<&(f64, String)>, gigabytes: u64) -> Verdict {
     }
 }
 
-pub(super) async fn network(asker: &Asker<'_>, stack: &str, wanted: [u64; 3]) -> Result<Verdict, StepError> {
+pub(super) async fn network(
+    asker: &Asker<'_>,
+    stack: &str,
+    which: NetworkPart,
+    wanted: u64,
+) -> Result<Verdict, StepError> {
     if super::stacks::stack(asker, stack).await?.is_some() {
         return Ok(Verdict::Good);
     }
-    let mut worst = Verdict::Good;
-    for (wanted, (service, code, what, action, set)) in wanted.into_iter().zip(NETWORK) {
-        if wanted == 0 {
-            continue;
-        }
-        let found =
-            futures::try_join!(by_code(asker, service, code), signed::query(asker.clients, Service::Ec2, action, &[]));
-        worst = worst.or_worse(match found {
-            Ok((limit, answer)) => network_verdict((what, service, code), limit, answer.list(set).len() as u64, wanted),
-            Err(error) => Verdict::of_error(&error),
-        });
-    }
-    Ok(worst)
+    let (service, code, action, set) = match which {
+        NetworkPart::Vpcs => ("vpc", "L-F678F1CE", "DescribeVpcs", "vpcSet"),
+        NetworkPart::Gateways => ("vpc", "L-A4707A72", "DescribeInternetGateways", "internetGatewaySet"),
+        NetworkPart::Addresses => ("ec2", "L-0263D0A3", "DescribeAddresses", "addressesSet"),
+    };
+    let (limit, answer) =
+        futures::try_join!(by_code(asker, service, code), signed::query(asker.clients, Service::Ec2, action, &[]))?;
+    Ok(network_verdict((which.words(), service, code), limit, answer.list(set).len() as u64, wanted))
 }
 
 /// Of things of the network: how many there may be, are, and shall be.

@@ -62,18 +62,6 @@ impl Verdict {
         }
     }
 
-    /// The one of both that tells more: what is wrong before a doubt, and that before what nobody knows.
-    #[must_use]
-    pub fn or_worse(self, other: Self) -> Self {
-        let rank = |verdict: &Self| match verdict {
-            Self::Good => 0,
-            Self::Unknown(_) | Self::Denied(_) => 1,
-            Self::Doubt(..) => 2,
-            Self::Bad(..) | Self::Gone(_) => 3,
-        };
-        if rank(&other) > rank(&self) { other } else { self }
-    }
-
     /// What an error makes of a question: never a failure, for the question may be one that the caller need not ask.
     pub fn of_error(error: &StepError) -> Self {
         if let Some(words) = gone(error) {
@@ -201,14 +189,5 @@ mod tests {
             let got = finding.as_ref().map(|f| (f.severity, f.message.as_str(), f.help.as_deref()));
             assert_eq!(got, expected, "{verdict:?}");
         }
-    }
-
-    #[test]
-    fn what_is_wrong_hides_what_nobody_knows_and_not_the_other_way_round() {
-        let (bad, doubt, unknown) = (Verdict::bad("b"), Verdict::doubt("d"), Verdict::Unknown("u".to_owned()));
-        assert_eq!(unknown.clone().or_worse(bad.clone()), bad);
-        assert_eq!(bad.clone().or_worse(doubt.clone()), bad);
-        assert_eq!(Verdict::Good.or_worse(unknown.clone()).or_worse(doubt.clone()), doubt);
-        assert_eq!(unknown.clone().or_worse(Verdict::Denied(None)), unknown);
     }
 }

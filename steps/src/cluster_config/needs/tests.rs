@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::partial::Place;
-use crate::question::{Brought, settled};
+use crate::question::{Brought, Instances, settled};
 
 fn asked(config: &serde_json::Value) -> Vec<Asked> {
     let (node, faults) = crate::cluster_config::json::parse(&config.to_string());
@@ -22,7 +22,8 @@ fn types_of_several_groups_are_added_up() {
         .collect();
     let (instance_type, cluster) = ("ml.m5.large".to_owned(), "ml".to_owned());
     let of_type = Question::TypeQuota { instance_type, wanted: 5, spot: false, cluster: cluster.clone() };
-    assert_eq!(quotas, [&of_type, &Question::TotalQuota { wanted: 5, spot: 0, cluster }]);
+    let total = |which| Question::TotalQuota { which, wanted: 5, cluster: cluster.clone() };
+    assert_eq!(quotas, [&of_type, &total(Instances::InCluster), &total(Instances::InAll)]);
 }
 
 #[test]
@@ -35,8 +36,10 @@ fn spot_instances_are_counted_among_all_and_apart() {
         { "InstanceType": "ml.m5.large", "InstanceCount": 1, "CapacityRequirements": { "OnDemand": {} } },
     ]);
     let asked = asked(&serde_json::json!({ "ClusterName": "ml", "InstanceGroups": groups }));
-    let total = Question::TotalQuota { wanted: 10, spot: 9, cluster: "ml".to_owned() };
-    assert!(asked.iter().any(|asked| asked.question.as_ref() == Some(&total)), "{asked:#?}");
+    for (which, wanted) in [(Instances::InCluster, 10), (Instances::InAll, 10), (Instances::Spot, 9)] {
+        let total = Question::TotalQuota { which, wanted, cluster: "ml".to_owned() };
+        assert!(asked.iter().any(|asked| asked.question.as_ref() == Some(&total)), "{asked:#?}");
+    }
 }
 
 #[test]
@@ -144,7 +147,7 @@ fn every_size_and_every_count_is_asked_about_where_it_stands() {
     };
     let told = |code: &'static Code| asked.iter().filter(|a| a.code == code).map(&at).collect::<Vec<_>>();
     assert_eq!(told(&live::VOLUME_QUOTA), ["100", "2000"]);
-    assert_eq!(told(&live::TOTAL_QUOTA), ["2"]);
+    assert_eq!(told(&live::TOTAL_QUOTA), ["2", "2"]);
     let types = told(&live::TYPE_QUOTA);
     assert_eq!(types, ["\"ml.m5.large\"", "\"ml.g5.xlarge\""], "of several types any will do: none is asked about");
     let unknown = Node::unknown(0..0);

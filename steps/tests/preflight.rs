@@ -390,6 +390,13 @@ async fn a_caller_may_under_conditions_that_the_real_call_meets() {
     put_policy(&bench, "HprunSandbox", &under("iam:PassedToService", "sagemaker.amazonaws.com")).await;
     good(&bench, pass()).await;
     good(&bench, Question::LinkedRole).await;
+    for (region, is_met) in [("us-east-1", true), ("us-west-2", false)] {
+        let linked = json!({ "Effect": "Allow", "Action": "iam:CreateServiceLinkedRole", "Resource": "*",
+            "Condition": { "StringEquals": { "aws:RequestedRegion": region } } });
+        put_policy(&bench, "HprunSandbox", &json!({ "Statement": [linked] })).await;
+        let found = ask(&bench, vec![Question::LinkedRole]).await;
+        assert_eq!(found.is_empty(), is_met, "IAM is called in us-east-1, not in {region}: {found:#?}");
+    }
     put_policy(&bench, "HprunSandbox", &under("iam:PassedToService", "ec2.amazonaws.com")).await;
     bad(&bench, pass(), Severity::Error, "may not pass the role").await;
     put_policy(&bench, "HprunSandbox", &under("aws:PrincipalTag/team", "ml")).await;

@@ -53,6 +53,7 @@ pub(super) struct Learnt {
     pub stacks: Memo<Option<stacks::Stack>>,
     pub roles: Memo<Option<iam::Role>>,
     pub buckets: Memo<buckets::Standing>,
+    pub own_buckets: Memo<bool>,
 }
 
 /// What came of it.

@@ -44,6 +44,16 @@ async fn standing(asker: &Asker<'_>, bucket: &str) -> Result<Standing, StepError
     asker.learnt.buckets.get(bucket, ask).await
 }
 
+/// Whether the bucket is of the account that is asked, as far as S3 says so; one that is not there will be.
+pub(super) async fn is_own(asker: &Asker<'_>, bucket: &str) -> Result<bool, StepError> {
+    let ask = async {
+        let head = asker.clients.s3().head_bucket().bucket(bucket).expected_bucket_owner(&asker.caller.account);
+        let answered = head.send().await;
+        Ok(answered.map_or_else(|e| e.raw_response().is_some_and(|raw| raw.status().as_u16() == 404), |_| true))
+    };
+    asker.learnt.own_buckets.get(bucket, ask).await
+}
+
 pub(super) async fn region(asker: &Asker<'_>, bucket: &str) -> Result<Verdict, StepError> {
     Ok(region_verdict(bucket, asker.region(), &standing(asker, bucket).await?))
 }

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::asker::Asker;
+use super::buckets;
 use super::simulation::{Wanted, refused};
 use super::verdict::Verdict;
 use crate::clients::{self, Caller};
@@ -150,7 +151,8 @@ pub(super) async fn policies(asker: &Asker<'_>, arn: &str) -> Result<Verdict, St
     let stream =
         format!("arn:{partition}:logs:{}:{account}:log-group:{CLUSTERS}/name/id:log-stream:any", asker.region());
     let context = [("cloudwatch:namespace", CLUSTERS)];
-    let wanted = |actions, resource, context| Wanted { principal: arn, actions, resource, context };
+    let owner = Some(account.as_str());
+    let wanted = |actions, resource, context| Wanted { principal: arn, actions, resource, owner, context };
     let (logs, metrics) = (wanted(&NODE_LOGS, &stream, &[]), wanted(&NODE_MEASURES, "*", &context));
     let rest = wanted(&NODE_DOES, "*", &[]);
     let (logs, metrics, rest) =
@@ -170,7 +172,9 @@ pub(super) async fn reads(asker: &Asker<'_>, arn: &str, bucket: &str, key: &str)
     }
     let of_bucket = format!("arn:{}:s3:::{bucket}", asker.caller.partition);
     let of_object = format!("{of_bucket}/{key}");
-    let wanted = |actions, resource| Wanted { principal: arn, actions, resource, context: &[] };
+    // AWS's own policy lets a role read buckets of its own account only.
+    let owner = buckets::is_own(asker, bucket).await?.then_some(asker.caller.account.as_str());
+    let wanted = |actions, resource| Wanted { principal: arn, actions, resource, owner, context: &[] };
     let (list, get) = (wanted(&["s3:ListBucket"], &of_bucket), wanted(&["s3:GetObject"], &of_object));
     let (list, get) = futures::try_join!(refused(asker, &list), refused(asker, &get))?;
     Ok(list.and(get).verdict(|refused| reads_verdict(arn, bucket, refused)))
@@ -185,7 +189,8 @@ fn reads_verdict(arn: &str, bucket: &str, refused: &[String]) -> Verdict {
 pub(super) async fn pass_role(asker: &Asker<'_>, arn: &str) -> Result<Verdict, StepError> {
     let principal = likely_principal(asker).await;
     let context = [("iam:PassedToService", SAGEMAKER)];
-    let wanted = Wanted { principal: &principal, actions: &["iam:PassRole"], resource: arn, context: &context };
+    let owner = arn.split(':').nth(4);
+    let wanted = Wanted { principal: &principal, actions: &["iam:PassRole"], resource: arn, owner, context: &context };
     Ok(refused(asker, &wanted).await?.verdict(|_| pass_verdict(&principal, arn)))
 }
 
@@ -205,7 +210,8 @@ pub(super) async fn linked_role(asker: &Asker<'_>) -> Result<Verdict, StepError>
     );
     let context = [("iam:AWSServiceName", LINKED.1)];
     let actions = ["iam:CreateServiceLinkedRole"];
-    let wanted = Wanted { principal: &principal, actions: &actions, resource: &own, context: &context };
+    let owner = Some(asker.caller.account.as_str());
+    let wanted = Wanted { principal: &principal, actions: &actions, resource: &own, owner, context: &context };
     Ok(refused(asker, &wanted).await?.verdict(|_| linked_verdict(&principal)))
 }
 

@@ -155,6 +155,8 @@ pub enum Question {
     RolePolicies {
         /// Its ARN.
         role: String,
+        /// The cluster that they are for, which their logs are named after; empty where it is not known.
+        cluster: String,
     },
     /// P24: whether the bucket is there, in the region.
     BucketRegion {
@@ -512,7 +514,7 @@ impl Question {
             | Self::PodIdentity { eks }
             | Self::CallerEntry { eks, .. }
             | Self::Release { eks, .. } => vec![eks],
-            Self::RoleTrust { role } | Self::RolePolicies { role } | Self::PassRole { role } => vec![role],
+            Self::RoleTrust { role } | Self::RolePolicies { role, .. } | Self::PassRole { role } => vec![role],
             Self::RoleReads { role, bucket, .. } => vec![role, bucket],
             Self::BucketRegion { bucket } | Self::ScriptThere { bucket, .. } => vec![bucket],
             Self::EndpointPolicy { subnets, bucket, .. } => [each(subnets), vec![bucket]].concat(),
@@ -572,7 +574,9 @@ impl Question {
             Self::PodIdentity { eks } => is(&live::POD_IDENTITY, 25, "whether the pod identity agent is there", eks),
             Self::CallerEntry { eks, .. } => is(&live::CALLER_ENTRY, 4, "whether EKS lets the caller in", eks),
             Self::RoleTrust { role } => is(&live::ROLE_TRUST, 10, "whether SageMaker may assume the role", role),
-            Self::RolePolicies { role } => is(&live::ROLE_POLICIES, 25, "whether the role may do what nodes do", role),
+            Self::RolePolicies { role, .. } => {
+                is(&live::ROLE_POLICIES, 25, "whether the role may do what nodes do", role)
+            }
             Self::BucketRegion { bucket } => is(&live::BUCKET_REGION, 5, "whether the bucket is in the region", bucket),
             Self::ScriptThere { key, .. } => is(&live::SCRIPT_THERE, 25, "whether the script is there", key),
             Self::RoleReads { bucket, .. } => is(&live::ROLE_READS, 25, "whether the role may read the bucket", bucket),

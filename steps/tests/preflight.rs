@@ -347,7 +347,11 @@ async fn roles_may_do_what_is_needed_or_not() {
     bad(&bench, wrong, Severity::Error, "does not let sagemaker.amazonaws.com assume it").await;
     role(&bench, "nodes", "sagemaker.amazonaws.com").await;
     good(&bench, trust()).await;
-    let policies = || Question::RolePolicies { role: ROLE.to_owned() };
+    let of_role = |role: &str, cluster: &str| Question::RolePolicies {
+        role: ROLE.replace("nodes", role),
+        cluster: cluster.to_owned(),
+    };
+    let policies = || of_role("nodes", "ml");
     bad(&bench, policies(), Severity::Warning, "logs:CreateLogStream, logs:PutLogEvents, cloudwatch:PutMetricData")
         .await;
     attach(&bench, "nodes", "AmazonSageMakerClusterInstanceRolePolicy").await;
@@ -360,8 +364,18 @@ async fn roles_may_do_what_is_needed_or_not() {
           "Condition": { "StringEquals": { "cloudwatch:namespace": "elsewhere" } } },
     ] });
     put_policy(&bench, "metrics", &elsewhere).await;
-    let metrics = Question::RolePolicies { role: ROLE.replace("nodes", "metrics") };
+    let metrics = of_role("metrics", "ml");
     bad(&bench, metrics, Severity::Warning, "may not do what nodes do: cloudwatch:PutMetricData").await;
+    role(&bench, "narrow", "sagemaker.amazonaws.com").await;
+    let narrow = json!({ "Statement": [
+        { "Effect": "Allow", "Action": ["ssmmessages:*", "ec2:*", "cloudwatch:*"], "Resource": "*" },
+        { "Effect": "Allow", "Action": "logs:*",
+          "Resource": format!("arn:aws:logs:us-west-2:{ACCOUNT}:log-group:/aws/sagemaker/Clusters/ml/*") },
+    ] });
+    put_policy(&bench, "narrow", &narrow).await;
+    good(&bench, of_role("narrow", "ml")).await;
+    good(&bench, of_role("narrow", "")).await;
+    bad(&bench, of_role("narrow", "other"), Severity::Warning, "do: logs:CreateLogStream, logs:PutLogEvents").await;
     let reads = |bucket: &str| Question::RoleReads {
         role: ROLE.to_owned(),
         bucket: bucket.to_owned(),
@@ -574,7 +588,7 @@ fn every_question() -> Vec<Question> {
         Question::PodIdentity { eks: eks() },
         Question::CallerEntry { eks: eks(), role: None },
         Question::RoleTrust { role: role() },
-        Question::RolePolicies { role: role() },
+        Question::RolePolicies { role: role(), cluster: cluster() },
         Question::BucketRegion { bucket: bucket() },
         Question::ScriptThere { bucket: bucket(), key: of("k") },
         Question::RoleReads { role: role(), bucket: bucket(), key: of("k") },

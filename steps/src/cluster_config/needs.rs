@@ -45,7 +45,7 @@ pub fn questions(config: &Node, adopt: bool, at: &dyn Fn(&Range<usize>) -> At) -
     asked.extend(all.plans());
     asked.extend(all.network());
     asked.extend(all.eks());
-    asked.extend(all.groups.iter().flat_map(|group| group.questions(&all.subnets)));
+    asked.extend(all.groups.iter().flat_map(|group| group.questions(&all.subnets, &all.name)));
     if let Some(at) = &all.unknown {
         asked.extend(OF_GROUPS.map(|code| Asked::waits(at.clone(), code)));
     }
@@ -194,14 +194,13 @@ impl Group {
     }
 
     /// What is asked of its role, its script and its subnets.
-    fn questions(&self, subnets: &Wish<Vec<String>>) -> Vec<Asked> {
-        let of_role = |code: &'static Code, question: fn(String) -> Question| {
-            Asked::of(code, &self.role_at, self.role.clone(), question)
-        };
+    fn questions(&self, subnets: &Wish<Vec<String>>, cluster: &Wish<String>) -> Vec<Asked> {
+        let (at, role) = (&self.role_at, || self.role.clone());
+        let cluster = cluster.clone().known().unwrap_or_default();
         let mut asked = vec![
-            of_role(&live::ROLE_TRUST, |role| Question::RoleTrust { role }),
-            of_role(&live::ROLE_POLICIES, |role| Question::RolePolicies { role }),
-            of_role(&live::PASS_ROLE, |role| Question::PassRole { role }),
+            Asked::of(&live::ROLE_TRUST, at, role(), |role| Question::RoleTrust { role }),
+            Asked::of(&live::ROLE_POLICIES, at, role(), |role| Question::RolePolicies { role, cluster }),
+            Asked::of(&live::PASS_ROLE, at, role(), |role| Question::PassRole { role }),
         ];
         asked.extend(self.scripts.iter().flat_map(|script| self.of_script(script, self.own_or(subnets))));
         if let Wish::Now(own) = self.own_or(subnets)

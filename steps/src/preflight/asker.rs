@@ -135,7 +135,7 @@ impl<'a> Asker<'a> {
                 releases::release(self, eks, (namespace, release), *adopt).await
             }
             Q::RoleTrust { role } => iam::trust(self, role).await,
-            Q::RolePolicies { role } => iam::policies(self, role).await,
+            Q::RolePolicies { role, cluster } => iam::policies(self, role, cluster).await,
             Q::RoleReads { role, bucket, key } => iam::reads(self, role, bucket, key).await,
             Q::PassRole { role } => iam::pass_role(self, role).await,
             Q::LinkedRole => iam::linked_role(self).await,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 
 use super::asker::Asker;
 use super::buckets;
-use super::simulation::{Wanted, refused};
+use super::simulation::{Refused, Wanted, refused};
 use super::verdict::Verdict;
 use crate::clients::{self, Caller};
 use crate::error::StepError;
@@ -142,21 +142,26 @@ fn matches(pattern: &str, text: &str) -> bool {
     regex::Regex::new(&format!("^(?i:{pattern})$")).is_ok_and(|regex| regex.is_match(text))
 }
 
-pub(super) async fn policies(asker: &Asker<'_>, arn: &str) -> Result<Verdict, StepError> {
+/// Logs are looked at only where the cluster's name is known, which their groups have.
+pub(super) async fn policies(asker: &Asker<'_>, arn: &str, cluster: &str) -> Result<Verdict, StepError> {
     if !is_own(asker, arn) || role(asker, name_of(arn)).await?.is_none() {
         // That the role is missing is said where its trust is asked for.
         return Ok(Verdict::Good);
     }
     let Caller { partition, account, .. } = asker.caller;
     let stream =
-        format!("arn:{partition}:logs:{}:{account}:log-group:{CLUSTERS}/name/id:log-stream:any", asker.region());
+        format!("arn:{partition}:logs:{}:{account}:log-group:{CLUSTERS}/{cluster}/id:log-stream:any", asker.region());
     let context = [("cloudwatch:namespace", CLUSTERS)];
     let owner = Some(account.as_str());
     let wanted = |actions, resource, context| Wanted { principal: arn, actions, resource, owner, context };
-    let (logs, metrics) = (wanted(&NODE_LOGS, &stream, &[]), wanted(&NODE_MEASURES, "*", &context));
-    let rest = wanted(&NODE_DOES, "*", &[]);
-    let (logs, metrics, rest) =
-        futures::try_join!(refused(asker, &logs), refused(asker, &metrics), refused(asker, &rest))?;
+    let logs = async {
+        if cluster.is_empty() {
+            return Ok(Refused::default());
+        }
+        refused(asker, &wanted(&NODE_LOGS, &stream, &[])).await
+    };
+    let (metrics, rest) = (wanted(&NODE_MEASURES, "*", &context), wanted(&NODE_DOES, "*", &[]));
+    let (logs, metrics, rest) = futures::try_join!(logs, refused(asker, &metrics), refused(asker, &rest))?;
     Ok(logs.and(metrics).and(rest).verdict(|refused| policies_verdict(arn, refused)))
 }
 

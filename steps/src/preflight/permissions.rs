@@ -1,4 +1,5 @@
 //! What the questions need of IAM: they only read. One that may not be asked stays unknown, so a person may leave any of these out.
+//! Knows no policy, and not how a question is answered.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use crate::s3_address;
 /// What is asked of roles, and of a caller who is a user: IAM knows no regions, and these can be narrowed to both.
 const OF_PRINCIPALS: [&str; 2] = ["iam:GetRole", "iam:SimulatePrincipalPolicy"];
 /// Everything else that any question asks.
-const ASKED: [&str; 23] = [
+const ASKED: [&str; 22] = [
     "cloudformation:DescribeStacks",
     "ec2:DescribeAddresses",
     "ec2:DescribeAvailabilityZones",
@@ -29,7 +30,6 @@ const ASKED: [&str; 23] = [
     "eks:DescribeAddon",
     "eks:DescribeCluster",
     "eks:ListAssociatedAccessPolicies",
-    "eks:ListClusters",
     "sagemaker:DescribeCluster",
     "sagemaker:DescribeTrainingPlan",
     "sagemaker:ListClusters",

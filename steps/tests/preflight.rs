@@ -385,6 +385,23 @@ async fn roles_may_do_what_is_needed_or_not() {
     bad(&bench, reads("scripts"), Severity::Error, "s3:ListBucket and s3:GetObject on the bucket scripts").await;
 }
 
+#[tokio::test]
+async fn a_bucket_that_s3_does_not_show_as_the_accounts_own_is_not_taken_for_it() {
+    let bench =
+        Bench::with_faults(script("calls: [{ service: s3, operation: HeadBucket, fault: access-denied }]")).await;
+    role(&bench, "nodes", "sagemaker.amazonaws.com").await;
+    attach(&bench, "nodes", "AmazonSageMakerClusterInstanceRolePolicy").await;
+    let question = Question::RoleReads {
+        role: ROLE.to_owned(),
+        bucket: "sagemaker-scripts".to_owned(),
+        key: "on_create.sh".to_owned(),
+    };
+    let found = ask(&bench, vec![question]).await;
+    let [one] = found.as_slice() else { panic!("nobody can tell: {found:#?}") };
+    assert_eq!(one.severity, Severity::Warning);
+    assert!(one.message.contains("hang on aws:ResourceAccount"), "{one:?}");
+}
+
 async fn put_policy(bench: &Bench, role: &str, document: &serde_json::Value) {
     let document: String = url::form_urlencoded::byte_serialize(document.to_string().as_bytes()).collect();
     form(bench, "iam", "PutRolePolicy", &format!("RoleName={role}&PolicyName=own&PolicyDocument={document}")).await;

@@ -18,7 +18,8 @@ pub fn spelled(page: &str, spot: &Spot, value: &str, is_text: bool) -> String {
             [Node { value: NodeValue::Scalar(Value::String(read)), .. }] => read == value,
             // 1.30 would come back as 1.3, and `null` as nothing.
             [Node { value: NodeValue::Scalar(read), .. }] => {
-                !is_text && *read != Value::Null && read.to_record().to_string() == value
+                let back = read.to_record().to_string();
+                !is_text && *read != Value::Null && back == value
             }
             _ => false,
         },

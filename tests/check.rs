@@ -176,3 +176,18 @@ fn what_was_found_is_shown_although_aws_cannot_be_asked() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("warning[HP") && said.contains("\nerror: "), "{said}");
 }
+
+#[test]
+fn a_report_is_not_written_over_a_pipeline() {
+    let folder = two_templates();
+    let file = folder.path().join("p/full.yaml");
+    let before = std::fs::read(&file).unwrap();
+    let refused = check_in(folder.path(), &["p/full.yaml", "--sarif", "p/full.yaml"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is not written over"), "{refused:?}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    for _ in 0..2 {
+        let written = check_in(folder.path(), &["p/full.yaml", "--sarif", "log.sarif"]);
+        assert!(!String::from_utf8_lossy(&written.stderr).contains("written over"), "{written:?}");
+    }
+}

@@ -81,6 +81,13 @@ fn what_a_run_of_hprun_made_is_told_from_what_somebody_else_did() {
     assert_eq!(foreign.code, Some(2), "{foreign:?}");
     assert_eq!(found(&foreign), pairs(&[("HP1033", "error"), ("HP1032", "error")]));
     assert!(foreign.stdout.contains("hprun import"), "{}", foreign.stdout);
+    // Nor can a run of another pipeline be gone on with for this one.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let other = desk.write("other.yaml", &text.replacen("\nname: ", "\nname: other-", 1));
+    let other = finish(live(&desk, &other, &[]));
+    assert_eq!(other.code, Some(2), "{other:?}");
+    assert_eq!(found(&other), pairs(&[("HP1033", "error"), ("HP1032", "error")]));
+    assert!(!other.stdout.contains("hprun resume"), "{}", other.stdout);
     let cluster = wire::sagemaker(desk.endpoint(), "DescribeCluster", &json!({ "ClusterName": "ml-cluster" }));
     let untag = json!({ "ResourceArn": cluster["ClusterArn"], "TagKeys": ["hprun:run-id", "hprun:step"] });
     wire::sagemaker(desk.endpoint(), "DeleteTags", &untag);

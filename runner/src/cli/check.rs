@@ -96,10 +96,26 @@ fn show(global: &Global, args: &CheckArgs, source: &Source, found: &[Diagnostic]
         let text = format!("{:#}\n", to_sarif(found, source.subject()));
         match path.as_os_str() == "-" {
             true => print::data(text)?,
-            false => std::fs::write(path, text).map_err(CliError::io(format!("write {}", path.display())))?,
+            false => {
+                is_free(path)?;
+                std::fs::write(path, text).map_err(CliError::io(format!("write {}", path.display())))?;
+            }
         }
     }
     Ok(())
+}
+
+/// A report may take the place of one, and of nothing else: a pipeline is soon named where a report is meant.
+fn is_free(path: &Path) -> Result<(), CliError> {
+    let Ok(bytes) = std::fs::read(path) else { return Ok(()) };
+    let is_report = || serde_json::from_slice::<serde_json::Value>(&bytes).is_ok_and(|json| json.get("runs").is_some());
+    if bytes.is_empty() || is_report() || !path.is_file() {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        message: format!("{} is there and is no SARIF report: it is not written over", path.display()),
+        help: Some("name another file for --sarif".to_owned()),
+    })
 }
 
 /// The same, and how it ends.

@@ -94,7 +94,11 @@ async fn ask_reached(
     let holders = holders(global);
     let started = std::time::Instant::now();
     // No run asks, so nothing that is there is its own.
-    let whose = |run: &str| holders.get(run).map_or(Whose::Foreign, |holder| Whose::Known(holder.clone()));
+    let whose = |run: &str| match holders.get(run) {
+        Some(Holder { run, pipeline: of }) if *of == pipeline.name => Whose::Known(run.clone()),
+        Some(Holder { pipeline: of, .. }) => Whose::Other(of.clone()),
+        None => Whose::Foreign,
+    };
     let answered = Asker::new(&reached.clients, &reached.caller, &whose).ask(&asked).await;
     let unknown = match answered.unknown {
         0 => String::new(),
@@ -110,9 +114,16 @@ async fn ask_reached(
     Ok(answered.findings.into_iter().map(|finding| Diagnostic::from_finding(finding, &files)).collect())
 }
 
+/// A run that has what another made, or what it made itself.
+struct Holder {
+    run: String,
+    /// Name of its pipeline.
+    pipeline: String,
+}
+
 /// Which run has what each run of the record made: itself, or the one that its things passed to. What cannot be read of the
 /// record is as if it were not there: a check must not need one.
-fn holders(global: &Global) -> HashMap<String, String> {
+fn holders(global: &Global) -> HashMap<String, Holder> {
     // Looking for it must not make the folder.
     let folder = global.state.clone().or_else(StateFolder::default_path);
     let store = if folder.is_some_and(|folder| folder.exists()) { open_store(global) } else { Ok(None) };
@@ -127,10 +138,13 @@ fn holders(global: &Global) -> HashMap<String, String> {
         Some(Moved::Exported | Moved::Imported) | None => Some(row.id.clone()),
     };
     let next: HashMap<String, String> = rows.iter().filter_map(|row| Some((row.id.clone(), heir(row)?))).collect();
+    let pipelines: HashMap<&str, &str> = rows.iter().map(|row| (row.id.as_str(), row.pipeline.as_str())).collect();
     let last = |run: &String| {
         // Things may have passed on several times, but never back, unless the record is damaged.
         let heirs = std::iter::successors(Some(run), |holder| next.get(*holder).filter(|heir| heir != holder));
-        heirs.take(MOST_HEIRS).last().unwrap_or(run).clone()
+        let run = heirs.take(MOST_HEIRS).last().unwrap_or(run);
+        let pipeline = pipelines.get(run.as_str()).copied().unwrap_or_default();
+        Holder { run: run.clone(), pipeline: pipeline.to_owned() }
     };
     next.keys().map(|run| (run.clone(), last(run))).collect()
 }

@@ -50,6 +50,7 @@ pub fn check(across: &Across<'_>, problems: &mut Vec<Diagnostic>) {
     across.late(&told, &mut findings);
     across.put_at_a_root(&told, problems);
     across.outputs(&told, &mut findings);
+    across.accounts(&told, &mut findings);
     across.shared_files(&told, problems, &mut findings);
     for (step, fact) in &told {
         match fact {

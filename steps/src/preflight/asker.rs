@@ -37,6 +37,8 @@ pub enum Whose {
     Own,
     /// Of another run: the one of this id has them now, and can be gone on with from here.
     Known(String),
+    /// Of a run of another pipeline, of this name: it is known here, and does not help.
+    Other(String),
     /// Of a run that nothing is known of here.
     Foreign,
 }

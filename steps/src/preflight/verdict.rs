@@ -42,6 +42,10 @@ impl Verdict {
             Whose::Own => Self::Good,
             Whose::Known(holder) => Self::doubt(format!("{what} is there already: run {run} of hprun made it"))
                 .help(format!("go on with it: hprun resume {holder}")),
+            Whose::Other(pipeline) => {
+                Self::bad(format!("{what} is there already: run {run} of the pipeline {pipeline} made it"))
+                    .help("choose another name, or say `adopt: true`")
+            }
             Whose::Foreign => {
                 Self::bad(format!("{what} is there already: run {run} of hprun made it, which is not in this record"))
                     .help(format!(

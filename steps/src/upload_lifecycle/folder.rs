@@ -2,7 +2,7 @@
 //! Knows nothing of S3 clients; files come as they were loaded.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::siblings;
 use crate::codes::neighbours;
@@ -153,6 +153,17 @@ pub fn faults(files: &Files, from: &str, allow_crlf: &[String], allow_no_shebang
     }
     let mut faults = Vec::new();
     let names: HashSet<&Path> = inside.iter().copied().collect();
+    let texts = || {
+        inside.iter().filter_map(|path| {
+            let name = path.to_str()?;
+            Some((name, files.text(&format!("{from}/{name}")).ok()?))
+        })
+    };
+    let is_open = |(name, text): (&str, &str)| name.ends_with(".sh") && !text.starts_with("#!");
+    let read: HashSet<PathBuf> = match texts().any(is_open) {
+        true => texts().flat_map(|(name, text)| siblings::read_by(name, text)).collect(),
+        false => HashSet::new(),
+    };
     for path in &inside {
         let found = name_of(path).and_then(|name| {
             let content = files.get(&format!("{from}/{name}"))?;
@@ -161,7 +172,8 @@ pub fn faults(files: &Files, from: &str, allow_crlf: &[String], allow_no_shebang
         match found {
             Ok((name, content)) => {
                 let may = |list: &[String]| list.contains(&name);
-                faults.extend(faults_of(from, &name, content, may(allow_crlf), may(allow_no_shebang)));
+                let may_no_shebang = may(allow_no_shebang) || read.contains(*path);
+                faults.extend(faults_of(from, &name, content, may(allow_crlf), may_no_shebang));
                 if let Ok(text) = std::str::from_utf8(&content.bytes) {
                     faults.extend(siblings::missing(from, &name, text, &names));
                 }

@@ -2,7 +2,7 @@
 //! Reads shell as a person skims it: what may have been brought or made on the way, and what is only said, is not told.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -41,6 +41,22 @@ static MAKES: LazyLock<Regex> = LazyLock::new(|| {
     let words = r"(?:>(?-u:\s)*|(?:-o|-O|(?-u:\b)tee|(?-u:\b)cp|(?-u:\b)chmod)(?-u:\s)+)";
     Regex::new(&format!(r#"{words}["']?(?:\./)?([^\s"'<>;&|()]+)"#)).expect("the pattern is sound")
 });
+
+/// A script beside this one that is read by a shell which is there already, or by one that is named: it needs no `#!`. Group 1 is
+/// the script.
+static READ: LazyLock<Regex> = LazyLock::new(|| {
+    let beside = r#""?(?:\./|\$\(dirname "?\$(?:0|\{BASH_SOURCE\[0\]\})"?\)/|\$\{?SCRIPT_DIR\}?/)?"#;
+    let script = r"([A-Za-z0-9_][A-Za-z0-9_./-]*\.sh)";
+    Regex::new(&format!(r"(?:^|(?-u:[\s;&|(]))(?:bash|sh|source|\.)(?-u:\s)+{beside}{script}"))
+        .expect("the pattern is sound")
+});
+
+/// The scripts of the folder that the script `name` has read by a shell, whether they say how they are run or not.
+pub fn read_by<'a>(name: &'a str, text: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
+    let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+    let found = READ.captures_iter(text).filter_map(|captures| captures.get(1));
+    found.map(move |script| folder.join(script.as_str()))
+}
 
 /// Scripts that `name` (within the folder `from`) starts from beside itself and that are not `inside`, nor made by it.
 pub fn missing(from: &str, name: &str, text: &str, inside: &HashSet<&Path>) -> Vec<Fault> {
@@ -150,6 +166,13 @@ mod tests {
         ];
         let loud: Vec<_> = texts.iter().filter(|text| !told(text).is_empty()).collect();
         assert!(loud.is_empty(), "{loud:?}");
+    }
+
+    #[test]
+    fn what_a_shell_reads_needs_not_say_how_it_is_run() {
+        let text = ". ./lib.sh\nsource \"$(dirname \"$0\")/more.sh\"\nbash run.sh && ./started.sh\n";
+        let read: Vec<_> = read_by("sub/on_create.sh", text).collect();
+        assert_eq!(read, ["sub/lib.sh", "sub/more.sh", "sub/run.sh"].map(PathBuf::from));
     }
 
     #[test]

@@ -1,14 +1,33 @@
 //! Whether zones and ARNs are of the region, the partition and the account that the pipeline is for.
 //! Knows of AWS only how zones and ARNs are spelled.
 
-use hprun_steps::fact::Tie;
+use hprun_steps::fact::{Fact, Tie};
 use hprun_steps::finding::{At, Finding};
 use hprun_steps::partial::Text;
 
-use super::Across;
+use super::{Across, Told};
 use crate::codes::across;
 
 impl Across<'_> {
+    /// Whether all ARNs that must be of the pipeline's account are of one, where it does not say which.
+    pub(super) fn accounts(&self, told: &[Told<'_>], findings: &mut Vec<(usize, Finding)>) {
+        let mut first: Option<(&str, &At)> = None;
+        for (step, fact) in told {
+            let Fact::Names { id, at, tie: Tie::Firm } = fact else { continue };
+            let Some(of) = account_of(id).filter(|_| self.account.is_none()) else { continue };
+            match first {
+                Some((account, other)) if account != of => {
+                    let message = format!("the ARN is of the account {of}, another is of {account}");
+                    let finding = Finding::new(&across::OTHER_ACCOUNT, at.clone(), message);
+                    let finding = finding.help("a cluster, its role and its EKS cluster are of one account");
+                    findings.push((*step, finding.related(other.clone(), format!("of {account}"))));
+                }
+                Some(_) => {}
+                None => first = Some((of, at)),
+            }
+        }
+    }
+
     /// Whether an ARN or a zone belongs to the region and the account of `aws:`.
     pub(super) fn home(&self, id: &Text, at: &At, tie: Tie) -> Option<Finding> {
         let known = id.beginning();
@@ -51,6 +70,15 @@ impl Across<'_> {
         }
         None
     }
+}
+
+/// The account in an ARN, if it is known; AWS's own things belong to nobody.
+fn account_of(id: &Text) -> Option<&str> {
+    let mut parts = id.beginning().split(':');
+    let account = if parts.next() == Some("arn") { parts.nth(3)? } else { return None };
+    // The last part that is known may go on in one that is not.
+    parts.next()?;
+    (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
 }
 
 /// The partition that a region is in (AWS: "AWS Regions and partitions").

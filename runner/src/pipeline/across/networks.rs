@@ -1,6 +1,7 @@
 //! Subnets and security groups of one set of nodes: whether they belong to one network.
 //! Knows which step's outputs they are, not what the steps make.
 
+use hprun_steps::fact::Fact;
 use hprun_steps::finding::{At, Finding};
 use hprun_steps::partial::{Piece, Text};
 
@@ -22,20 +23,26 @@ impl Across<'_> {
         Some(finding.help("a security group works only in the VPC of the subnets: take both from one step"))
     }
 
-    /// The steps whose outputs reach the step `id`, by way of others too, and itself.
+    /// The steps whose outputs reach the step `id`, by way of others too, and itself; and the stacks that they read, for one may be
+    /// read twice.
     fn origins(&self, id: &str) -> Vec<String> {
         let mut origins = vec![id.to_owned()];
         let mut next = 0;
         while let Some(id) = origins.get(next) {
-            let step = self.steps.iter().find(|step| step.id.0 == *id);
-            for reference in step.map(|step| step.with.references()).unwrap_or_default() {
+            next += 1;
+            let Some(at) = self.steps.iter().position(|step| step.id.0 == *id) else { continue };
+            let stacks = self.facts[at].iter().filter_map(|fact| {
+                let Fact::NeedsOutputs { stack, .. } = fact else { return None };
+                (!stack.is_unknown()).then(|| format!("stack {stack}"))
+            });
+            origins.extend(stacks);
+            for reference in self.steps[at].with.references() {
                 if let Target::Output { step, .. } = reference.target
                     && !origins.contains(&step)
                 {
                     origins.push(step);
                 }
             }
-            next += 1;
         }
         origins
     }

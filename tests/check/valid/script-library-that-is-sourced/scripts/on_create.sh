@@ -1,0 +1,4 @@
+#!/bin/bash
+set -e
+. ./sub/lib.sh
+bash "$(dirname "$0")/sub/plain.sh"

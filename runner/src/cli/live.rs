@@ -6,9 +6,10 @@ use std::path::Path;
 
 use hprun_steps::fact::Fact;
 use hprun_steps::files::Files;
+use hprun_steps::finding::At;
 use hprun_steps::partial::ValueType;
 use hprun_steps::preflight::{Asker, Whose, with_the_caller};
-use hprun_steps::question::{Asked, Brought, settled};
+use hprun_steps::question::{Asked, Brought, Question, settled};
 
 use super::args::{CheckArgs, Global};
 use super::failure::CliError;
@@ -181,6 +182,12 @@ fn questions(source: &Source, pipeline: &Pipeline, params: &Params) -> (Vec<Aske
             asked.extend((step.step_type.questions)(&partial, &files));
         }
         all.extend(named);
+    }
+    // Where the region stands is known here only.
+    if let Some(region) = &pipeline.aws.region {
+        for asked in asked.iter_mut().filter(|asked| asked.question == Some(Question::Region)) {
+            asked.at = At::Pipeline(region.place());
+        }
     }
     (settled(with_the_caller(asked), &brought), Files::load(&source.base, &all))
 }

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::read::{from_node, from_text};
 use super::{ParamSpec, ParamSpecs, Source};
 use crate::codes::params;
-use crate::diagnostic::{Diagnostic, File, Lines};
+use crate::diagnostic::{Diagnostic, File, Lines, Related};
 use crate::document::fields::list;
 use crate::document::yaml::{self, Node, NodeValue};
 
@@ -242,7 +242,9 @@ impl<'a> Resolver<'a> {
     fn in_file(&self, index: usize, diagnostic: Diagnostic) -> Diagnostic {
         let (path, text) = (self.given.files[index].0.clone(), self.texts[index].clone());
         if !self.specs.values().any(|spec| spec.secret) {
-            return Diagnostic { file: File::Named { path, text: Some(text) }, ..diagnostic };
+            let file = File::Named { path, text: Some(text) };
+            let related = diagnostic.related.into_iter().map(|related| Related { file: file.clone(), ..related });
+            return Diagnostic { related: related.collect(), file, ..diagnostic };
         }
         let at = Lines::of(&text).position(diagnostic.place.start as usize);
         let message = format!("{} (line {}, column {})", diagnostic.message, at.line, at.column);

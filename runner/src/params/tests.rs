@@ -90,3 +90,10 @@ fn a_secret_from_the_environment_stays_one() {
     assert!(matches!(&params.values["key"], Value::Secret(secret) if secret.reveal() == "hunter2"));
     assert_eq!(params.secrets().len(), 1);
 }
+
+#[test]
+fn what_a_problem_in_a_file_refers_to_is_shown_there() {
+    let files = own(&[("f.yaml", "x: a\nx: b\n")]);
+    let told = check(&specs("  x: { type: string }\n"), &Given { files: &files, ..NOTHING });
+    assert!(told.contains("first here") && told.contains("--> f.yaml:2:1") && !told.contains("p.yaml:"), "{told}");
+}

@@ -165,15 +165,23 @@ fn network(made: &Stack<'_>, at: &At, stack: &Wish<String>) -> Vec<Asked> {
 
 /// Blocks of addresses that the stack adds to a VPC which is there.
 fn blocks(made: &Stack<'_>, inputs: &Partial, stack: Wish<String>) -> Vec<Asked> {
-    let place = inputs.get("parameters").unwrap_or(inputs).place();
+    let parameters = inputs.get("parameters");
+    let place = |cidr: Option<&str>| {
+        let given = parameters.and_then(|all| match all {
+            Partial::Map(entries, _) => entries.values().find(|(_, value)| cidr.is_some() && value.as_str() == cidr),
+            Partial::Known(..) | Partial::Unknown(..) | Partial::List(..) => None,
+        });
+        given.map_or_else(|| parameters.unwrap_or(inputs).place(), |(_, value)| value.place())
+    };
     let asked = of_kind(made, "AWS::EC2::VPCCidrBlock").into_iter().filter_map(|block| {
         let property = |name: &str| made.text(block.properties?.get(name)?).as_known().map(str::to_owned);
         // A VPC that the stack itself makes has no text here, and no blocks of others.
         let vpc = property("VpcId").filter(|vpc| vpc.starts_with("vpc-"))?;
         let cidr = property("CidrBlock").filter(|_| block.holds == Holds::Yes);
+        let at = At::Pipeline(place(cidr.as_deref()));
         let both = cidr.map_or(Wish::Later, Wish::Now).and(stack.clone());
         let question = |(cidr, stack)| Question::BlockFree { stack, vpc, cidr };
-        Asked::of(&live::BLOCK_FREE, &At::Pipeline(place), both, question)
+        Asked::of(&live::BLOCK_FREE, &at, both, question)
     });
     asked.collect()
 }

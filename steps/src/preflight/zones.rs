@@ -33,7 +33,11 @@ fn zone_verdict(region: &str, zone: &str, all: &[(String, String)]) -> Verdict {
             } else {
                 format!("the zone {zone} is not in {region}")
             };
-            Verdict::bad(message).help(format!("there are {}", ids.join(", ")))
+            match ids.as_slice() {
+                // Where there is no such region, that is told.
+                [] => Verdict::bad(message),
+                ids => Verdict::bad(message).help(format!("there are {}", ids.join(", "))),
+            }
         }
     }
 }
@@ -110,6 +114,8 @@ mod tests {
         assert_eq!(zone_verdict("us-west-2", "use1-az1", &all), bad);
         let named = zone_verdict("us-west-2", "us-west-2b", &all);
         assert!(matches!(named, Verdict::Bad(message, _) if message.contains("its id is wanted")));
+        let nowhere = zone_verdict("mars-1", "mars1-az1", &[]);
+        assert_eq!(nowhere, Verdict::bad("the zone mars1-az1 is not in mars-1"), "there are none to list");
     }
 
     #[test]

@@ -240,7 +240,13 @@ impl<'a> Walk<'_, 'a> {
         let Call { name, place, argument } = *call;
         if name != "Condition" && !FUNCTIONS.contains(&name) && !name.starts_with("Fn::ForEach::") {
             let problem = Problem::error(&codes::UNKNOWN_FUNCTION, place, format!("there is no function `{name}`"));
-            self.problems.push(problem.nearest(name, FUNCTIONS));
+            // `!ref` is no function of that spelling; it is nearer to its own than to any other.
+            let short = name.strip_prefix("Fn::").unwrap_or(name);
+            let same = |known: &&str| known.trim_start_matches("Fn::").eq_ignore_ascii_case(short);
+            self.problems.push(match FUNCTIONS.into_iter().find(same) {
+                Some(right) => problem.help(format!("did you mean `{right}`?")),
+                None => problem.nearest(name, FUNCTIONS),
+            });
             return false;
         }
         let wrong = call.wrong_arguments();

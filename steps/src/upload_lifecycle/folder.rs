@@ -212,8 +212,8 @@ fn faults_of(from: &str, name: &str, content: &FileContent, may_crlf: bool, may_
     }
     if !may_crlf && let Some(line) = crlf_line(text) {
         let message = format!("{path}:{line} ends with CRLF: a node cannot run it");
-        let help = format!("run `sed -i 's/\\r$//' {path}`, or list it under `allow-crlf:`");
-        faults.push(at_line(line, fault(message, Some(&help))));
+        let help = "save it with LF, such as by `sed -i 's/\\r$//'`, or list it under `allow-crlf:`";
+        faults.push(at_line(line, fault(message, Some(help))));
     }
     if shell && !shebang && !may_no_shebang {
         let help = "begin it with `#!/bin/bash`, or list it under `allow-no-shebang:`";

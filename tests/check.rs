@@ -186,6 +186,8 @@ fn a_report_is_not_written_over_a_pipeline() {
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("is not written over"), "{refused:?}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
+    let piped = check_in(folder.path(), &["p/full.yaml", "--sarif", "/dev/stdout"]);
+    assert!(serde_json::from_slice::<Value>(&piped.stdout).is_ok(), "{piped:?}");
     for _ in 0..2 {
         let written = check_in(folder.path(), &["p/full.yaml", "--sarif", "log.sarif"]);
         assert!(!String::from_utf8_lossy(&written.stderr).contains("written over"), "{written:?}");

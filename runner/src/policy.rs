@@ -9,6 +9,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+use hprun_steps::fact::Fact;
 use hprun_steps::files::{FileInput, Files};
 use hprun_steps::partial::{Hole, Partial, Text, ValueType};
 use hprun_steps::permissions::{Condition, Permission, Surroundings, Unknown};
@@ -145,8 +146,15 @@ impl Looked {
             }
         }
         let told = Foreseen::new(spec.id.as_str(), &spec.outputs, foreseen);
-        let path = told.get("path").and_then(Partial::text);
-        self.written.extend(path.zip(needs.writes));
+        if let Some(text) = needs.writes {
+            // It may be named by the output, or by the path that it is written to.
+            let named = (spec.step_type.facts)(&partial, &files).into_iter().filter_map(|fact| {
+                let Fact::Writes { path, .. } = fact else { return None };
+                path.as_known().is_some().then_some(path)
+            });
+            let paths = told.get("path").and_then(Partial::text).into_iter().chain(named);
+            self.written.extend(paths.map(|path| (path, text.clone())));
+        }
         self.stacks.extend(needs.stack);
         // Many steps may deploy one template: what is unknown of it is said once.
         for gap in needs.unknown {

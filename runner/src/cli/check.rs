@@ -107,9 +107,13 @@ fn show(global: &Global, args: &CheckArgs, source: &Source, found: &[Diagnostic]
 
 /// A report may take the place of one, and of nothing else: a pipeline is soon named where a report is meant.
 fn is_free(path: &Path) -> Result<(), CliError> {
-    let Ok(bytes) = std::fs::read(path) else { return Ok(()) };
+    // A pipe would be waited for.
+    if !path.is_file() {
+        return Ok(());
+    }
+    let bytes = std::fs::read(path).map_err(CliError::io(format!("read {}", path.display())))?;
     let is_report = || serde_json::from_slice::<serde_json::Value>(&bytes).is_ok_and(|json| json.get("runs").is_some());
-    if bytes.is_empty() || is_report() || !path.is_file() {
+    if bytes.is_empty() || is_report() {
         return Ok(());
     }
     Err(CliError::Usage {

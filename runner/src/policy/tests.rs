@@ -236,3 +236,16 @@ fn the_partition_is_that_of_the_region_as_everywhere_else() {
         assert_eq!(Home::new(region, None).partition, partition, "{region:?}");
     }
 }
+
+#[test]
+fn a_request_that_is_named_by_its_path_is_known_as_well_as_by_the_output() {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join("pipelines");
+    let text = std::fs::read_to_string(base.join("full-deployment.yaml")).expect("it is shipped");
+    let output = "config: \"{{ steps.config.outputs.path }}\"";
+    assert!(text.contains(output));
+    let by_path = text.replace(output, "config: out/cluster.json").replace(
+        "      format: json\n      schema: create-cluster\n",
+        "      to: out/cluster.json\n      format: json\n      schema: create-cluster\n",
+    );
+    assert_eq!(of(&by_path, &base).statements, of(&text, &base).statements);
+}

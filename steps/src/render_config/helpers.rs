@@ -13,7 +13,7 @@ use handlebars::{
 use serde_json::Value as Json;
 
 use super::compare::COMPARISONS;
-use super::render::{Problem, hole, problem};
+use super::render::{Problem, hole, problem, written};
 use crate::cluster_config::json::{AS_JSON, HOLE_END, HOLE_START};
 use crate::codes::rendered;
 use crate::partial::{Hole, Piece, Text, ValueType};
@@ -29,6 +29,8 @@ pub(super) const BLOCK_BY_PARTS: &str = "parts";
 /// Stands for a call that cannot be made: what it would give is not known.
 pub(super) const HOLE: &str = "hprun-hole";
 
+/// Writes a mark past the indentation of a partial.
+pub(super) const MARK: &str = "hprun-mark";
 /// Counts what is rendered again and again, and ends it where it has no end in sight: text may not come of it.
 pub(super) const STEP: &str = "hprun-step";
 /// Most rounds of loops, blocks and partials, and calls of helpers, together; a partial counts for many.
@@ -203,6 +205,7 @@ pub(super) fn register(engine: &mut Handlebars<'_>, values: &Json, holes: &[Valu
         engine.register_helper(name, Box::new(Gives { know: know.clone(), act }));
     }
     engine.register_helper(STEP, Box::new(StepHelper(know)));
+    engine.register_helper(MARK, Box::new(MarkHelper));
     for (name, compare) in COMPARISONS {
         engine.register_helper(name, Box::new(compare));
     }
@@ -300,5 +303,21 @@ impl HelperDef for StepHelper {
     ) -> HelperResult {
         let steps = h.param(0).and_then(|p| p.value().as_u64()).and_then(|n| usize::try_from(n).ok()).unwrap_or(1);
         self.0.found.count(steps)
+    }
+}
+
+/// Writes the mark of the place that it is given. What is written by hand is nothing that would be indented, or that ends a line.
+struct MarkHelper;
+
+impl HelperDef for MarkHelper {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        h: &Helper<'rc>,
+        _: &'reg Handlebars<'reg>,
+        _: &'rc Context,
+        _: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        Ok(out.write(&written(place_in(h, 0)))?)
     }
 }

@@ -11,9 +11,9 @@ use serde_json::Value as Json;
 
 use super::calls::misuse;
 use super::compare::COMPARISONS;
-use super::helpers::{BLOCK, BLOCK_BY_PARTS, HOLE, STEP, TEXT, VALUE};
+use super::helpers::{BLOCK, BLOCK_BY_PARTS, HOLE, MARK, STEP, TEXT, VALUE};
 use super::partials::Partials;
-use super::render::{MARK_END, MARK_START, Problem, Source, line_starts, problem};
+use super::render::{Problem, Source, line_starts, problem, written};
 use super::seams::Edge;
 use super::syntax::{self, Wanted as Tag};
 use crate::codes::rendered;
@@ -31,8 +31,8 @@ pub(super) struct Marker {
     cursor: usize,
     /// The partials whose text is being read.
     inside: Vec<String>,
-    /// More than zero in such a text, and in one that a partial is given: marks would spoil its indentation.
-    unmarked: usize,
+    /// More than zero in such a text, and in one that a partial is given: a mark that is text would spoil its indentation.
+    indented: usize,
     /// Which partial calls which.
     pub partials: Partials,
     /// The places of blocks whose edges have no marks.
@@ -49,7 +49,7 @@ impl Marker {
             left_out: false,
             cursor: 0,
             inside: Vec::new(),
-            unmarked: 0,
+            indented: 0,
             partials: Partials::default(),
             hidden: HashSet::new(),
         }
@@ -65,11 +65,9 @@ impl Marker {
 
     /// An element, and where the parser saw it: nowhere if it is the next link of a chain of `else if`.
     fn element(&mut self, template: &mut Template, element: TemplateElement, at: Option<&TemplateMapping>) {
-        let mark = |template: &mut Template, mark: String| {
-            if !mark.is_empty() {
-                template.elements.push(TemplateElement::RawString(mark));
-                template.mapping.extend(at.cloned());
-            }
+        let mark = |template: &mut Template, mark: TemplateElement| {
+            template.elements.push(mark);
+            template.mapping.extend(at.cloned());
         };
         let element = match element {
             TemplateElement::RawString(text) => TemplateElement::RawString(self.raw(&text)),
@@ -87,7 +85,7 @@ impl Marker {
                 let is_link = at.is_none();
                 self.mark_tag(if is_link { Tag::Else } else { Tag::Any });
                 let place = self.places.len() - 1;
-                mark(template, self.seam(place, Edge::Beside));
+                self.seam(place, Edge::Beside).into_iter().for_each(|seam| mark(template, seam));
                 self.call(&mut call, place);
                 if !is_link {
                     self.take_tag(Tag::Close);
@@ -125,12 +123,12 @@ impl Marker {
         template.mapping.extend(at.cloned());
     }
 
-    /// The call of a partial; a mark for what it writes, unless that is indented with it.
-    fn partial(&mut self, call: &mut DecoratorTemplate) -> String {
+    /// The call of a partial; a mark for what it writes.
+    fn partial(&mut self, call: &mut DecoratorTemplate) -> TemplateElement {
         let span = self.take_tag(Tag::Any);
         let callee = call.name.as_name().map(str::to_owned);
         self.partials.add(self.inside.last().cloned(), callee, span.clone());
-        let place = self.place(Source::Expression(span.clone()));
+        let place = self.place(Source::Expression(span));
         for param in &mut call.params {
             // The context of a partial must stay a path.
             if !matches!(param, Parameter::Path(_)) {
@@ -141,12 +139,11 @@ impl Marker {
             self.wrap(value, Wanted { place, decides: Decides::Nothing, optional: false });
         }
         if let Some(template) = &mut call.template {
-            self.unmarked += 1;
+            self.indented += 1;
             self.template(template);
-            self.unmarked -= 1;
+            self.indented -= 1;
         }
-        let on_its_line = self.source[..span.start].rsplit('\n').next().unwrap_or_default();
-        if on_its_line.trim().is_empty() { String::new() } else { self.mark(Source::Expression(span)) }
+        call_of(MARK, place)
     }
 
     /// `{{#*inline "name"}}`: a partial.
@@ -156,13 +153,13 @@ impl Marker {
             Some(_) | None => String::new(),
         };
         self.inside.push(name);
-        self.unmarked += 1;
+        self.indented += 1;
         if let Some(template) = &mut block.template {
             self.template(template);
             // All that it sees is copied for each call.
             count(template, 50);
         }
-        self.unmarked -= 1;
+        self.indented -= 1;
         self.inside.pop();
     }
 
@@ -185,13 +182,30 @@ impl Marker {
                 .and_then(|ahead| ahead.find(part))
                 .or_else(|| ahead.find(part).filter(|_| start > 0));
             let from = at + found.unwrap_or(0);
-            out += &self.mark(Source::Text(from));
-            out += part;
+            self.mark_text(from, part, &mut out);
             at = if found.is_some() { from + part.len() } else { at };
             start = cut;
         }
         self.cursor = until.max(at);
         out
+    }
+
+    /// Text with marks: inside of partials one a line, since each may be indented. There what ends a line stays the first that
+    /// is written, or the line before would be indented that is empty.
+    fn mark_text(&mut self, from: usize, text: &str, out: &mut String) {
+        if self.indented == 0 {
+            *out += &written(self.place(Source::Text(from)));
+            *out += text;
+            return;
+        }
+        let mut at = from;
+        for line in text.split_inclusive('\n') {
+            if !line.starts_with(['\n', '\r']) {
+                *out += &written(self.place(Source::Text(at)));
+            }
+            *out += line;
+            at += line.len();
+        }
     }
 
     /// The next tag of this kind, braces included; the cursor moves behind it.
@@ -201,15 +215,15 @@ impl Marker {
         range
     }
 
-    fn mark_tag(&mut self, wanted: Tag) -> String {
+    fn mark_tag(&mut self, wanted: Tag) -> TemplateElement {
         let range = self.take_tag(wanted);
         self.mark(Source::Expression(range))
     }
 
-    /// A mark; none inside of partials, whose text belongs to the place where they are called.
-    fn mark(&mut self, source: Source) -> String {
+    /// A mark: a text; inside of partials a call that writes past their indentation.
+    fn mark(&mut self, source: Source) -> TemplateElement {
         let place = self.place(source);
-        if self.unmarked == 0 { format!("{MARK_START}{place}{MARK_END}") } else { String::new() }
+        if self.indented == 0 { TemplateElement::RawString(written(place)) } else { call_of(MARK, place) }
     }
 
     fn place(&mut self, source: Source) -> usize {
@@ -280,12 +294,9 @@ impl Marker {
     /// One of the two texts of the block at `place`, with its edges.
     fn branch(&mut self, template: &mut Template, place: usize) {
         self.template(template);
-        let (enter, leave) = (self.seam(place, Edge::Enter), self.seam(place, Edge::Leave));
-        if enter.is_empty() {
-            return;
-        }
-        template.elements.insert(0, TemplateElement::RawString(enter));
-        template.elements.push(TemplateElement::RawString(leave));
+        let (Some(enter), Some(leave)) = (self.seam(place, Edge::Enter), self.seam(place, Edge::Leave)) else { return };
+        template.elements.insert(0, enter);
+        template.elements.push(leave);
         // A text without anything in it has no place.
         if let Some(at) = template.mapping.first().cloned() {
             template.mapping.insert(0, at.clone());
@@ -294,12 +305,12 @@ impl Marker {
     }
 
     /// A mark for an edge of the block at `place`; none inside of partials.
-    fn seam(&mut self, place: usize, edge: Edge) -> String {
-        if self.unmarked > 0 {
+    fn seam(&mut self, place: usize, edge: Edge) -> Option<TemplateElement> {
+        if self.indented > 0 {
             self.hidden.insert(place);
-            return String::new();
+            return None;
         }
-        self.mark(Source::Seam(place, edge))
+        Some(self.mark(Source::Seam(place, edge)))
     }
 
     /// The arguments of a call. One that cannot be made is told, and gives a value that is not known.
@@ -365,10 +376,14 @@ fn looked_at(param: &mut Parameter, wanted: Wanted) {
 }
 
 /// A loop or a partial without any text would run on uncounted.
-fn count(template: &mut Template, steps: u64) {
-    let helper =
-        Subexpression::new(Parameter::Name(STEP.to_owned()), vec![Parameter::Literal(steps.into())], HashMap::new());
-    template.elements.push(*helper.element);
+fn count(template: &mut Template, steps: usize) {
+    template.elements.push(call_of(STEP, steps));
+}
+
+/// A call of one of our helpers with a number.
+fn call_of(helper: &str, number: usize) -> TemplateElement {
+    let params = vec![Parameter::Literal(number.into())];
+    *Subexpression::new(Parameter::Name(helper.to_owned()), params, HashMap::new()).element
 }
 
 /// How a value is wanted.

@@ -18,9 +18,9 @@ use crate::finding::Code;
 use crate::partial::{Hole, ValueType, nearest};
 
 /// Begins a mark: the number of the place in the template where what follows comes from.
-pub(super) const MARK_START: char = '\u{F0000}';
+const MARK_START: char = '\u{F0000}';
 /// Ends a mark.
-pub(super) const MARK_END: char = '\u{F0001}';
+const MARK_END: char = '\u{F0001}';
 /// Longest text that a template may give, marks included, in bytes.
 const LONGEST_TEXT: usize = 32 * 1024 * 1024;
 /// What the deepest template takes of the stack, in bytes, with room to spare: debug builds take much.
@@ -88,6 +88,11 @@ impl Rendered {
             Some(Segment { from: Source::Seam(..), .. }) | None => 0..0,
         }
     }
+}
+
+/// The mark of this place.
+pub(super) fn written(place: usize) -> String {
+    format!("{MARK_START}{place}{MARK_END}")
 }
 
 /// A hole of this number, to be put in place of a value that is not known.

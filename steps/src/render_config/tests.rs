@@ -96,11 +96,13 @@ fn text_is_kept_as_it_was_rendered() {
 /// Marks and helpers of ours change no byte of what the template gives.
 #[test]
 fn the_text_is_that_of_the_template_language_itself() {
-    let values = json!({ "x": "<&>", "on": true, "l": [{ "n": "a" }, { "n": "b" }], "m": { "k": "v" } });
+    let values =
+        json!({ "x": "<&>", "on": true, "l": [{ "n": "a" }, { "n": "b" }], "m": { "k": "v" }, "e": "", "nl": "\n" });
     let sources = [
         "{{#*inline \"p\"}}\na: 1\n\nb: {{x}}\n{{/inline}}\nroot:\n  {{> p}}\nend {{> p}}\n",
         "{{#*inline \"p\"}}{{n}}-{{@index}}{{/inline}}\n{{#each l}}\n  - {{> p}}\n  {{> p n=\"z\"}}\n{{/each}}\n{{x}}",
         "{{#*inline \"p\"}}<{{> @partial-block}}>{{/inline}}a {{#> p}}\n  {{x}}\n{{/p}} b\n",
+        "{{#*inline \"q\"}}\n{{@root.on}}{{@root.x}}\n\n{{@root.x}}\n{{@root.e}}\n{{#if @root.on}}\n\nb\n{{else}}\nc\n{{/if}}\n{{@root.e}}{{@root.nl}}{{@root.e}}\n\n  \\{{d}}\n{{/inline}}{{#*inline \"p\"}}\na:\n  {{> q}}\n\n{{#each l}}\n  {{> q}}\n- {{n}}{{/each}}{{/inline}}\nroot:\n  {{> p}}\n  {{#if on}}\n  {{> q}}\n  {{/if}}\nend {{> p}}{{> q}}\n",
         "a {{~#if on~}} \n 1 {{~else~}} 2 {{~/if}} b\n{{#each l}}\n{{#unless @last}}\n{{n}},\n{{/unless}}\n{{/each}}\n",
         "{{#with m}}{{k}}{{/with}} {{lookup m \"k\"}} {{default nope x}} {{{x}}} \\{{x}} {{! c }}{{!-- {{d}} --}}\n",
     ];
@@ -138,6 +140,31 @@ fn what_is_wrong_behind_a_tag_is_told_at_its_own_place() {
     ];
     for begin in begins {
         assert_eq!(of(begin), ["2:1", "6:1", "8:34"], "{begin}");
+    }
+}
+
+/// A partial writes its own lines, wherever and however far indented it is called.
+#[test]
+fn what_a_partial_writes_is_told_at_its_own_line() {
+    let partial = "{{#*inline \"g\"}}\n{\n\n  \"n\": {{@root.n}},\n  \"m\": nul,\n{{#if @root.n}}\n  \"o\": \"{{@root.n}}{{@root.t}}\n{{/if}}\n}\n{{/inline}}\n";
+    let calls = [
+        "[{{> g}}, x]",
+        "[\n{{> g}}\n, x]",
+        "[\n    {{> g}}\n, x]",
+        "[\n{{#each l}}\n  {{> g}}\n{{/each}}\n, x]",
+        "{{#*inline \"h\"}}\n  {{> g}}\n{{/inline}}\n[\n  {{> h}}\n, x]",
+        "{{#*inline \"h\"}}{{> @partial-block}}{{/inline}}\n[{{#> h}}\n  {{> g}}{{/h}}, x]",
+    ];
+    for call in calls {
+        let source = format!("{partial}{call}");
+        let (before, _) = source.split_once(", x").expect("each ends so");
+        let last = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().len() + 3);
+        let last = format!("{}:{}", last.0, last.1);
+        let target = Target { format: Format::Json, schema: None };
+        let issues = examine(&source, &json!({ "n": "ml.m5", "t": "", "l": [1] }), &[], target).issues;
+        let places: Vec<_> =
+            issues.iter().map(|issue| issue.place("", &source).trim_start_matches(':').to_owned()).collect();
+        assert_eq!(places, ["4:8", "5:8", "7:8", last.as_str()], "{call}: {issues:?}");
     }
 }
 

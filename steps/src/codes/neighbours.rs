@@ -43,9 +43,9 @@ pub static CHART_SOURCE: Code = Code {
 pub static CHART_NOT_PINNED: Code = Code {
     number: 805,
     title: "a chart is not pinned",
-    cause: "A branch or a tag can move: the run of tomorrow would install something else.",
+    cause: "A branch or a tag can move, and a range of versions has a new last one: the run of tomorrow would install something else.",
     example: "commit: main",
-    cure: "Give the full commit.",
+    cure: "Give the full commit, or the exact version.",
 };
 
 /// A folder is no chart.

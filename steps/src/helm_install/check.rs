@@ -47,6 +47,7 @@ pub fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
     if let Some(chart) = inputs.get("chart") {
         findings.extend(one_source(chart));
         findings.extend(commit(chart));
+        findings.extend(["repository", "oci"].into_iter().filter_map(|source| version(chart.get(source)?)));
         findings.extend(is_chart(chart.get("path"), files));
     }
     findings.extend(is_chart(inputs.get("sandbox-chart"), files));
@@ -105,6 +106,29 @@ fn commit(chart: &Partial) -> Option<Finding> {
     })
 }
 
+/// A version of which it is sure that it names no one version. helm takes `1.2` for a version where a chart has that one.
+fn version(source: &Partial) -> Option<Finding> {
+    let at = source.get("version")?;
+    let text = at.as_str()?;
+    let message = format!("\"{text}\" is no exact version");
+    (!is_version(text)).then(|| {
+        Finding::error(&neighbours::CHART_NOT_PINNED, at.place(), message)
+            .help("give one version in full, such as 1.2.3: what a range or a word stands for changes")
+    })
+}
+
+/// Whether `text` may be a version: up to three numbers, with what may stand before and after them.
+fn is_version(text: &str) -> bool {
+    let text = text.strip_prefix('v').unwrap_or(text);
+    let (text, build) = text.split_once('+').unwrap_or((text, "0"));
+    let (numbers, before) = text.split_once('-').unwrap_or((text, "0"));
+    let numbers: Vec<&str> = numbers.split('.').collect();
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    numbers.len() <= 3
+        && numbers.iter().all(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+        && before.split('.').chain(build.split('.')).all(is_word)
+}
+
 fn is_chart(at: Option<&Partial>, files: &Files) -> Option<Finding> {
     let at = at?;
     let path = at.as_str()?;
@@ -158,5 +182,22 @@ mod tests {
         assert_eq!(messages(json!({ "chart": {} })), ["the chart has no source"]);
         let pinned = json!({ "url": "u", "commit": "0".repeat(40), "path": "p" });
         assert!(messages(json!({ "chart": { "git": pinned }, "release": "a-1", "timeout": "5m" })).is_empty());
+    }
+
+    #[test]
+    fn a_version_is_one_version() {
+        let of = |source: &str, version: &str| {
+            messages(json!({ "chart": { source: { "version": version } }, "release": "a", "namespace": "b" }))
+        };
+        for range in
+            ["^1.0", "~1.2.3", "latest", "1.x", "1.2.*", "*", ">=1.0.0", "1.0.0 - 2.0.0", "1.2.3.4", "v", "", "1..2"]
+        {
+            for source in ["repository", "oci"] {
+                assert_eq!(of(source, range), [format!("\"{range}\" is no exact version")]);
+            }
+        }
+        for one in ["1.2.3", "v1.2.3", "0.1.0-rc.1", "1.2.3-a-b+build.5", "1.2.3+x-y", "2024.10.1", "1.2"] {
+            assert!(of("oci", one).is_empty(), "{one}");
+        }
     }
 }

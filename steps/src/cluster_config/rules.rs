@@ -14,12 +14,14 @@ pub fn check(config: &Node, findings: &mut Vec<ConfigFinding>) {
     cluster.auto_scaling(findings);
     cluster.names(findings);
     cluster.tags(findings);
+    networks(config, "", "VpcConfig", findings);
     for (index, group) in groups(config, "InstanceGroups") {
         let group = Group { node: group, path: format!("InstanceGroups[{index}]"), on_eks: cluster.on_eks };
         group.instance_types(findings);
         group.life_cycle(findings);
         group.counts(findings);
         group.common(findings);
+        networks(group.node, &group.path, "OverrideVpcConfig", findings);
         if cluster.on_eks
             && let Some(slurm) = group.node.get("SlurmConfig")
         {
@@ -32,6 +34,7 @@ pub fn check(config: &Node, findings: &mut Vec<ConfigFinding>) {
     }
     for (index, group) in groups(config, "RestrictedInstanceGroups") {
         let path = format!("RestrictedInstanceGroups[{index}]");
+        networks(group, &path, "OverrideVpcConfig", findings);
         Group { node: group, path, on_eks: cluster.on_eks }.common(findings);
     }
 }
@@ -280,6 +283,22 @@ impl Group<'_> {
                 let message = "the field `VolumeSizeInGB` is missing";
                 findings.push(ConfigFinding::error(&cluster::VOLUME, path, at_start(volume), message).by_absence());
             }
+        }
+    }
+}
+
+/// Ids of the one kind where the other is needed: by the API's own patterns both are an id.
+fn networks(node: &Node, path: &str, field: &str, findings: &mut Vec<ConfigFinding>) {
+    let Some(network) = node.get(field) else { return };
+    let kinds = [("Subnets", "subnet-", "sg-"), ("SecurityGroupIds", "sg-", "subnet-")];
+    for (list, wanted, other) in kinds {
+        let items = network.get(list).map(Node::items).unwrap_or_default();
+        for (index, item) in items.iter().enumerate() {
+            let Some(text) = item.text().filter(|text| text.starts_with(other)) else { continue };
+            let path = join(path, &format!("{field}.{list}[{index}]"));
+            let message = format!("`{text}` is no id such as {wanted}0123abcd");
+            let finding = ConfigFinding::error(&cluster::WRONG_FORM, path, item.span.clone(), message);
+            findings.push(finding.help("did you swap `Subnets` and `SecurityGroupIds`?"));
         }
     }
 }

@@ -65,6 +65,8 @@ pub enum FaultKind {
     Spelling,
     /// In the order of words: something is missing, or stands where it cannot
     Order,
+    /// In nothing that is known: a text stands here without quotes, and may be JSON itself
+    Bare,
     /// In a key that stands in the same mapping before, there
     Twice(Range<usize>),
 }
@@ -412,10 +414,18 @@ impl Reader<'_> {
             return What::nothing();
         };
         let hole = self.hole(inner);
-        if hole.of == ValueType::String && !inner.starts_with(AS_JSON) {
-            self.misspelt("a text is written here without quotes, whatever it will be", start..start + word.len());
+        if hole.of != ValueType::String || inner.starts_with(AS_JSON) {
+            return What::Unknown(hole);
         }
-        What::Unknown(hole)
+        let span = start..start + word.len();
+        if may_be_json(&hole.text) {
+            let message =
+                "a text is written here without quotes: it must be a number, true, false, null or JSON of its own";
+            self.faults.push(Fault { message: message.to_owned(), span, kind: FaultKind::Bare });
+        } else {
+            self.misspelt("a text is written here without quotes, whatever it will be", span);
+        }
+        What::nothing()
     }
 
     /// The hole of this number; of one that nobody gave nothing is known.
@@ -505,6 +515,16 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Whether a text may be JSON, by what is known of its beginning.
+fn may_be_json(text: &Text) -> bool {
+    let Some(Piece::Known(known)) = text.0.first() else { return true };
+    let known = known.trim_start();
+    let is_word = |word: &&str| word.starts_with(known) || known.starts_with(*word);
+    known.starts_with(['"', '{', '[', '-'])
+        || known.starts_with(|c: char| c.is_ascii_digit())
+        || ["true", "false", "null"].iter().any(is_word)
 }
 
 fn shorten(word: &str) -> String {

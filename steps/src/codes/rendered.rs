@@ -25,7 +25,7 @@ pub static UNKNOWN_VALUE: Code = Code {
 pub static NOT_JSON: Code = Code {
     number: 603,
     title: "the rendered file is not JSON",
-    cause: "Whatever the values will be, the text is no JSON.",
+    cause: "Whatever the values will be, the text is no JSON; a warning says that it is JSON for some values only.",
     example: r#""Count": ,"#,
     cure: "Mend the place that is named; write values with {{json …}}.",
 };

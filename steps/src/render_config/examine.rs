@@ -102,25 +102,32 @@ fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Ve
     let mut unsure = false;
     for fault in &faults {
         let doubt = match &fault.kind {
-            FaultKind::Spelling => rendered.seams.spelling(&fault.span),
+            FaultKind::Spelling | FaultKind::Bare => rendered.seams.spelling(&fault.span),
             FaultKind::Order => rendered.seams.order(&rendered.text, &fault.span),
             FaultKind::Twice(first) => rendered.seams.pair(first, &fault.span),
         };
         // What is not told here may be the reason of what comes after it.
         let doubt = if unsure && doubt == Doubt::None && fault.kind == FaultKind::Order { Doubt::Later } else { doubt };
         unsure |= doubt == Doubt::Near;
-        let Some(severity) = severity(Severity::Error, doubt) else { continue };
-        let span = rendered.origin(&fault.span);
-        let message = format!("the result is not JSON: {}", fault.message);
-        issues.push(Issue { code: &rendered::NOT_JSON, severity, span, message, help: None });
+        let (worst, begin, help) = match &fault.kind {
+            FaultKind::Bare => {
+                (Severity::Warning, "", Some("of a text that is none of these write {{json …}}".to_owned()))
+            }
+            FaultKind::Spelling | FaultKind::Order | FaultKind::Twice(_) => {
+                (Severity::Error, "the result is not JSON: ", None)
+            }
+        };
+        let Some(severity) = severity(worst, doubt) else { continue };
+        let (span, message) = (rendered.origin(&fault.span), format!("{begin}{}", fault.message));
+        issues.push(Issue { code: &rendered::NOT_JSON, severity, span, message, help });
     }
     let Some(SchemaName::CreateCluster) = schema else { return root };
     for finding in cluster_config::check(&root) {
         let Some(severity) = severity(finding.severity, doubt(rendered, &finding)) else { continue };
         let (span, message) = (rendered.origin(&finding.span), finding.line());
-        let quoted = rendered.text[finding.span.clone()].starts_with('"');
+        let in_quotes = rendered.text[finding.span.clone()].starts_with('"');
         let help = finding.help.map(|help| match help.as_str() {
-            cluster_config::OTHER_TYPE if quoted => format!("leave out the quotes around the expression, or {help}"),
+            cluster_config::OTHER_TYPE if in_quotes => format!("leave out the quotes around the expression, or {help}"),
             _ => help,
         });
         issues.push(Issue { code: finding.code, severity, span, message, help });

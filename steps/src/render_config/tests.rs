@@ -282,6 +282,29 @@ fn what_is_wrong_whatever_the_values_will_be_stays_an_error() {
 }
 
 #[test]
+fn a_text_that_may_be_json_is_no_error_before_it_is_known() {
+    let bare = "a text is written here without quotes: it must be a number, true, false, null or json of its own (of a text that is none of these write {{json …}})";
+    let source = group(
+        ", \"ThreadsPerCore\": {{u}}, \"LifeCycleConfig\": { \"SourceS3Uri\": \"s3://sagemaker-b/p\", \"OnCreate\": \"a.sh\" }",
+    );
+    assert_eq!(said_of_unknown(&source, Format::Json, true), [format!("warning: t:4:23 {bare}")]);
+    assert_eq!(said_of_unknown("{\"a\": {{u}} }", Format::Json, false), [format!("warning: t:1:7 {bare}")]);
+    let of = |known: &str| {
+        let text =
+            Text(vec![crate::partial::Piece::Known(known.to_owned()), crate::partial::Piece::From("x".to_owned())]);
+        let target = Target { format: Format::Json, schema: None };
+        let holes = [Hole { of: ValueType::String, text }];
+        examine("[{{u}}]", &json!({ "u": render::hole(1) }), &holes, target).issues.remove(0).severity
+    };
+    for known in ["arn:aws:", "ml.", "nope", "s3://"] {
+        assert_eq!(of(known), Severity::Error, "{known}");
+    }
+    for known in ["1", "-", "\"", "tr", "true", " "] {
+        assert_eq!(of(known), Severity::Warning, "{known}");
+    }
+}
+
+#[test]
 fn a_missing_name_is_told_once_and_loops_over_it_end() {
     let names: String = (0..60).map(|n| format!("{{{{#unless n{n}}}}}{{{{/unless}}}}")).collect();
     let source = format!("{{{{#each l}}}}{{{{#each ../l}}}}{names}{{{{/each}}}}{{{{/each}}}}");

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::render::{Compiled, Problem, Rendered, compile};
 use super::seams::Doubt;
 use super::{Format, SchemaName, Target, place_of, yaml};
-use crate::cluster_config::json::{self, FaultKind, Node};
+use crate::cluster_config::json::{self, FaultKind, Node, What};
 use crate::cluster_config::{self, ConfigFinding};
 use crate::codes::{cluster, rendered};
 use crate::finding::{At, Code, Finding, Severity};
@@ -98,7 +98,15 @@ fn issue_of(problem: Problem) -> Issue {
 }
 
 fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Vec<Issue>) -> Node {
-    let (root, faults) = json::parse_with(&rendered.text, &rendered.holes);
+    let quoted = rendered.quoted_json();
+    let (mut root, faults) = json::parse_with(&blanked(&rendered.text, &quoted), &rendered.holes);
+    forget(&mut root, &quoted);
+    for span in &quoted {
+        let message = "the result is not JSON: quotes stand around what `json` writes, which has its own";
+        let help = Some("leave out the quotes around the expression".to_owned());
+        let (code, severity) = (&rendered::NOT_JSON, Severity::Error);
+        issues.push(Issue { code, severity, span: rendered.origin(span), message: message.to_owned(), help });
+    }
     let mut unsure = false;
     for fault in &faults {
         let doubt = match &fault.kind {
@@ -133,6 +141,31 @@ fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Ve
         issues.push(Issue { code: finding.code, severity, span, message, help });
     }
     root
+}
+
+/// The text with blanks in these places.
+fn blanked(text: &str, places: &[Range<usize>]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for place in places {
+        out += &text[out.len()..place.start];
+        out += &" ".repeat(place.len());
+    }
+    out += &text[out.len()..];
+    out
+}
+
+/// Makes texts that hold one of these places unknown.
+fn forget(node: &mut Node, places: &[Range<usize>]) {
+    match &mut node.what {
+        What::Text(_) | What::Open(_) | What::Unknown(_) => {
+            if places.iter().any(|place| node.span.start <= place.start && place.end <= node.span.end) {
+                *node = Node::unknown(node.span.clone());
+            }
+        }
+        What::List(items) => items.iter_mut().for_each(|item| forget(item, places)),
+        What::Map(entries) => entries.iter_mut().for_each(|(_, _, item)| forget(item, places)),
+        What::Null | What::Flag(_) | What::Number(_) => {}
+    }
 }
 
 /// How far a finding holds whatever the values will be that are not known.

@@ -9,6 +9,7 @@ mod helpers;
 mod marker;
 mod partials;
 mod permissions;
+mod quoted;
 mod render;
 mod seams;
 mod syntax;

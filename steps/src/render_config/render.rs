@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::helpers;
 use super::marker::Marker;
+use super::quoted;
 use super::seams::{Edge, Seams};
 use super::syntax;
 use crate::cluster_config::json::{HOLE_END, HOLE_START};
@@ -39,6 +40,8 @@ pub struct Rendered {
     /// The values that are not known, by number from 1.
     pub holes: Vec<Hole>,
     segments: Vec<Segment>,
+    /// The places of what `json` writes, in the order of the text.
+    as_json: Vec<Range<usize>>,
 }
 
 /// Something wrong with an expression of the template.
@@ -78,6 +81,11 @@ impl Rendered {
         let start = self.origin_of(span.start);
         let end = self.origin_of(span.end.max(span.start + 1) - 1).end;
         if end > start.start { start.start..end } else { start }
+    }
+
+    /// Where `json` writes a text (or what holds one) between quotes.
+    pub fn quoted_json(&self) -> Vec<Range<usize>> {
+        quoted::json(&self.text, &self.as_json, &self.holes)
     }
 
     fn origin_of(&self, at: usize) -> Range<usize> {
@@ -201,7 +209,8 @@ impl Compiled {
         let edges = edges.into_iter().filter(|(_, place, _)| decided.contains(place)).map(|(at, _, edge)| (at, edge));
         let holes = found.with_parts(holes);
         let seams = Seams::new(edges.collect(), hidden, &text, &holes);
-        Ok(Rendered { text, problems, approximate, seams, holes, segments })
+        let as_json = as_json(&marker.source, &text, &segments);
+        Ok(Rendered { text, problems, approximate, seams, holes, segments, as_json })
     }
 }
 
@@ -295,6 +304,17 @@ pub(super) fn position(source: &str, starts: &[usize], line: usize, column: usiz
     let start = starts.get(line.saturating_sub(1)).copied().unwrap_or(source.len());
     let column = column.saturating_sub(1);
     source[start..].char_indices().nth(column).map_or(source.len(), |(offset, _)| start + offset)
+}
+
+/// Where the text comes from a call of `json`.
+fn as_json(source: &str, text: &str, segments: &[Segment]) -> Vec<Range<usize>> {
+    let ends = segments.iter().skip(1).map(|next| next.start).chain([text.len()]);
+    let written = segments.iter().zip(ends).filter(|(segment, _)| match &segment.from {
+        Source::Expression(tag) => source[tag.clone()].trim_start_matches(['{', '~', ' ']).starts_with("json "),
+        Source::Text(_) | Source::Seam(..) => false,
+    });
+    // What ends a line behind it may have no mark of its own.
+    written.map(|(segment, end)| segment.start..segment.start + text[segment.start..end].trim_end().len()).collect()
 }
 
 /// The text without marks, what its parts come from, and the edges of blocks: where, of which, and which one.

@@ -305,6 +305,35 @@ fn a_text_that_may_be_json_is_no_error_before_it_is_known() {
 }
 
 #[test]
+fn quotes_around_json_of_a_text_are_one_error() {
+    let none: [&str; 0] = [];
+    let line = |at: &str| {
+        format!(
+            "error: t:{at} the result is not json: quotes stand around what `json` writes, which has its own (leave out the quotes around the expression)"
+        )
+    };
+    for (source, places) in [
+        ("{\"a\":\"{{json u}}\"}", vec!["1:7"]),
+        ("{\"a\":\"s3://{{json u}}/x\"}", vec!["1:12"]),
+        ("{\"a\":\"{{json \"x\"}}\"}", vec!["1:7"]),
+        ("{\"a\":\"{{json \"\"}}\",\n\"b\":[\"{{json l}}\",{{json u}}]}", vec!["1:7", "2:7"]),
+        ("{\"a\":\"{{json u}}{{json u}}\"}", vec!["1:7", "1:17"]),
+    ] {
+        let said = said_of_unknown(source, Format::Json, false);
+        assert_eq!(said, places.into_iter().map(line).collect::<Vec<_>>(), "{source}");
+    }
+    for source in
+        ["{\"a\":\"{{json n}}\"}", "{\"a\":{{json u}}}", "{\"a\":\"x\",\"b\":{{json \"y\"}}}", "[\"{{json 5}}\"]"]
+    {
+        assert_eq!(said_of_unknown(source, Format::Json, false), none, "{source}");
+    }
+    let source = group(
+        ", \"ImageId\": \"{{json u}}\", \"LifeCycleConfig\": { \"SourceS3Uri\": \"s3://sagemaker-b/p\", \"OnCreate\": \"a.sh\" }",
+    );
+    assert_eq!(said_of_unknown(&source, Format::Json, true), [line("4:17")]);
+}
+
+#[test]
 fn a_missing_name_is_told_once_and_loops_over_it_end() {
     let names: String = (0..60).map(|n| format!("{{{{#unless n{n}}}}}{{{{/unless}}}}")).collect();
     let source = format!("{{{{#each l}}}}{{{{#each ../l}}}}{names}{{{{/each}}}}{{{{/each}}}}");

@@ -105,6 +105,8 @@ pub enum Tie {
 pub enum FileUse {
     /// How to reach a Kubernetes API.
     Kubeconfig,
+    /// To be looked at only: what is made of it is another step's.
+    Look,
     /// Anything else.
     Plain,
 }

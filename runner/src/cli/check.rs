@@ -1,4 +1,5 @@
 //! `hprun check FILE`: everything that is wrong, as far as it can be known offline; with `--live`, as far as AWS can tell now.
+//! Knows nothing of any one mistake, or of any one question.
 
 use std::path::Path;
 

@@ -160,7 +160,9 @@ fn questions(source: &Source, pipeline: &Pipeline, params: &Params) -> (Vec<Aske
         let partial = step.with.partial(&scope);
         let facts = (step.step_type.facts)(&partial, &Files::load(&source.base, &(step.step_type.files)(&partial)));
         brought.objects.extend(objects(&facts));
-        written.note(&facts);
+        if step.when.is_none() {
+            written.note(&facts);
+        }
         for fact in facts {
             if let Fact::Makes { named, .. } = fact {
                 brought.made.extend(named);

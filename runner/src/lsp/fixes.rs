@@ -50,7 +50,9 @@ fn advice(page: &Page<'_>, help: &str, place: Range<usize>) -> Option<(String, R
         return Some(("Put the expression in quotes".to_owned(), place, right.to_owned()));
     }
     // Where the value ends cannot be said if the line goes on with something of YAML, or has quotes in it.
-    let is_plain = !text.contains(['"', '\\']) && !text.contains(" #") && !text.contains(": ");
+    let behind = text.rsplit_once("}}").map_or(text, |(_, behind)| behind);
+    let goes_on = text.contains(" #") || text.contains(": ") || behind.contains([',', ']', '}']);
+    let is_plain = !text.contains(['"', '\\']) && !goes_on;
     if help == UNQUOTED && is_plain {
         return Some(("Put the expression in quotes".to_owned(), place, format!("\"{text}\"")));
     }

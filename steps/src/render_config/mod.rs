@@ -28,7 +28,7 @@ use serde_json::Value as Json;
 use crate::cluster_config::{self, needs};
 use crate::codes::rendered;
 use crate::context::{FileMode, StepContext};
-use crate::error::StepError;
+use crate::error::{ErrorClass, StepError};
 use crate::fact::{Fact, FileUse};
 use crate::files::{FileInput, FileKind, Files, sha256};
 use crate::finding::{At, Finding, Severity};
@@ -107,11 +107,18 @@ impl Step for RenderConfig {
     }
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<RenderConfigOutputs, StepError> {
-        let text = self.rendered(cx.files)?;
-        let path = self.target(&cx.run.folder, cx.step);
-        let mode = if self.holds_secret() { FileMode::Secret } else { FileMode::Shared };
+        let files = cx.files.clone();
+        // A large template is rendered for seconds without a pause: the threads that others wait on stay free.
+        let rendering = tokio::task::spawn_blocking(move || (self.rendered(&files), self)).await;
+        let (text, this) = rendering.map_err(|ended| match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => StepError::new(ErrorClass::Interrupted, "the rendering was cut off"),
+        })?;
+        let text = text?;
+        let path = this.target(&cx.run.folder, cx.step);
+        let mode = if this.holds_secret() { FileMode::Secret } else { FileMode::Shared };
         let path = cx.write_file(&path, text.as_bytes(), mode)?;
-        Ok(self.outputs(&path, &text))
+        Ok(this.outputs(&path, &text))
     }
 
     async fn foresee(self, cx: &mut StepContext<'_>) -> Result<Foresight, StepError> {

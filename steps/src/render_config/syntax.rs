@@ -235,8 +235,10 @@ fn kind(inside: &str) -> Kind<'_> {
         Kind::Close(name.trim())
     } else if let Some(more) = inside.strip_prefix('^') {
         Kind::Else(more.trim())
-    } else if inside == "else" || inside.starts_with("else ") {
-        Kind::Else(inside["else".len()..].trim())
+    } else if let Some(more) =
+        inside.strip_prefix("else").filter(|more| more.is_empty() || more.starts_with(char::is_whitespace))
+    {
+        Kind::Else(more.trim())
     } else {
         Kind::Other
     }

@@ -56,6 +56,12 @@ fn advice_becomes_a_fix_after_which_nothing_is_wrong() {
 }
 
 #[test]
+fn where_a_value_ends_is_not_guessed() {
+    let text = "apiVersion: hprun/v1\nname: p\nsteps:\n  - id: a\n    type: use-thing\n    with:\n      list: [{{ params.x }}-a<|>, b]\n";
+    assert_eq!(mended(text), []);
+}
+
+#[test]
 fn needs_grow_where_they_stand() {
     let steps = |needs: &str| {
         let use_it = "    with: { text: \"{{ steps.b.outputs.id<|> }}\" }\n";

@@ -14,7 +14,9 @@ impl Across<'_> {
         let mut first: Option<(&str, &At)> = None;
         for (step, fact) in told {
             let Fact::Names { id, at, tie: Tie::Firm } = fact else { continue };
-            let Some(of) = account_of(id).filter(|_| self.account.is_none()) else { continue };
+            // Of steps that may be skipped one may be for each account.
+            let counts = self.account.is_none() && self.steps[*step].when.is_none();
+            let Some(of) = account_of(id).filter(|_| counts) else { continue };
             match first {
                 Some((account, other)) if account != of => {
                     let message = format!("the ARN is of the account {of}, another is of {account}");

@@ -2,7 +2,7 @@
 //! Knows names in S3 and which steps surely run before which, not what is in the scripts.
 
 use hprun_steps::codes::cluster::WHOLE_BUCKET;
-use hprun_steps::fact::Fact;
+use hprun_steps::fact::{Fact, FileUse};
 use hprun_steps::finding::{At, Finding};
 use hprun_steps::partial::{Piece, Place, Text};
 
@@ -83,9 +83,9 @@ impl Across<'_> {
                 [Piece::From(source)] => *source == own,
                 _ => read.as_known().is_some() && read == path,
             };
-            users.extend(told.iter().filter_map(|(reader, fact)| match fact {
-                Fact::Reads { path, .. } if is_own(path) => Some(*reader),
-                _ => None,
+            users.extend(told.iter().filter_map(|(reader, fact)| {
+                let Fact::Reads { path, kind, .. } = fact else { return None };
+                (*kind != FileUse::Look && is_own(path)).then_some(*reader)
             }));
         }
         if !writes {
@@ -130,10 +130,10 @@ impl Across<'_> {
             let message = format!("`{name}` is looked for in {folder}, where no step puts it");
             let finding = Finding::new(&across::SCRIPT_NOT_UPLOADED, at.clone(), message);
             // A bucket that is known by name was there before, and may hold what no step has anything to do with; not so a folder
-            // that a step uploads, or one around it.
-            let is_touched =
-                puts.iter().any(|put| beneath(folder, put.folder).is_some() || beneath(put.folder, folder).is_some());
-            let may_hold = bucket.as_known().is_some() && prefix.is_some() && !is_touched;
+            // that a step uploads, or one around it if the script lies in that.
+            let around = |put: &Put<'_>| beneath(put.folder, folder).is_some() && has(&put);
+            let is_touched = puts.iter().any(|put| beneath(folder, put.folder).is_some() || around(put));
+            let may_hold = bucket.as_known().is_some() && !is_touched;
             let finding = if may_hold { finding.as_warning() } else { finding };
             return Some(finding.help(missing).related(place(put), "uploaded here"));
         }

@@ -54,7 +54,7 @@ impl Cluster {
             match (known(network.subnets), network.subnets) {
                 (Some(room), _) if rooms.iter().all(|(other, _)| *other != room) => rooms.push((room, network.at)),
                 (None, Wish::Later) => asked.push(Asked::waits(network.at.clone(), &live::FREE_ADDRESSES)),
-                (Some(_) | None, _) => {}
+                (Some(_) | None, Wish::None | Wish::Now(_) | Wish::Later) => {}
             }
         }
         for number in 0..rooms.len() {

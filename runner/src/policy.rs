@@ -17,7 +17,6 @@ use indexmap::IndexMap;
 
 use crate::expr::{Foreseen, KnownScope};
 use crate::params::{ParamSpec, ParamSpecs};
-use crate::pipeline::partition_of;
 use crate::plan::Plan;
 
 pub use document::LARGEST_MANAGED;
@@ -70,7 +69,7 @@ pub struct Use {
 impl Home {
     /// The place that `aws:` names.
     pub fn new(region: Option<&str>, account: Option<&str>) -> Self {
-        let partition = region.map_or("aws", partition_of);
+        let partition = region.map_or("aws", hprun_steps::region::partition_of);
         let or_any = |text: Option<&str>| text.unwrap_or("*").to_owned();
         Self { partition: partition.to_owned(), region: or_any(region), account: or_any(account) }
     }

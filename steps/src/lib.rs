@@ -27,6 +27,7 @@ pub mod permissions;
 pub mod preflight;
 pub mod program;
 pub mod question;
+pub mod region;
 pub mod render_config;
 mod request_log;
 mod s3_address;

@@ -190,6 +190,15 @@ pub static NEEDS_ITSELF: Code = Code {
     cure: "Remove it from its `needs`.",
 };
 
+/// A part of `aws` is not spelled as AWS spells it.
+pub static WRONG_AWS: Code = Code {
+    number: 120,
+    title: "a part of `aws` is not spelled as AWS spells it",
+    cause: "A region is a place, a point of the compass and a number (us-west-2; with a letter behind it, it is a zone); an account has 12 digits; a role is given by its ARN. Of regions it is a warning only: AWS adds some.",
+    example: r#"aws: { region: us-wst-2, account: "1234" }"#,
+    cure: "Correct it; the message names what is near.",
+};
+
 /// All of them, in order of number.
 pub static ALL: &[&Code] = &[
     &UNKNOWN_KEY,
@@ -211,4 +220,5 @@ pub static ALL: &[&Code] = &[
     &TIMEOUT_TOO_SHORT,
     &CONSTANT_WHEN,
     &NEEDS_ITSELF,
+    &WRONG_AWS,
 ];

@@ -13,8 +13,6 @@ use hprun_steps::files::Files;
 use hprun_steps::finding::{At, Finding};
 use hprun_steps::partial::{Place, Text, nearest};
 
-pub(crate) use home::partition_of;
-
 use super::authored::AuthoredStep;
 use super::graph::Graph;
 use crate::codes::across;

@@ -20,10 +20,10 @@ use super::references::{self, Names};
 use super::shelf::Shelf;
 use super::written::Written;
 use super::{OnFailure, Pipeline, StepId, StepSpec};
-use crate::codes::{expressions, inputs, pipeline};
+use crate::codes::{expressions, pipeline};
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::list;
-use crate::expr::{Foreseen, KnownScope, Target, Tree};
+use crate::expr::{Foreseen, KnownScope, Target};
 use crate::params::ParamSpec;
 
 /// Inputs that decide which outputs a step declares: they must be known before the run.
@@ -138,23 +138,6 @@ pub fn known_inputs(authored: &Authored, step_type: &str, params: &KnownParams) 
     let scope = KnownScope { params: &params.values, param_type: &param_type, outputs: &|_| None };
     let of_type = |step: &&AuthoredStep| step.step_type.as_ref().is_some_and(|(name, _)| name == step_type);
     authored.steps.iter().filter(of_type).map(|step| step.with.partial(&scope)).collect()
-}
-
-/// The region that `aws:` names, as far as params alone tell it.
-pub fn known_region(authored: &Authored, params: &KnownParams) -> Option<String> {
-    settled(authored, &authored.aws.region, params)
-}
-
-/// The text of an expression of `aws:`, if it is known and there is one.
-fn settled(authored: &Authored, tree: &Option<Tree>, params: &KnownParams) -> Option<String> {
-    let partial = in_aws(authored, tree.as_ref()?, params);
-    partial.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-/// An expression of `aws:`, which may use params only.
-fn in_aws(authored: &Authored, tree: &Tree, params: &KnownParams) -> Partial {
-    let param_type = |name: &str| authored.params.get(name).map_or(ValueType::Any, ParamSpec::value_type);
-    tree.partial(&KnownScope { params: &params.values, param_type: &param_type, outputs: &|_| None })
 }
 
 /// What is known of the steps of a pipeline that may have mistakes: for editors, which help while they are made.
@@ -292,25 +275,11 @@ impl Checker<'_> {
         }
     }
 
-    /// Where a run goes is recorded and shown.
-    fn no_secret_in_aws(&self, problems: &mut Vec<Diagnostic>) {
-        let aws = &self.authored.aws;
-        for tree in [&aws.region, &aws.profile, &aws.role, &aws.account].into_iter().flatten() {
-            if in_aws(self.authored, tree, self.params).value_type() == ValueType::Secret {
-                let message = "`aws` takes no secret: where a run goes is recorded and shown";
-                problems.push(Diagnostic::error(&inputs::SECRET_NOT_TAKEN, tree.place(), message));
-            }
-        }
-    }
-
     /// What steps bring against what others look for.
     fn across(&self, looked: &Looked, graph: &Graph, problems: &mut Vec<Diagnostic>) {
-        let aws = &self.authored.aws;
-        let (region, account) =
-            (settled(self.authored, &aws.region, self.params), settled(self.authored, &aws.account, self.params));
-        self.no_secret_in_aws(problems);
+        let place = super::aws::check(self.authored, self.params, problems);
         let (steps, files) = (&self.authored.steps[..], &looked.files[..]);
-        let (region, account) = (region.as_deref(), account.as_deref());
+        let (region, account) = (place.region.as_deref(), place.account.as_deref());
         across::check(&Across { steps, graph, facts: &looked.facts, files, region, account }, problems);
         let better = |told: &Diagnostic, all: &[Diagnostic]| {
             SAID_BETTER.iter().any(|(one, other)| {

@@ -6,6 +6,7 @@ pub mod check;
 pub mod schema;
 
 mod across;
+mod aws;
 mod graph;
 mod inputs;
 mod references;
@@ -29,9 +30,9 @@ use serde::{Deserialize, Serialize};
 use crate::expr::{Condition, Foreseen, Tree};
 use crate::params::ParamSpec;
 
-pub(crate) use across::partition_of;
 pub use authored::{Authored, read};
-pub use check::{KnownParams, Outline, OutlinedStep, check, check_and_outline, known_inputs, known_region};
+pub use aws::known_region;
+pub use check::{KnownParams, Outline, OutlinedStep, check, check_and_outline, known_inputs};
 pub(crate) use written::Written;
 
 /// The only `apiVersion` there is.

@@ -11,6 +11,7 @@ use crate::fact::{Fact, Tie};
 use crate::files::Files;
 use crate::finding::At;
 use crate::partial::{Hole, Partial, Place, Text, ValueType};
+use crate::region;
 use crate::step::{DeclaredOutput, DeclaredOutputs, declared_outputs};
 use crate::template::{self, Holds, Stack};
 use crate::value::Value;
@@ -138,15 +139,7 @@ pub fn least(inputs: &Partial, files: &Files) -> Option<(Duration, &'static str)
 
 /// Whether a text may name a zone or a resource of a region: an ARN, a zone's id or a zone's name.
 fn belongs_somewhere(text: &str) -> bool {
-    let is_zone_id = text.split_once("-az").is_some_and(|(region, zone)| {
-        !region.contains('-') && !zone.is_empty() && zone.chars().all(|c| c.is_ascii_digit())
-    });
-    let is_zone = text.split('-').count() >= 3
-        && text.len() < 32
-        && text.ends_with(|c: char| c.is_ascii_lowercase())
-        && text.trim_end_matches(|c: char| c.is_ascii_lowercase()).ends_with(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    text.starts_with("arn:") || is_zone_id || is_zone
+    text.starts_with("arn:") || region::of_zone(text).is_some()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::files::Files;
 use crate::finding::At;
 use crate::partial::Partial;
 use crate::question::{Asked, NetworkPart, Question, Wish};
+use crate::region;
 use crate::template::node::Node;
 use crate::template::{Holds, ResourceType, Stack, resource_types};
 use crate::value::Value;
@@ -34,24 +35,13 @@ fn zones(inputs: &Partial) -> Vec<Asked> {
     let Some(Partial::Map(entries, _)) = inputs.get("parameters") else { return Vec::new() };
     let asked = entries.iter().filter_map(|(name, (_, value))| {
         let zone = match Wish::text(Some(value)) {
-            Wish::Now(text) if is_zone_id(&text) => Wish::Now(text),
+            Wish::Now(text) if region::is_zone_id(&text) => Wish::Now(text),
             Wish::Later if name.contains("AvailabilityZone") => Wish::Later,
             Wish::Now(_) | Wish::Later | Wish::None => Wish::None,
         };
         Asked::of(&live::ZONE, &At::Pipeline(value.place()), zone, |zone| Question::Zone { zone })
     });
     asked.collect()
-}
-
-/// Such as `usw2-az2`.
-fn is_zone_id(text: &str) -> bool {
-    let Some((region, zone)) = text.split_once("-az") else { return false };
-    let letters = region.trim_end_matches(|c: char| c.is_ascii_digit());
-    (3..=4).contains(&letters.len())
-        && letters.bytes().all(|b| b.is_ascii_lowercase())
-        && letters.len() < region.len()
-        && !zone.is_empty()
-        && zone.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// What the parameters name that must be there: CloudFormation looks it up where their type says what it is, and a resource
@@ -314,14 +304,5 @@ Resources: { Vpc: { Type: 'AWS::EC2::VPC', Condition: Make } }
         );
         let asked = questions(&inputs, &files);
         assert!(asked.iter().any(|a| a.code == &live::NETWORK_QUOTAS && a.question.is_none()), "{asked:#?}");
-    }
-
-    #[test]
-    fn zone_ids_are_told_from_other_texts() {
-        for (text, is) in
-            [("usw2-az2", true), ("apse1-az3", true), ("us-west-2b", false), ("my-az1", false), ("use1-az", false)]
-        {
-            assert_eq!(is_zone_id(text), is, "{text}");
-        }
     }
 }

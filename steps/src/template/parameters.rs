@@ -9,6 +9,7 @@ use super::Problem;
 use super::node::{Entry, Node, Shape};
 use crate::codes::template as codes;
 use crate::partial::{Place, nearest};
+use crate::region;
 
 /// Longest value of a parameter, in bytes (CloudFormation quotas).
 const LONGEST_VALUE: usize = 4_096;
@@ -197,19 +198,13 @@ fn wrong_id(kind: &str, value: &str) -> Option<String> {
         }
         return Some(format!("must not be empty: its type {kind} asks for something that exists"));
     }
-    if kind == "AWS::EC2::AvailabilityZone::Name" && is_zone_id(value) {
+    if kind == "AWS::EC2::AvailabilityZone::Name" && region::is_zone_id(value) {
         return Some(format!("takes the name of a zone, such as us-west-2b, not its id `{value}`"));
     }
     let rest = value.strip_prefix(prefix);
     let is_id =
         rest.is_some_and(|rest| prefix.is_empty() || (!rest.is_empty() && rest.chars().all(|c| c.is_ascii_hexdigit())));
     (!is_id).then(|| format!("takes an id such as {prefix}0123456789abcdef0, not `{value}`"))
-}
-
-/// Whether a text is like `usw2-az2`.
-fn is_zone_id(text: &str) -> bool {
-    let Some((region, zone)) = text.split_once("-az") else { return false };
-    !zone.is_empty() && zone.chars().all(|c| c.is_ascii_digit()) && !region.contains('-')
 }
 
 fn is_type(kind: &str) -> bool {

@@ -1,9 +1,10 @@
 //! Whether zones and ARNs are of the region, the partition and the account that the pipeline is for.
-//! Knows of AWS only how zones and ARNs are spelled.
+//! Knows of AWS only how ARNs are spelled.
 
 use hprun_steps::fact::{Fact, Tie};
 use hprun_steps::finding::{At, Finding};
 use hprun_steps::partial::Text;
+use hprun_steps::region;
 
 use super::{Across, Told};
 use crate::codes::across;
@@ -33,7 +34,7 @@ impl Across<'_> {
     /// Whether an ARN or a zone belongs to the region and the account of `aws:`.
     pub(super) fn home(&self, id: &Text, at: &At, tie: Tie) -> Option<Finding> {
         let known = id.beginning();
-        if let (Some(zone), Some(region)) = (id.as_known().and_then(region_of_zone), self.region) {
+        if let (Some(zone), Some(region)) = (id.as_known().and_then(region::of_zone), self.region) {
             return (zone != region).then(|| {
                 let message = format!("{known} is a zone of {zone}, the pipeline is for {region}");
                 let help = format!("list the zones: aws ec2 describe-availability-zones --region {region}");
@@ -48,10 +49,10 @@ impl Across<'_> {
         // The last part that is known may go on in one that is not.
         let part = |index: usize| rest.get(index).filter(|part| index + 1 < rest.len() && !part.is_empty());
         if let (Some(partition), Some(region)) = (part(0), self.region)
-            && *partition != partition_of(region)
+            && *partition != region::partition_of(region)
         {
             let message =
-                format!("the ARN is of the partition `{partition}`, {region} is in `{}`", partition_of(region));
+                format!("the ARN is of the partition `{partition}`, {region} is in `{}`", region::partition_of(region));
             return Some(Finding::new(&across::OTHER_PARTITION, at.clone(), message));
         }
         let (is_firm, is_near) = (tie == Tie::Firm, part(1).is_some_and(|service| NEAR.contains(service)));
@@ -83,64 +84,5 @@ fn account_of(id: &Text) -> Option<&str> {
     (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
 }
 
-/// The partition that a region is in (AWS: "AWS Regions and partitions").
-pub(crate) fn partition_of(region: &str) -> &'static str {
-    match region {
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ if region.starts_with("us-isob-") => "aws-iso-b",
-        _ if region.starts_with("us-isof-") => "aws-iso-f",
-        _ if region.starts_with("us-iso-") => "aws-iso",
-        _ if region.starts_with("eu-isoe-") => "aws-iso-e",
-        _ if region.starts_with("eusc-") => "aws-eusc",
-        _ => "aws",
-    }
-}
-
-/// The region of a zone id such as `usw2-az2` (EC2 user guide, "Availability Zone IDs"); none for one that is not known.
-fn region_of_zone(id: &str) -> Option<&'static str> {
-    let (short, zone) = id.split_once("-az")?;
-    let is_zone = !zone.is_empty() && zone.bytes().all(|byte| byte.is_ascii_digit());
-    ZONES.iter().find(|(known, _)| is_zone && *known == short).map(|(_, region)| *region)
-}
-
 /// Services of which a cluster's stack hardly needs anything of another region.
 const NEAR: [&str; 3] = ["eks", "ec2", "sagemaker"];
-
-/// What zone ids begin with, and the region.
-const ZONES: [(&str, &str); 34] = [
-    ("use1", "us-east-1"),
-    ("use2", "us-east-2"),
-    ("usw1", "us-west-1"),
-    ("usw2", "us-west-2"),
-    ("afs1", "af-south-1"),
-    ("ape1", "ap-east-1"),
-    ("ape2", "ap-east-2"),
-    ("aps1", "ap-south-1"),
-    ("aps2", "ap-south-2"),
-    ("apne1", "ap-northeast-1"),
-    ("apne2", "ap-northeast-2"),
-    ("apne3", "ap-northeast-3"),
-    ("apse1", "ap-southeast-1"),
-    ("apse2", "ap-southeast-2"),
-    ("apse3", "ap-southeast-3"),
-    ("apse4", "ap-southeast-4"),
-    ("apse5", "ap-southeast-5"),
-    ("apse7", "ap-southeast-7"),
-    ("cac1", "ca-central-1"),
-    ("caw1", "ca-west-1"),
-    ("cnn1", "cn-north-1"),
-    ("cnw1", "cn-northwest-1"),
-    ("euc1", "eu-central-1"),
-    ("euc2", "eu-central-2"),
-    ("eun1", "eu-north-1"),
-    ("eus1", "eu-south-1"),
-    ("eus2", "eu-south-2"),
-    ("euw1", "eu-west-1"),
-    ("euw2", "eu-west-2"),
-    ("euw3", "eu-west-3"),
-    ("ilc1", "il-central-1"),
-    ("mec1", "me-central-1"),
-    ("mes1", "me-south-1"),
-    ("sae1", "sa-east-1"),
-];

@@ -30,6 +30,8 @@ pub enum Helper {
     Not,
     /// `len a`
     Len,
+    /// `number a`
+    Number,
     /// `lookup a key`
     Lookup,
     /// `json a`
@@ -40,7 +42,7 @@ pub enum Helper {
     Default,
 }
 
-const HELPERS: [(&str, Helper, std::ops::RangeInclusive<usize>); 14] = [
+const HELPERS: [(&str, Helper, std::ops::RangeInclusive<usize>); 15] = [
     ("eq", Helper::Eq, 2..=2),
     ("ne", Helper::Ne, 2..=2),
     ("gt", Helper::Gt, 2..=2),
@@ -51,6 +53,7 @@ const HELPERS: [(&str, Helper, std::ops::RangeInclusive<usize>); 14] = [
     ("or", Helper::Or, 2..=32),
     ("not", Helper::Not, 1..=1),
     ("len", Helper::Len, 1..=1),
+    ("number", Helper::Number, 1..=1),
     ("lookup", Helper::Lookup, 2..=2),
     ("json", Helper::Json, 1..=1),
     ("join", Helper::Join, 2..=2),
@@ -104,6 +107,7 @@ impl Helper {
                 ValueType::Boolean
             }
             Self::Len => ValueType::Integer,
+            Self::Number => ValueType::Number,
             Self::Json | Self::Join => ValueType::String,
             Self::Lookup | Self::Default => ValueType::Any,
         }
@@ -112,6 +116,34 @@ impl Helper {
     /// Whether it only writes its arguments down, so that what it gives of a secret is a secret.
     pub(super) fn makes_text(self) -> bool {
         matches!(self, Self::Json | Self::Join | Self::Default)
+    }
+
+    /// What is wrong with arguments of these types, whatever their values will be.
+    pub(super) fn refuses(self, types: &[ValueType], place: Place) -> Option<ExprError> {
+        use ValueType::{Any, Boolean, Integer, List, Map, Number, String};
+        let message = match (self, types) {
+            (Self::Len, [of @ (Boolean | Integer | Number)]) => not_counted(of.word()),
+            (Self::Number, [of @ (Boolean | List | Map)]) => not_a_number(of.word()),
+            (Self::Join, [of, by]) if !matches!(of, List | Any) || !matches!(by, String | Any) => {
+                not_joined(of.word(), by.word())
+            }
+            (Self::Gt | Self::Gte | Self::Lt | Self::Lte, [a, b]) => {
+                let (numbers, texts) = ([Integer, Number, Any], [String, Any]);
+                if [numbers.as_slice(), &texts].iter().any(|all| all.contains(a) && all.contains(b)) {
+                    return None;
+                }
+                self.not_compared(a.word(), b.word())
+            }
+            _ => return None,
+        };
+        let compares = matches!(self, Self::Gt | Self::Gte | Self::Lt | Self::Lte);
+        let mixed = types.contains(&String) && (types.contains(&Integer) || types.contains(&Number));
+        let help = (compares && mixed).then(|| "make a number of the text: (number …)".to_owned());
+        Some(ExprError::new(&expressions::WRONG_ARGUMENT, place, message).maybe_help(help))
+    }
+
+    fn not_compared(self, a: &str, b: &str) -> String {
+        format!("`{}` compares two numbers or two texts, not {a} and {b}", self.name())
     }
 
     /// Calls it. `default` is not called this way: it must not look at arguments that have no value.
@@ -130,6 +162,7 @@ impl Helper {
             (Self::Or, _) => Ok(Value::Bool(args.iter().any(is_truthy))),
             (Self::Not, [a]) => Ok(Value::Bool(!is_truthy(a))),
             (Self::Len, [a]) => len(a, place),
+            (Self::Number, [a]) => number(a, place),
             (Self::Lookup, [of, key]) => lookup(of, key, place),
             (Self::Json, [a]) => json(a, place),
             (Self::Join, [items, separator]) => join(items, separator, place),
@@ -148,11 +181,7 @@ impl Helper {
             (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
             _ => as_number(a).zip(as_number(b)).and_then(|(a, b)| a.partial_cmp(&b)),
         };
-        order.ok_or_else(|| {
-            let message =
-                format!("`{}` compares two numbers or two texts, not {} and {}", self.name(), a.kind(), b.kind());
-            ExprError::new(&expressions::WRONG_ARGUMENT, place, message)
-        })
+        order.ok_or_else(|| ExprError::new(&expressions::WRONG_ARGUMENT, place, self.not_compared(a.kind(), b.kind())))
     }
 }
 
@@ -187,6 +216,18 @@ pub(super) fn joined_names<'a>(secrets: impl IntoIterator<Item = &'a Secret>) ->
     names.join("+")
 }
 
+fn not_counted(what: &str) -> String {
+    format!("`len` counts a text, a list or a map, not {what}")
+}
+
+fn not_a_number(what: &str) -> String {
+    format!("`number` takes a number, or a text that is one, not {what}")
+}
+
+fn not_joined(items: &str, separator: &str) -> String {
+    format!("`join` takes a list and a text, not {items} and {separator}")
+}
+
 fn as_secret(value: &Value) -> Option<&Secret> {
     value.secrets().into_iter().next()
 }
@@ -213,14 +254,23 @@ fn len(value: &Value, place: Place) -> Result<Value, ExprError> {
         Value::List(items) => items.len(),
         Value::Map(entries) => entries.len(),
         Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::Secret(_) => {
-            return Err(ExprError::new(
-                &expressions::WRONG_ARGUMENT,
-                place,
-                format!("`len` counts a text, a list or a map, not {}", value.kind()),
-            ));
+            return Err(ExprError::new(&expressions::WRONG_ARGUMENT, place, not_counted(value.kind())));
         }
     };
     Ok(Value::Integer(i64::try_from(count).unwrap_or(i64::MAX)))
+}
+
+/// The number that a text spells, as JSON spells numbers; a number stays what it is.
+fn number(value: &Value, place: Place) -> Result<Value, ExprError> {
+    let wrong = |what: &str| ExprError::new(&expressions::WRONG_ARGUMENT, place, not_a_number(what));
+    match value {
+        Value::Integer(_) | Value::Float(_) => Ok(value.clone()),
+        Value::String(text) => {
+            let number: serde_json::Number = text.parse().map_err(|_| wrong(&format!("`{text}`")))?;
+            number.as_i64().map(Value::Integer).or_else(|| number.as_f64().map(Value::Float)).ok_or_else(|| wrong(text))
+        }
+        Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) | Value::Secret(_) => Err(wrong(value.kind())),
+    }
 }
 
 fn lookup(of: &Value, key: &Value, place: Place) -> Result<Value, ExprError> {
@@ -269,7 +319,7 @@ fn json(value: &Value, place: Place) -> Result<Value, ExprError> {
 
 fn join(items: &Value, separator: &Value, place: Place) -> Result<Value, ExprError> {
     let (Value::List(items), Value::String(separator)) = (items, separator) else {
-        let message = format!("`join` takes a list and a text, not {} and {}", items.kind(), separator.kind());
+        let message = not_joined(items.kind(), separator.kind());
         return Err(ExprError::new(&expressions::WRONG_ARGUMENT, place, message));
     };
     let mut text = Text::default();

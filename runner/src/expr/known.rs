@@ -151,7 +151,7 @@ impl Template {
     /// Lists and maps that stand inside a longer text.
     fn misplaced(&self, scope: &KnownScope<'_>) -> Vec<ExprError> {
         match &self.body {
-            Body::Whole(expr) => expr.looks_at_secret(scope),
+            Body::Whole(expr) => expr.misused(scope),
             Body::Text(parts) => parts.iter().flat_map(|part| part.misplaced(scope)).collect(),
         }
     }
@@ -169,7 +169,7 @@ impl Part {
     fn misplaced(&self, scope: &KnownScope<'_>) -> Vec<ExprError> {
         match self {
             Self::Text(_) => Vec::new(),
-            Self::Value(expr) if !expr.looks_at_secret(scope).is_empty() => expr.looks_at_secret(scope),
+            Self::Value(expr) if !expr.misused(scope).is_empty() => expr.misused(scope),
             Self::Value(expr) => {
                 let kind = match expr.value_type(scope) {
                     ValueType::List => "list",
@@ -183,7 +183,7 @@ impl Part {
                 };
                 expr.place().map(|place| super::helpers::not_in_text(kind, place)).into_iter().collect()
             }
-            Self::If { test, .. } if !test.looks_at_secret(scope).is_empty() => test.looks_at_secret(scope),
+            Self::If { test, .. } if !test.misused(scope).is_empty() => test.misused(scope),
             Self::If { test, .. } if test.value_type(scope) == ValueType::Secret => {
                 let message = "`if` cannot look at a secret";
                 test.place()
@@ -222,14 +222,15 @@ impl Expr {
         }
     }
 
-    /// A helper that would tell something of a secret by what it gives.
-    fn looks_at_secret(&self, scope: &KnownScope<'_>) -> Vec<ExprError> {
+    /// A helper that would tell something of a secret by what it gives, or that takes no values of these types.
+    fn misused(&self, scope: &KnownScope<'_>) -> Vec<ExprError> {
         let Self::Call(helper, args, place) = self else { return Vec::new() };
-        let is_secret = |arg: &Self| arg.value_type(scope) == ValueType::Secret;
-        match helper.makes_text() {
-            false if args.iter().any(is_secret) => vec![super::helpers::secret_seen(*helper, None, *place)],
-            _ => args.iter().flat_map(|arg| arg.looks_at_secret(scope)).collect(),
+        let types: Vec<ValueType> = args.iter().map(|arg| arg.value_type(scope)).collect();
+        if !helper.makes_text() && types.contains(&ValueType::Secret) {
+            return vec![super::helpers::secret_seen(*helper, None, *place)];
         }
+        let deeper: Vec<ExprError> = args.iter().flat_map(|arg| arg.misused(scope)).collect();
+        if deeper.is_empty() { helper.refuses(&types, *place).into_iter().collect() } else { deeper }
     }
 
     /// Its text inside a longer one.

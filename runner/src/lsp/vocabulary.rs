@@ -14,6 +14,7 @@ pub fn helper(name: &str) -> Option<(&'static str, &'static str)> {
         "or" => ("or a b …", "Whether one counts as true."),
         "not" => ("not a", "Whether it does not count as true."),
         "len" => ("len a", "How many characters, items or entries it has."),
+        "number" => ("number a", "The number that a text spells."),
         "lookup" => ("lookup a key", "The entry of a map, or the item of a list."),
         "json" => ("json a", "The value as JSON text."),
         "join" => ("join list separator", "The items of a list as one text."),

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use crate::partial::nearest;
 
 /// The helpers of expressions, and how many arguments each takes: those of the pipeline file, and of template files.
-pub const HELPERS: [(&str, RangeInclusive<usize>); 14] = [
+pub const HELPERS: [(&str, RangeInclusive<usize>); 15] = [
     ("eq", 2..=2),
     ("ne", 2..=2),
     ("gt", 2..=2),
@@ -17,6 +17,7 @@ pub const HELPERS: [(&str, RangeInclusive<usize>); 14] = [
     ("or", 2..=32),
     ("not", 1..=1),
     ("len", 1..=1),
+    ("number", 1..=1),
     ("lookup", 2..=2),
     ("json", 1..=1),
     ("join", 2..=2),

@@ -119,7 +119,7 @@ fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Ve
         unsure |= doubt == Doubt::Near;
         let (worst, begin, help) = match &fault.kind {
             FaultKind::Bare => {
-                (Severity::Warning, "", Some("of a text that is none of these write {{json …}}".to_owned()))
+                (Severity::Warning, "", Some("write {{number …}} of a number, {{json …}} of a text".to_owned()))
             }
             FaultKind::Spelling | FaultKind::Order | FaultKind::Twice(_) => {
                 (Severity::Error, "the result is not JSON: ", None)

@@ -1,4 +1,4 @@
-//! What the helpers of templates give, over values of which some are not known yet: `json`, `default`, `lookup`, `len`, `join`.
+//! What the helpers of templates give, over values of which some are not known yet: `json`, `default`, `lookup`, `len`, `number`, `join`.
 //! Knows nothing of how they are called.
 
 use handlebars::{Context, Helper, PathAndJson, RenderContext};
@@ -75,6 +75,25 @@ impl Know {
                 self.found.add(h, 1, What::WrongArgument(message))
             }
         }
+    }
+
+    /// `{{number a}}`: the number that a text spells, as JSON spells numbers. The second argument is its place.
+    pub(super) fn number<'rc>(&self, h: &Helper<'rc>, _: &'rc Context, _: &RenderContext<'_, 'rc>) -> Json {
+        let value = argument(h, 0);
+        let what = match (value, self.hole(value)) {
+            (Json::Number(_), _) => return value.clone(),
+            (_, Some(ValueType::Integer | ValueType::Number)) => return value.clone(),
+            (_, Some(ValueType::String | ValueType::Secret | ValueType::Any)) => return self.unknown_number(value),
+            (Json::String(text), None) if text.contains(HOLE_START) => return self.found.unknown(),
+            (Json::String(text), None) => match text.parse() {
+                Ok(number) => return Json::Number(number),
+                Err(_) => format!("`{text}`"),
+            },
+            (_, Some(ValueType::Boolean | ValueType::List | ValueType::Map))
+            | (Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_), None) => self.kind(value).to_owned(),
+        };
+        let message = format!("`number` takes a number, or a text that is one, not {what}");
+        self.found.add(h, 1, What::WrongArgument(message))
     }
 
     /// `{{join list separator}}`: the items as one text. The third argument is its place.

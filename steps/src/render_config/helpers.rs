@@ -44,8 +44,18 @@ pub(super) struct Found {
     decided: Mutex<HashSet<usize>>,
     unknown: AtomicUsize,
     steps: AtomicUsize,
-    /// Parts of values that are not known: the number of the value, and the path of the part in it.
-    parts: Mutex<Vec<(usize, String)>>,
+    /// What comes of values that are not known.
+    parts: Mutex<Vec<Derived>>,
+}
+
+/// What comes of a value that is not known: a part of it, or the number that it spells.
+#[derive(PartialEq)]
+struct Derived {
+    /// The number of the value.
+    of: usize,
+    /// The path of the part in it; empty for the whole.
+    path: String,
+    value_type: ValueType,
 }
 
 /// What is wrong, each once however many rounds of a loop come by.
@@ -88,17 +98,18 @@ impl Found {
     /// These holes, and behind them those of their parts.
     pub fn with_parts(&self, holes: &[Hole]) -> Vec<Hole> {
         let mut all = holes.to_vec();
-        for (whole, path) in self.parts().iter() {
-            let text = match whole.checked_sub(1).and_then(|at| all.get(at)).map(|hole| hole.text.0.as_slice()) {
-                Some([Piece::From(source)]) => Text(vec![Piece::From(format!("{source}.{path}"))]),
+        for Derived { of, path, value_type } in self.parts().iter() {
+            let text = match of.checked_sub(1).and_then(|at| all.get(at)).map(|hole| hole.text.0.as_slice()) {
+                Some([Piece::From(source)]) if !path.is_empty() => Text(vec![Piece::From(format!("{source}.{path}"))]),
+                Some([Piece::From(source)]) => Text(vec![Piece::From(source.clone())]),
                 Some(_) | None => Text::default(),
             };
-            all.push(Hole { of: ValueType::Any, text });
+            all.push(Hole { of: *value_type, text });
         }
         all
     }
 
-    fn parts(&self) -> MutexGuard<'_, Vec<(usize, String)>> {
+    fn parts(&self) -> MutexGuard<'_, Vec<Derived>> {
         self.parts.lock().expect("nothing panics while it holds the parts")
     }
 
@@ -191,7 +202,7 @@ pub(super) fn register(engine: &mut Handlebars<'_>, values: &Json, holes: &[Valu
     let found = Arc::new(Found::default());
     let know = Know { found: Arc::clone(&found), holes: holes.into(), values: Arc::new(values.clone()) };
     engine.register_escape_fn(handlebars::no_escape);
-    let gives: [(&str, Act); 8] = [
+    let gives: [(&str, Act); 9] = [
         (VALUE, Know::argument),
         (TEXT, Know::written),
         (HOLE, |know, _, _, _| know.found.unknown()),
@@ -199,6 +210,7 @@ pub(super) fn register(engine: &mut Handlebars<'_>, values: &Json, holes: &[Valu
         ("default", Know::default),
         ("lookup", Know::lookup),
         ("len", Know::len),
+        ("number", Know::number),
         ("join", Know::join),
     ];
     for (name, act) in gives {
@@ -247,7 +259,9 @@ impl Know {
     pub(super) fn hole(&self, value: &Json) -> Option<ValueType> {
         let number = value.as_str()?.strip_prefix(HOLE_START)?.strip_suffix(HOLE_END)?;
         let number = number.trim_start_matches(AS_JSON).parse::<usize>().ok()?;
-        Some(number.checked_sub(1).and_then(|at| self.holes.get(at)).copied().unwrap_or(ValueType::Any))
+        let at = number.checked_sub(1)?;
+        let derived = || Some(self.found.parts().get(at.checked_sub(self.holes.len())?)?.value_type);
+        Some(self.holes.get(at).copied().or_else(derived).unwrap_or(ValueType::Any))
     }
 
     /// The part of `there` that the path `name` leads to, where that is not known: the same each time it is named. `parent`
@@ -256,11 +270,21 @@ impl Know {
         if !matches!(self.hole(there)?, ValueType::List | ValueType::Map | ValueType::Any) {
             return None;
         }
-        let whole = there.as_str()?.trim_matches([HOLE_START, HOLE_END, AS_JSON]).parse().ok()?;
         let path = name.strip_prefix(parent)?.trim_start_matches("this.").to_owned();
+        self.derived(there, path, ValueType::Any)
+    }
+
+    /// The number that a value spells which is not known: the same each time.
+    pub(super) fn unknown_number(&self, value: &Json) -> Json {
+        self.derived(value, String::new(), ValueType::Number).unwrap_or_else(|| self.found.unknown())
+    }
+
+    fn derived(&self, whole: &Json, path: String, value_type: ValueType) -> Option<Json> {
+        let of = whole.as_str()?.trim_matches([HOLE_START, HOLE_END, AS_JSON]).parse().ok()?;
+        let derived = Derived { of, path, value_type };
         let mut parts = self.found.parts();
-        let at = parts.iter().position(|known| *known == (whole, path.clone())).unwrap_or_else(|| {
-            parts.push((whole, path));
+        let at = parts.iter().position(|known| *known == derived).unwrap_or_else(|| {
+            parts.push(derived);
             parts.len() - 1
         });
         Some(Json::String(hole(self.holes.len() + 1 + at)))

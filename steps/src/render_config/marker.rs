@@ -339,7 +339,7 @@ impl Marker {
         for value in call.hash.values_mut() {
             self.wrap(value, Wanted { decides: Decides::Nothing, ..wanted });
         }
-        if matches!(name.as_str(), "lookup" | "len" | "join") {
+        if matches!(name.as_str(), "lookup" | "len" | "number" | "join") {
             call.params.extend([Json::from(wanted.place), wanted.optional.into()].map(Parameter::Literal));
         }
     }

@@ -179,6 +179,32 @@ fn said_of_unknown(source: &str, format: Format, schema: bool) -> Vec<String> {
     issues.iter().map(|i| format!("{:?}: {}", i.severity, i.line("t", source)).to_lowercase()).collect()
 }
 
+#[test]
+fn a_number_is_made_of_a_text_whether_it_is_known_or_not() {
+    let target = Target { format: Format::Json, schema: None };
+    let rendered = |source: &str| examine(source, &json!({ "t": "4", "x": "4x", "l": [1], "n": 2.5 }), &[], target);
+    for (source, text) in [("{{number t}}", "4"), ("[{{number n}}]", "[2.5]"), ("{{number \"-1\"}}", "-1")] {
+        let it = rendered(source);
+        assert_eq!((it.text.as_str(), it.issues.len()), (text, 0), "{source}: {:?}", it.issues);
+    }
+    for (source, message) in [
+        ("{{number x}}", "t:1:1 `number` takes a number, or a text that is one, not `4x`"),
+        ("{{number l}}", "t:1:1 `number` takes a number, or a text that is one, not a list"),
+    ] {
+        assert_eq!(rendered(source).issues[0].line("t", source), message);
+    }
+    let none: [&str; 0] = [];
+    for sound in ["[{{number u}}, {{number m.k}}, {{number n}}]", "{\"a\": \"{{number u}}\"}", "[{{json (number u)}}]"]
+    {
+        assert_eq!(said_of_unknown(sound, Format::Json, false), none, "{sound}");
+    }
+    let count = |call: &str| group("").replace("\"InstanceCount\": 1", &format!("\"InstanceCount\": {call}"));
+    assert_eq!(said_of_unknown(&count("{{number u}}"), Format::Json, true), none);
+    let name = group("").replace("\"ml.m5.large\"", "{{number u}}");
+    let said = said_of_unknown(&name, Format::Json, true);
+    assert!(said.len() == 1 && said[0].contains("`instancetype` must be text"), "{said:?}");
+}
+
 /// A cluster with this in its one group.
 fn group(more: &str) -> String {
     format!(
@@ -283,7 +309,7 @@ fn what_is_wrong_whatever_the_values_will_be_stays_an_error() {
 
 #[test]
 fn a_text_that_may_be_json_is_no_error_before_it_is_known() {
-    let bare = "a text is written here without quotes: it must be a number, true, false, null or json of its own (of a text that is none of these write {{json …}})";
+    let bare = "a text is written here without quotes: it must be a number, true, false, null or json of its own (write {{number …}} of a number, {{json …}} of a text)";
     let source = group(
         ", \"ThreadsPerCore\": {{u}}, \"LifeCycleConfig\": { \"SourceS3Uri\": \"s3://sagemaker-b/p\", \"OnCreate\": \"a.sh\" }",
     );

@@ -69,6 +69,21 @@ async fn two_steps_with_one_template_write_two_files_and_touch_none_of_the_runs(
 }
 
 #[tokio::test]
+async fn a_template_is_not_written_over_whatever_it_is_called() {
+    let bench = bench().await;
+    let link = bench.run.base.join("linked.json");
+    std::os::unix::fs::symlink(bench.run.base.join("cluster-config.json.hbs"), &link).expect("the folder is ours");
+    for to in ["linked.json", "x/../cluster-config.json.hbs"] {
+        std::fs::create_dir_all(bench.run.base.join("x")).expect("the folder is ours");
+        let tried = bench.run::<RenderConfig>(example::<RenderConfig>(json!({ "to": to }))).await;
+        let error = tried.result.expect_err("the template would be lost");
+        assert!(error.message.contains("take the place of its template"), "{error:?}");
+    }
+    let kept = std::fs::read_to_string(bench.run.base.join("cluster-config.json.hbs")).expect("it is there");
+    assert_eq!(kept, TEMPLATE);
+}
+
+#[tokio::test]
 async fn a_secret_goes_into_a_file_of_this_user_only_and_into_no_message() {
     let bench = bench().await;
     let tried = bench.attempt_value::<RenderConfig>(with_secret("hunter2hunter2"), Try::default()).await;

@@ -58,6 +58,23 @@ pub static WRONG_HELPER_USE: Code = Code {
     cure: "Write {{json subnets}}.",
 };
 
+/// The result would take the place of its template.
+pub static OVER_ITS_TEMPLATE: Code = Code {
+    number: 607,
+    title: "the result would take the place of its template",
+    cause: "`to` names the template itself: after the first run the template is gone, and what was rendered stands in its place.",
+    example: r"template: cluster.json
+to: ./cluster.json",
+    cure: "Name another file, or leave `to` out: the result then lies in a folder of the run.",
+};
+
 /// All of them, in order of number.
-pub static ALL: &[&Code] =
-    &[&WRONG_TEMPLATE, &UNKNOWN_VALUE, &NOT_JSON, &NOT_YAML, &SCHEMA_WITHOUT_JSON, &WRONG_HELPER_USE];
+pub static ALL: &[&Code] = &[
+    &WRONG_TEMPLATE,
+    &UNKNOWN_VALUE,
+    &NOT_JSON,
+    &NOT_YAML,
+    &SCHEMA_WITHOUT_JSON,
+    &WRONG_HELPER_USE,
+    &OVER_ITS_TEMPLATE,
+];

@@ -30,7 +30,7 @@ use crate::codes::rendered;
 use crate::context::{FileMode, StepContext};
 use crate::error::{ErrorClass, StepError};
 use crate::fact::{Fact, FileUse};
-use crate::files::{FileInput, FileKind, Files, sha256};
+use crate::files::{FileInput, FileKind, Files, normalize, sha256};
 use crate::finding::{At, Finding, Severity};
 use crate::partial::{Hole, Partial, Place, Text, ValueType};
 use crate::permissions::{Needs, Surroundings};
@@ -116,6 +116,10 @@ impl Step for RenderConfig {
         })?;
         let text = text?;
         let path = this.target(&cx.run.folder, cx.step);
+        let real = |path: &Path| std::fs::canonicalize(cx.run.base.join(path)).ok();
+        if real(&path).is_some_and(|path| real(Path::new(&this.template)) == Some(path)) {
+            return Err(StepError::invalid(over_its_template(&this.template)).help(ELSEWHERE));
+        }
         let mode = if this.holds_secret() { FileMode::Secret } else { FileMode::Shared };
         let path = cx.write_file(&path, text.as_bytes(), mode)?;
         Ok(this.outputs(&path, &text))
@@ -139,17 +143,21 @@ impl Step for RenderConfig {
     fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
         let Some(template) = inputs.get("template") else { return Vec::new() };
         let Some(path) = template.as_str() else { return Vec::new() };
+        let mut findings: Vec<Finding> = over_itself(inputs, path, template.place()).into_iter().collect();
         if let Err(message) = files.text(path) {
-            return vec![Finding::error(&rendered::WRONG_TEMPLATE, template.place(), message)];
+            findings.push(Finding::error(&rendered::WRONG_TEMPLATE, template.place(), message));
+            return findings;
         }
         let target = Target::of(inputs, path);
         if target.schema.is_some() && target.format != Format::Json {
             let at = inputs.get("schema").map_or(template.place(), Partial::place);
             let message = "a schema can only be checked with `format: json`";
-            return vec![Finding::error(&rendered::SCHEMA_WITHOUT_JSON, at, message)];
+            findings.push(Finding::error(&rendered::SCHEMA_WITHOUT_JSON, at, message));
+            return findings;
         }
         let issues = examine_inputs(inputs, files).map(|(_, examined)| examined.issues).unwrap_or_default();
-        issues.into_iter().map(|issue| issue.into_finding(path)).collect()
+        findings.extend(issues.into_iter().map(|issue| issue.into_finding(path)));
+        findings
     }
 
     fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
@@ -242,6 +250,22 @@ impl RenderConfig {
         }
     }
 }
+
+/// Whether `to` is the template, as far as it is spelled so.
+fn over_itself(inputs: &Partial, template: &str, place: Place) -> Option<Finding> {
+    let to = inputs.get("to")?;
+    let is_same = normalize(Path::new(to.as_str()?)) == normalize(Path::new(template));
+    is_same.then(|| {
+        let finding = Finding::error(&rendered::OVER_ITS_TEMPLATE, to.place(), over_its_template(template));
+        finding.help(ELSEWHERE).related(At::Pipeline(place), "the template")
+    })
+}
+
+fn over_its_template(template: &str) -> String {
+    format!("the result would take the place of its template {template}")
+}
+
+const ELSEWHERE: &str = "name another file, or leave `to` out: the result then lies in a folder of the run";
 
 fn by_name(path: &str) -> Format {
     let name = path.strip_suffix(".hbs").unwrap_or(path);

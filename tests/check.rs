@@ -190,6 +190,7 @@ fn a_report_is_not_written_over_a_pipeline() {
     assert!(serde_json::from_slice::<Value>(&piped.stdout).is_ok(), "{piped:?}");
     for _ in 0..2 {
         let written = check_in(folder.path(), &["p/full.yaml", "--sarif", "log.sarif"]);
-        assert!(!String::from_utf8_lossy(&written.stderr).contains("written over"), "{written:?}");
+        assert_eq!(written.status.code(), piped.status.code(), "{written:?}");
+        assert_eq!(std::fs::read(folder.path().join("log.sarif")).unwrap(), piped.stdout);
     }
 }

@@ -55,9 +55,14 @@ pub fn is_zone_id(text: &str) -> bool {
 
 /// Whether it is what a zone's name has after its region: `b`, or `-lax-1a`.
 fn ends_zone_name(rest: &str) -> bool {
-    let mut letters = rest.bytes().rev();
-    let is_zone = letters.next().is_some_and(|byte| byte.is_ascii_lowercase());
-    is_zone && (rest.len() == 1 || (rest.starts_with('-') && letters.next().is_some_and(|byte| byte.is_ascii_digit())))
+    let is_letter = |byte: &u8| byte.is_ascii_lowercase();
+    match rest.as_bytes() {
+        [letter] => is_letter(letter),
+        [b'-', city @ .., b'-', number, letter] => {
+            city.len() == 3 && city.iter().all(is_letter) && number.is_ascii_digit() && is_letter(letter)
+        }
+        _ => false,
+    }
 }
 
 fn is_number(text: &str) -> bool {
@@ -140,6 +145,7 @@ mod tests {
             ("us-east-1-wl1-bos-wlz-1", false, None),
             ("us-west-2", false, None),
             ("us-west-2-logs", false, None),
+            ("us-east-1-llama-7b", false, None),
             ("us-west-2bucket", false, None),
             ("us-west-22", false, None),
             ("my-az1", false, None),

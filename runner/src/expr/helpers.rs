@@ -6,6 +6,7 @@ use hprun_steps::value::{Secret, Value};
 
 use super::ExprError;
 use crate::codes::expressions;
+use crate::document::a;
 
 /// A function of expressions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +124,7 @@ impl Helper {
         use ValueType::{Any, Boolean, Integer, List, Map, Number, String};
         let message = match (self, types) {
             (Self::Len, [of @ (Boolean | Integer | Number)]) => not_counted(of.word()),
-            (Self::Number, [of @ (Boolean | List | Map)]) => not_a_number(of.word()),
+            (Self::Number, [of @ (Boolean | List | Map)]) => not_a_number(&a(of.word())),
             (Self::Join, [of, by]) if !matches!(of, List | Any) || !matches!(by, String | Any) => {
                 not_joined(of.word(), by.word())
             }
@@ -134,7 +135,24 @@ impl Helper {
                 }
                 self.not_compared(a.word(), b.word())
             }
-            _ => return None,
+            (
+                Self::Eq
+                | Self::Ne
+                | Self::Gt
+                | Self::Gte
+                | Self::Lt
+                | Self::Lte
+                | Self::And
+                | Self::Or
+                | Self::Not
+                | Self::Len
+                | Self::Number
+                | Self::Lookup
+                | Self::Json
+                | Self::Join
+                | Self::Default,
+                _,
+            ) => return None,
         };
         let compares = matches!(self, Self::Gt | Self::Gte | Self::Lt | Self::Lte);
         let mixed = types.contains(&String) && (types.contains(&Integer) || types.contains(&Number));
@@ -142,8 +160,8 @@ impl Helper {
         Some(ExprError::new(&expressions::WRONG_ARGUMENT, place, message).maybe_help(help))
     }
 
-    fn not_compared(self, a: &str, b: &str) -> String {
-        format!("`{}` compares two numbers or two texts, not {a} and {b}", self.name())
+    fn not_compared(self, one: &str, other: &str) -> String {
+        format!("`{}` compares two numbers or two texts, not {} and {}", self.name(), a(one), a(other))
     }
 
     /// Calls it. `default` is not called this way: it must not look at arguments that have no value.
@@ -217,7 +235,7 @@ pub(super) fn joined_names<'a>(secrets: impl IntoIterator<Item = &'a Secret>) ->
 }
 
 fn not_counted(what: &str) -> String {
-    format!("`len` counts a text, a list or a map, not {what}")
+    format!("`len` counts a text, a list or a map, not {}", a(what))
 }
 
 fn not_a_number(what: &str) -> String {
@@ -225,7 +243,7 @@ fn not_a_number(what: &str) -> String {
 }
 
 fn not_joined(items: &str, separator: &str) -> String {
-    format!("`join` takes a list and a text, not {items} and {separator}")
+    format!("`join` takes a list and a text, not {} and {}", a(items), a(separator))
 }
 
 fn as_secret(value: &Value) -> Option<&Secret> {
@@ -267,9 +285,15 @@ fn number(value: &Value, place: Place) -> Result<Value, ExprError> {
         Value::Integer(_) | Value::Float(_) => Ok(value.clone()),
         Value::String(text) => {
             let number: serde_json::Number = text.parse().map_err(|_| wrong(&format!("`{text}`")))?;
-            number.as_i64().map(Value::Integer).or_else(|| number.as_f64().map(Value::Float)).ok_or_else(|| wrong(text))
+            number
+                .as_i64()
+                .map(Value::Integer)
+                .or_else(|| number.as_f64().map(Value::Float))
+                .ok_or_else(|| wrong(&format!("`{text}`")))
         }
-        Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) | Value::Secret(_) => Err(wrong(value.kind())),
+        Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) | Value::Secret(_) => {
+            Err(wrong(&a(value.kind())))
+        }
     }
 }
 
@@ -281,7 +305,7 @@ fn lookup(of: &Value, key: &Value, place: Place) -> Result<Value, ExprError> {
             return Err(ExprError::new(
                 &expressions::WRONG_ARGUMENT,
                 place,
-                format!("`lookup` takes a key or an index, not {}", key.kind()),
+                format!("`lookup` takes a key or an index, not {}", a(key.kind())),
             ));
         }
     };

@@ -15,10 +15,10 @@ use crate::cluster_config::json::HOLE_START;
 pub(super) const COMPARISONS: [(&str, Compare); 6] = [
     ("eq", Compare(equal)),
     ("ne", Compare(|a, b| !equal(a, b))),
-    ("gt", Compare(|a, b| ordered(a, b, Ordering::is_gt, false))),
-    ("gte", Compare(|a, b| ordered(a, b, Ordering::is_ge, true))),
-    ("lt", Compare(|a, b| ordered(a, b, Ordering::is_lt, false))),
-    ("lte", Compare(|a, b| ordered(a, b, Ordering::is_le, true))),
+    ("gt", Compare(|a, b| ordered(a, b, Ordering::is_gt))),
+    ("gte", Compare(|a, b| ordered(a, b, Ordering::is_ge))),
+    ("lt", Compare(|a, b| ordered(a, b, Ordering::is_lt))),
+    ("lte", Compare(|a, b| ordered(a, b, Ordering::is_le))),
 ];
 
 /// A comparison of two values.
@@ -39,13 +39,13 @@ fn equal(a: &Json, b: &Json) -> bool {
     }
 }
 
-/// Whether they stand in this order. Where one is not known it is taken for `unknown`: `gt` and `lte` are opposites whatever that
+/// Whether they stand in this order. Where one is not known they are taken for equal: `gt` and `lte` are opposites whatever that
 /// will be.
-fn ordered(a: &Json, b: &Json, holds: fn(Ordering) -> bool, unknown: bool) -> bool {
-    if is_open(a) || is_open(b) { unknown } else { order(a, b).is_some_and(holds) }
+fn ordered(a: &Json, b: &Json, holds: fn(Ordering) -> bool) -> bool {
+    if has_hole(a) || has_hole(b) { holds(Ordering::Equal) } else { order(a, b).is_some_and(holds) }
 }
 
-fn is_open(value: &Json) -> bool {
+fn has_hole(value: &Json) -> bool {
     value.as_str().is_some_and(|text| text.contains(HOLE_START))
 }
 

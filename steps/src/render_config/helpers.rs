@@ -302,13 +302,15 @@ impl Know {
     /// The word for what a value is or will be.
     pub(super) fn kind(&self, value: &Json) -> &'static str {
         match (value, self.hole(value)) {
-            (_, Some(of)) => of.word(),
+            (_, Some(ValueType::Any)) => "a value",
+            (_, Some(ValueType::Secret)) => "a secret",
+            (_, Some(ValueType::Integer)) => "a whole number",
             (Json::Null, None) => "null",
-            (Json::Bool(_), None) => "a boolean",
-            (Json::Number(_), None) => "a number",
-            (Json::String(_), None) => "a text",
-            (Json::Array(_), None) => "a list",
-            (Json::Object(_), None) => "a map",
+            (_, Some(ValueType::Boolean)) | (Json::Bool(_), None) => "a boolean",
+            (_, Some(ValueType::Number)) | (Json::Number(_), None) => "a number",
+            (_, Some(ValueType::String)) | (Json::String(_), None) => "a text",
+            (_, Some(ValueType::List)) | (Json::Array(_), None) => "a list",
+            (_, Some(ValueType::Map)) | (Json::Object(_), None) => "a map",
         }
     }
 }

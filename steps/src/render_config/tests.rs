@@ -198,11 +198,12 @@ fn a_number_is_made_of_a_text_whether_it_is_known_or_not() {
     {
         assert_eq!(said_of_unknown(sound, Format::Json, false), none, "{sound}");
     }
-    let count = |call: &str| group("").replace("\"InstanceCount\": 1", &format!("\"InstanceCount\": {call}"));
+    let whole = group(r#", "LifeCycleConfig": { "SourceS3Uri": "s3://sagemaker-b/p", "OnCreate": "a.sh" }"#);
+    let count = |call: &str| whole.replace("\"InstanceCount\": 1", &format!("\"InstanceCount\": {call}"));
     assert_eq!(said_of_unknown(&count("{{number u}}"), Format::Json, true), none);
-    let name = group("").replace("\"ml.m5.large\"", "{{number u}}");
+    let name = whole.replace("\"ml.m5.large\"", "{{number u}}");
     let said = said_of_unknown(&name, Format::Json, true);
-    assert!(said.len() == 1 && said[0].contains("`instancetype` must be text"), "{said:?}");
+    assert!(said.len() == 1 && said[0].contains("a string is needed, this will be a number"), "{said:?}");
 }
 
 /// A cluster with this in its one group.

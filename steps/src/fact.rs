@@ -3,6 +3,7 @@
 
 use crate::finding::At;
 use crate::partial::{Place, Text};
+use crate::value::Value;
 
 /// Something that one step says of itself and another may depend on.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,8 @@ pub enum Fact {
         stack: Text,
         /// What is looked for: what for, and the keys of which one must be there.
         keys: Vec<(String, Vec<String>)>,
+        /// What the step hands on where the stack has none of these keys, by output.
+        otherwise: Vec<(String, Vec<String>, Value)>,
         /// Where the inputs say so.
         place: Place,
     },

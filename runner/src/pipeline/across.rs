@@ -92,7 +92,7 @@ impl Across<'_> {
             }
         }
         for (step, fact) in told {
-            let Fact::NeedsOutputs { stack, keys, place } = fact else { continue };
+            let Fact::NeedsOutputs { stack, keys, place, .. } = fact else { continue };
             let Some(makers) = stacks.get(stack) else { continue };
             // Of several, such as one for each mode, the one that will run is not known: what all of them lack is missing.
             let has = |key: &String| makers.iter().any(|(_, outputs, _)| outputs.contains(key));

@@ -18,6 +18,7 @@ use super::graph::{self, Graph};
 use super::inputs::InputChecker;
 use super::references::{self, Names};
 use super::shelf::Shelf;
+use super::stacks::{Empty, Stacks};
 use super::written::Written;
 use super::{OnFailure, Pipeline, StepId, StepSpec};
 use crate::codes::{expressions, pipeline};
@@ -95,6 +96,7 @@ fn examine(
     references::check(&names, &authored.aws, &mut problems);
     checker.expressions(&looked.foreseen, &mut problems);
     checker.inputs(&looked, &mut problems);
+    checker.explain_empty(&looked.empty, &mut problems);
     checker.across(&looked, &graph, &mut problems);
 
     problems.sort_by_key(|problem| (problem.place.start, problem.place.end));
@@ -185,6 +187,8 @@ struct Looked {
     outputs: Vec<Outputs>,
     foreseen: Vec<Foreseen>,
     facts: Vec<Vec<Fact>>,
+    /// Outputs that are handed on empty.
+    empty: Vec<Empty>,
 }
 
 impl Checker<'_> {
@@ -201,7 +205,8 @@ impl Checker<'_> {
         let mut foreseen: Vec<Foreseen> = vec![Foreseen::default(); count];
         let mut facts: Vec<Vec<Fact>> = vec![Vec::new(); count];
         let param_type = |name: &str| self.param_type(name);
-        let (mut shelf, mut written) = (Shelf::new(files), Written::default());
+        let (mut shelf, mut written, mut stacks) = (Shelf::new(files), Written::default(), Stacks::default());
+        let mut empty = Vec::new();
         for &i in &graph.order {
             let step = &self.authored.steps[i];
             let outputs_of = |id: &str| self.index.get(id).map(|at| &foreseen[*at]);
@@ -221,15 +226,20 @@ impl Checker<'_> {
             outputs[i] = self.outputs(i, &partial, &loaded[i]);
             // A step that may not run, or fail and be passed over, hands on nothing that is sure.
             let sure = step.when.is_none() && step.on_failure == OnFailure::Stop;
-            let values = match (sure, self.step_types[i]) {
+            let mut values = match (sure, self.step_types[i]) {
                 (true, Some(step_type)) => (step_type.foreseen)(&partial, &loaded[i]),
                 (_, _) => IndexMap::new(),
             };
+            stacks.note(&facts[i], sure);
+            for (output, value) in stacks.empty(&step.id.0, &facts[i]) {
+                values.insert(output.output.clone(), Partial::from_value(&value));
+                empty.push(output);
+            }
             foreseen[i] = Foreseen::new(&step.id.0, &outputs[i].declared, values);
             partials[i] = Some(partial);
         }
         let partials = partials.into_iter().map(|partial| partial.expect("the order holds every step")).collect();
-        Looked { partials, files: loaded, outputs, foreseen, facts }
+        Looked { partials, files: loaded, outputs, foreseen, facts, empty }
     }
 
     fn outputs(&self, i: usize, partial: &Partial, files: &Files) -> Outputs {
@@ -271,6 +281,28 @@ impl Checker<'_> {
                         Diagnostic::error(&expressions::PARAMS_ONLY, reference.place, message)
                     },
                 ));
+            }
+        }
+    }
+
+    /// Says of what is wrong with an empty value where it comes from.
+    fn explain_empty(&self, empty: &[Empty], problems: &mut [Diagnostic]) {
+        if empty.is_empty() {
+            return;
+        }
+        for step in &self.authored.steps {
+            for reference in step.with.references() {
+                let Target::Output { step: from, name, .. } = &reference.target else { continue };
+                let Some(Empty { reason, .. }) = empty.iter().find(|it| it.step == *from && it.output == *name) else {
+                    continue;
+                };
+                let holds = |problem: &&mut Diagnostic| {
+                    let (of, place) = (problem.place, reference.place);
+                    problem.file.path().is_none() && of.start <= place.start && place.end <= of.end
+                };
+                for problem in problems.iter_mut().filter(holds) {
+                    problem.help = Some(reason.clone());
+                }
             }
         }
     }

@@ -11,6 +11,7 @@ mod graph;
 mod inputs;
 mod references;
 mod shelf;
+mod stacks;
 mod written;
 
 #[cfg(test)]

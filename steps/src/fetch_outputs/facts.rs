@@ -39,20 +39,28 @@ fn needed(inputs: &Partial) -> Option<Fact> {
     // Name and ARN of the EKS cluster are made of each other.
     let of_cluster = |logical: Logical| matches!(logical, Logical::EksClusterName | Logical::EksClusterArn);
     let cluster_given = given("eks_cluster_name") || given("eks_cluster_arn");
-    let needed = required.into_iter().filter(|l| !given(l.name()) && (!cluster_given || !of_cluster(*l)));
-    let keys = needed.filter_map(|logical| match map.get(logical.name()) {
-        Some((_, key)) => Some((logical.name().to_owned(), vec![key.as_str()?.to_owned()])),
-        None => {
-            let partner = of_cluster(logical).then_some([Logical::EksClusterName, Logical::EksClusterArn]);
-            let logicals = partner.map_or_else(|| vec![logical], Vec::from);
-            let keys = logicals.into_iter().flat_map(|logical| logical.spellings().1);
-            Some((logical.name().to_owned(), keys.map(str::to_owned).collect()))
-        }
+    let is_open = |logical: &Logical| !given(logical.name()) && (!cluster_given || !of_cluster(*logical));
+    let keys_of = |logical: Logical| {
+        let partner = of_cluster(logical).then_some([Logical::EksClusterName, Logical::EksClusterArn]);
+        let logicals = partner.map_or_else(|| vec![logical], Vec::from);
+        let keys = logicals.into_iter().map(|logical| match map.get(logical.name()) {
+            Some((_, key)) => Some(vec![key.as_str()?.to_owned()]),
+            None => Some(logical.spellings().1.map(str::to_owned).to_vec()),
+        });
+        Some((logical.name().to_owned(), keys.collect::<Option<Vec<_>>>()?.concat()))
+    };
+    let (needed, free): (Vec<_>, Vec<_>) =
+        Logical::ALL.into_iter().filter(is_open).partition(|logical| required.contains(logical));
+    let mut keys: Vec<(String, Vec<String>)> = needed.into_iter().filter_map(keys_of).collect();
+    let otherwise = free.into_iter().filter_map(|logical| {
+        let (name, keys) = keys_of(logical)?;
+        let nothing = if logical == Logical::PrivateSubnetIds { Value::List(Vec::new()) } else { Value::Null };
+        Some((name, keys, nothing))
     });
-    let mut keys: Vec<(String, Vec<String>)> = keys.collect();
+    let otherwise = otherwise.collect();
     let own = map.iter().filter(|(name, _)| Logical::find(name).is_none());
     keys.extend(own.filter_map(|(name, (_, key))| Some((name.clone(), vec![key.as_str()?.to_owned()]))));
-    Some(Fact::NeedsOutputs { stack: stack.text()?, keys, place: stack.place() })
+    Some(Fact::NeedsOutputs { stack: stack.text()?, keys, otherwise, place: stack.place() })
 }
 
 /// The ARNs that the user gives.

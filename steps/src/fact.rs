@@ -17,6 +17,13 @@ pub enum Fact {
         /// Where the inputs say so.
         place: Place,
     },
+    /// A folder whose files it copies to where others than this user may read them.
+    Publishes {
+        /// As the inputs spell it.
+        from: Text,
+        /// Where the inputs say so.
+        place: Place,
+    },
     /// An object that must be in S3 when the step runs.
     NeedsObject {
         /// `s3://bucket/prefix`, as the step spells it.
@@ -110,6 +117,8 @@ pub enum FileUse {
     Kubeconfig,
     /// To be looked at only: what is made of it is another step's.
     Look,
+    /// For this user only: a secret stands in it.
+    Secret,
     /// Anything else.
     Plain,
 }

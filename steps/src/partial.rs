@@ -254,6 +254,16 @@ impl Partial {
         }
     }
 
+    /// Whether a secret stands in it, or may.
+    pub fn has_secret(&self) -> bool {
+        match self {
+            Self::Unknown(hole, _) => hole.of == ValueType::Secret,
+            Self::Known(value, _) => !value.secrets().is_empty(),
+            Self::List(items, _) => items.iter().any(Self::has_secret),
+            Self::Map(entries, _) => entries.values().any(|(_, value)| value.has_secret()),
+        }
+    }
+
     /// All values as known, with no places: for tests and for inputs resolved at run time.
     pub fn from_value(value: &Value) -> Self {
         let nowhere = Place::default();

@@ -198,7 +198,8 @@ fn questions(source: &Source, pipeline: &Pipeline, params: &Params) -> (Vec<Aske
 fn objects(facts: &[Fact]) -> impl Iterator<Item = String> {
     let objects = facts.iter().filter_map(|fact| match fact {
         Fact::Puts { folder, names, .. } => Some((folder.as_known()?, names.as_ref()?)),
-        Fact::NeedsObject { .. }
+        Fact::Publishes { .. }
+        | Fact::NeedsObject { .. }
         | Fact::Makes { .. }
         | Fact::NeedsOutputs { .. }
         | Fact::Writes { .. }

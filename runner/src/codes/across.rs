@@ -133,6 +133,16 @@ pub static SCRIPT_NOT_YET_UPLOADED: Code = Code {
     cure: "Add the upload step to the `needs` of the step that makes the cluster, or let `SourceS3Uri` be its output `s3_uri`.",
 };
 
+/// A file with a secret is uploaded.
+pub static SECRET_PUBLISHED: Code = Code {
+    number: 913,
+    title: "a file with a secret is uploaded",
+    cause: "A step writes a secret into the folder that another uploads: whoever may read the bucket could read it, and the digest of the file would be recorded.",
+    example: r#"- { id: env, type: render-config, with: { template: env.hbs, values: { token: "{{ params.token }}" }, to: lifecycle/env } }
+- { id: scripts, type: upload-lifecycle, with: { from: lifecycle, bucket: sagemaker-scripts } }"#,
+    cure: "Write the file elsewhere, and let the node read the secret from Secrets Manager or the Parameter Store with its own role.",
+};
+
 /// All of them, in order of number.
 pub static ALL: &[&Code] = &[
     &SCRIPT_NOT_UPLOADED,
@@ -147,4 +157,5 @@ pub static ALL: &[&Code] = &[
     &ROLE_AND_BUCKET,
     &MIXED_MODES,
     &SCRIPT_NOT_YET_UPLOADED,
+    &SECRET_PUBLISHED,
 ];

@@ -58,6 +58,7 @@ pub fn check(across: &Across<'_>, problems: &mut Vec<Diagnostic>) {
                 findings.extend(scripts::unreadable(role, folder, at).map(|finding| (*step, finding)));
             }
             Fact::Puts { .. }
+            | Fact::Publishes { .. }
             | Fact::NeedsObject { .. }
             | Fact::Makes { .. }
             | Fact::NeedsOutputs { .. }

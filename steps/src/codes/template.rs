@@ -399,6 +399,16 @@ pub static EXPORTED_TWICE: Code = Code {
     cure: "Give each output an export name of its own; a name that begins with ${AWS::StackName} is unique for the stack, too.",
 };
 
+/// A secret stands in an output.
+pub static SECRET_OUTPUT: Code = Code {
+    number: 543,
+    title: "an output shows a secret",
+    cause: "`NoEcho` hides the value of a parameter, not what outputs make of it: everyone who may describe the stack can read them, and they would be recorded.",
+    example: r#"Parameters: { Password: { Type: String, NoEcho: true } }
+Outputs: { Url: { Value: !Sub "https://admin:${Password}@db" } }"#,
+    cure: "Take the secret out of the output; let those who need it read it from Secrets Manager or the Parameter Store.",
+};
+
 /// All of them, in order of number.
 pub static ALL: &[&Code] = &[
     &UNREADABLE_TEMPLATE,
@@ -443,4 +453,5 @@ pub static ALL: &[&Code] = &[
     &ABSENT_OUTPUT,
     &CFN_LINT,
     &EXPORTED_TWICE,
+    &SECRET_OUTPUT,
 ];

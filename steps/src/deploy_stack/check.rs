@@ -33,6 +33,7 @@ pub fn check(inputs: &Partial, files: &Files) -> Vec<Finding> {
             findings.extend(capabilities(inputs, &template, path));
             let stack = Stack::new(&template, arguments(inputs, &template));
             findings.extend(template::check(&stack).into_iter().map(|problem| in_template(problem, path)));
+            findings.extend(shown(inputs, &stack, path));
         }
         Err(Some(e)) => {
             let message = format!("the template cannot be read: {}", e.message);
@@ -111,6 +112,23 @@ fn parameters(inputs: &Partial, template: &Template, path: &str) -> Vec<Finding>
         findings.push(Finding { related: declared.collect(), ..finding });
     }
     findings
+}
+
+/// Secrets that outputs would show: `NoEcho` hides a parameter, not what is made of it (CloudFormation user guide, "Parameters").
+fn shown(inputs: &Partial, stack: &Stack<'_>, path: &str) -> Vec<Finding> {
+    let Some(Partial::Map(given, _)) = inputs.get("parameters") else { return Vec::new() };
+    if !given.values().any(|(_, value)| value.value_type() == ValueType::Secret) {
+        return Vec::new();
+    }
+    let shown = stack.shown_parameters().into_iter().filter_map(|(parameter, output, place)| {
+        let (_, value) = given.get(parameter).filter(|(_, value)| value.value_type() == ValueType::Secret)?;
+        let message =
+            format!("the output `{output}` shows the secret in `{parameter}` to everyone who may describe the stack");
+        let finding = Finding::error(&codes::SECRET_OUTPUT, value.place(), message);
+        let output = At::File { path: path.to_owned(), place };
+        Some(finding.related(output, "shown here").help("take it out of the output: `NoEcho` hides the parameter only"))
+    });
+    shown.collect()
 }
 
 fn unknown_parameter(name: &str, place: Place, near: Option<&str>, template: &Template, path: &str) -> Finding {

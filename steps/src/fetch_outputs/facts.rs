@@ -4,14 +4,21 @@
 use indexmap::IndexMap;
 
 use super::{Logical, every_logical};
-use crate::fact::{Fact, Tie};
+use crate::fact::{Fact, FileUse, Tie};
 use crate::finding::At;
 use crate::partial::Partial;
 use crate::value::Value;
 
-/// The outputs that the stack must have, and the ARNs that the user gives.
+/// The outputs that the stack must have, the file that is written, and the ARNs that the user gives.
 pub fn facts(inputs: &Partial) -> Vec<Fact> {
-    needed(inputs).into_iter().chain(named(inputs)).collect()
+    needed(inputs).into_iter().chain(written(inputs)).chain(named(inputs)).collect()
+}
+
+/// The file for a shell.
+fn written(inputs: &Partial) -> Option<Fact> {
+    let file = inputs.get("env-file")?;
+    let kind = if inputs.get("env").is_some_and(Partial::has_secret) { FileUse::Secret } else { FileUse::Plain };
+    Some(Fact::Writes { path: file.text()?, output: "env_file", kind, place: file.place() })
 }
 
 /// Whether a value is given: an empty one counts as not given.

@@ -165,7 +165,8 @@ impl Step for RenderConfig {
             Some(to) => (to.text().unwrap_or_default(), to.place()),
             None => (Text::default(), inputs.place()),
         };
-        let writes = Fact::Writes { path: written.0, output: "path", kind: FileUse::Plain, place: written.1 };
+        let kind = if inputs.get("values").is_some_and(Partial::has_secret) { FileUse::Secret } else { FileUse::Plain };
+        let writes = Fact::Writes { path: written.0, output: "path", kind, place: written.1 };
         if inputs.str_at("schema") != Some("create-cluster") {
             return vec![writes];
         }

@@ -110,6 +110,11 @@ impl<'a> Stack<'a> {
         super::walk::used_parameters(self)
     }
 
+    /// The parameters whose values stand in outputs, each with the key of the output and the place.
+    pub fn shown_parameters(&self) -> Vec<(&'a str, &'a str, crate::partial::Place)> {
+        super::walk::shown_parameters(self)
+    }
+
     /// Whether the parameter has a value of its own, not its default.
     pub fn is_given(&self, name: &str) -> bool {
         self.arguments.contains_key(name)
@@ -273,6 +278,8 @@ impl<'a> Stack<'a> {
                 return Resolved::Text(if text.is_unknown() { hole(name) } else { text });
             }
             return match text.as_known() {
+                // AWS's own templates ask whether the first item of a list is empty.
+                Some("") => Resolved::List(vec![Resolved::Text(known(""))]),
                 Some(text) => Resolved::List(Parameter::items(text).map(|item| Resolved::Text(known(item))).collect()),
                 None => Resolved::Unknown,
             };

@@ -35,6 +35,9 @@ impl<'a> Walk<'_, 'a> {
             if here.live == Holds::Yes && matches!(here.block, Block::Resources | Block::Outputs) {
                 self.used.insert(name);
             }
+            if here.live != Holds::No && here.block == Block::Outputs {
+                self.shown.push((name, here.owner, place));
+            }
             if attribute.is_some() && self.is_new(here, name) {
                 let message = format!("`{name}` is a parameter: it has no attributes");
                 self.problems

@@ -18,6 +18,11 @@ pub(super) fn check(stack: &Stack<'_>) -> Vec<Problem> {
     walk.problems
 }
 
+/// The parameters that outputs name, each with the output and the place.
+pub(super) fn shown_parameters<'a>(stack: &Stack<'a>) -> Vec<(&'a str, &'a str, Place)> {
+    walk(stack).shown
+}
+
 /// The parameters that something names which the stack surely has.
 pub(super) fn used_parameters<'a>(stack: &Stack<'a>) -> HashSet<&'a str> {
     walk(stack).used
@@ -30,6 +35,7 @@ fn walk<'s, 'a>(stack: &'s Stack<'a>) -> Walk<'s, 'a> {
         told: HashSet::new(),
         needs: HashMap::new(),
         used: HashSet::new(),
+        shown: Vec::new(),
         searches: 0,
     };
     let template = stack.template;
@@ -68,6 +74,8 @@ pub(super) struct Walk<'s, 'a> {
     pub needs: HashMap<usize, Vec<(usize, Place)>>,
     /// Parameters that something names which the stack surely has.
     pub used: HashSet<&'a str>,
+    /// Parameters that outputs name, each with the output and the place.
+    pub shown: Vec<(&'a str, &'a str, Place)>,
     /// How often a nearest name was looked for.
     pub searches: usize,
 }

@@ -82,7 +82,11 @@ impl Step for UpdateKubeconfig {
             Some(path) => (path.text().unwrap_or_default(), path.place()),
             None => (Text::default(), inputs.place()),
         };
-        vec![Fact::Writes { path, output: "path", kind: FileUse::Kubeconfig, place }]
+        // One that is also merged into the user's own may be read from there.
+        let merged =
+            inputs.get("merge-into-default").is_some_and(|it| it.known() != Some(crate::value::Value::Bool(false)));
+        let kind = if merged { FileUse::Plain } else { FileUse::Kubeconfig };
+        vec![Fact::Writes { path, output: "path", kind, place }]
     }
 
     fn questions(inputs: &Partial, _: &Files) -> Vec<Asked> {

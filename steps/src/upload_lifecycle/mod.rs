@@ -116,10 +116,13 @@ impl Step for UploadLifecycle {
 
     fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
         let place = inputs.get("prefix").or_else(|| inputs.get("bucket")).unwrap_or(inputs).place();
-        match (folder::target(inputs), inputs.str_at("from")) {
-            (Some(folder), Some(from)) => vec![Fact::Puts { folder, names: folder::names(files, from), place }],
-            (_, _) => Vec::new(),
-        }
+        let publishes =
+            inputs.get("from").and_then(|from| Some(Fact::Publishes { from: from.text()?, place: from.place() }));
+        let puts = match (folder::target(inputs), inputs.str_at("from")) {
+            (Some(folder), Some(from)) => Some(Fact::Puts { folder, names: folder::names(files, from), place }),
+            (_, _) => None,
+        };
+        puts.into_iter().chain(publishes).collect()
     }
 
     fn questions(inputs: &Partial, _: &Files) -> Vec<Asked> {

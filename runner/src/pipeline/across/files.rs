@@ -51,6 +51,11 @@ impl Across<'_> {
         }
         self.not_yet(&written, problems);
         for (step, fact) in told {
+            let Fact::Publishes { from, place } = fact else { continue };
+            let Some(from) = from.as_known() else { continue };
+            findings.extend(self.published(from, *place, &written).into_iter().map(|finding| (*step, finding)));
+        }
+        for (step, fact) in told {
             let Fact::Reads { path, kind, place } = fact else { continue };
             let Some(path) = path.as_known().map(spelled) else { continue };
             let read = Read { step: *step, path, kind: *kind, place: *place };
@@ -73,6 +78,20 @@ impl Across<'_> {
         let message = format!("`{}` writes {path} too", self.id(first.step));
         let finding = Finding::error(&across::WRITTEN_TWICE, own.place, message).help("give one of them another path");
         Some(finding.related(At::Pipeline(first.place), "written here"))
+    }
+
+    /// Files with a secret among those that are copied to where others may read them.
+    fn published(&self, from: &str, place: Place, written: &[Written]) -> Vec<Finding> {
+        let folder = normalize(Path::new(from));
+        let told = written.iter().filter(|it| it.kind == FileUse::Secret).filter_map(|it| {
+            let path = it.path.as_ref().filter(|path| Path::new(path).starts_with(&folder))?;
+            let id = self.id(it.step);
+            let message = format!("a secret would be uploaded: `{id}` writes it into {path}");
+            let help = format!("let `{id}` write into another folder; a node can read the secret from AWS");
+            let finding = Finding::error(&across::SECRET_PUBLISHED, place, message).help(help);
+            Some(finding.related(At::Pipeline(it.place), "written here"))
+        });
+        told.collect()
     }
 
     /// Files that are read before the run although a step of it writes them: advice that leads there.

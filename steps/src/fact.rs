@@ -33,7 +33,16 @@ pub enum Fact {
         /// Where the folder is spelled.
         at: At,
     },
-    /// A stack that it makes.
+    /// Something that it makes, and takes from nobody who made it before.
+    Creates {
+        /// What it is: a stack, a cluster.
+        what: &'static str,
+        /// Its name.
+        name: Text,
+        /// Where the inputs say so.
+        at: At,
+    },
+    /// A stack that it makes, with what will be in it.
     Makes {
         /// Name of the stack.
         stack: Text,

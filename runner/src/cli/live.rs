@@ -200,6 +200,7 @@ fn objects(facts: &[Fact]) -> impl Iterator<Item = String> {
         Fact::Puts { folder, names, .. } => Some((folder.as_known()?, names.as_ref()?)),
         Fact::Publishes { .. }
         | Fact::NeedsObject { .. }
+        | Fact::Creates { .. }
         | Fact::Makes { .. }
         | Fact::NeedsOutputs { .. }
         | Fact::Writes { .. }

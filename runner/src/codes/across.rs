@@ -143,6 +143,16 @@ pub static SECRET_PUBLISHED: Code = Code {
     cure: "Write the file elsewhere, and let the node read the secret from Secrets Manager or the Parameter Store with its own role.",
 };
 
+/// Two steps make things of one name.
+pub static CREATED_TWICE: Code = Code {
+    number: 914,
+    title: "two steps make things of one name",
+    cause: "A stack or a cluster belongs to the step that made it: the second step finds one that it did not make, and refuses it.",
+    example: r#"- { id: net, type: deploy-stack, with: { name: ml, template: net.yaml } }
+- { id: eks, type: deploy-stack, with: { name: ml, template: eks.yaml } }"#,
+    cure: "Give each a name of its own. If the second is to update what the first made, write `adopt: true` there.",
+};
+
 /// All of them, in order of number.
 pub static ALL: &[&Code] = &[
     &SCRIPT_NOT_UPLOADED,
@@ -158,4 +168,5 @@ pub static ALL: &[&Code] = &[
     &MIXED_MODES,
     &SCRIPT_NOT_YET_UPLOADED,
     &SECRET_PUBLISHED,
+    &CREATED_TWICE,
 ];

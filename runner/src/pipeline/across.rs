@@ -49,6 +49,7 @@ pub fn check(across: &Across<'_>, problems: &mut Vec<Diagnostic>) {
     across.put_at_a_root(&told, problems);
     across.outputs(&told, &mut findings);
     across.accounts(&told, &mut findings);
+    across.created_twice(&told, &mut findings);
     across.shared_files(&told, problems, &mut findings);
     for (step, fact) in &told {
         match fact {
@@ -59,6 +60,7 @@ pub fn check(across: &Across<'_>, problems: &mut Vec<Diagnostic>) {
             }
             Fact::Puts { .. }
             | Fact::Publishes { .. }
+            | Fact::Creates { .. }
             | Fact::NeedsObject { .. }
             | Fact::Makes { .. }
             | Fact::NeedsOutputs { .. }
@@ -80,6 +82,27 @@ pub fn check(across: &Across<'_>, problems: &mut Vec<Diagnostic>) {
 impl Across<'_> {
     fn id(&self, step: usize) -> &str {
         &self.steps[step].id.0
+    }
+
+    /// Things of one name that two steps make.
+    fn created_twice(&self, told: &[Told<'_>], findings: &mut Vec<(usize, Finding)>) {
+        let mut first: HashMap<(&str, &Text), (usize, &At)> = HashMap::new();
+        for (step, fact) in told {
+            let Fact::Creates { what, name, at } = fact else { continue };
+            // Of steps that may be skipped one may be for each mode.
+            if name.is_unknown() || self.steps[*step].when.is_some() {
+                continue;
+            }
+            let Some((other, there)) = first.get(&(*what, name)) else {
+                first.insert((what, name), (*step, at));
+                continue;
+            };
+            let message = format!("`{}` makes the {what} `{}` too", self.id(*other), name.beginning());
+            let finding = Finding::new(&across::CREATED_TWICE, at.clone(), message);
+            let finding =
+                finding.help(format!("give one of them another name: a {what} belongs to the step that made it"));
+            findings.push((*step, finding.related((*there).clone(), "made here")));
+        }
     }
 
     /// What is fetched from a stack of this pipeline will be there.

@@ -27,13 +27,35 @@ pub struct ConfigFinding {
     pub help: Option<String>,
     /// Whether more knowledge could make it vanish: a missing field, a count, a relation between fields.
     pub by_absence: bool,
+    /// The fields of which one would cure it.
+    pub lacks: Lacks,
+}
+
+/// Fields that are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacks {
+    /// It is something else.
+    Nothing,
+    /// One of these is needed whatever else the request says.
+    Always(&'static [&'static str]),
+    /// One of these is needed because of something else in the request.
+    Here(&'static [&'static str]),
 }
 
 impl ConfigFinding {
     /// An error at `node`.
     pub fn error(code: &'static Code, path: impl Into<String>, span: Range<usize>, message: impl Into<String>) -> Self {
         let (path, message) = (path.into(), message.into());
-        Self { code, severity: Severity::Error, path, span, message, help: None, by_absence: false }
+        Self {
+            code,
+            severity: Severity::Error,
+            path,
+            span,
+            message,
+            help: None,
+            by_absence: false,
+            lacks: Lacks::Nothing,
+        }
     }
 
     /// A warning at `node`.
@@ -58,6 +80,13 @@ impl ConfigFinding {
     pub fn by_absence(mut self) -> Self {
         self.by_absence = true;
         self
+    }
+
+    /// The same finding, which rests on one of these fields not being there.
+    #[must_use]
+    pub fn lacking(mut self, fields: Lacks) -> Self {
+        self.lacks = fields;
+        self.by_absence()
     }
 
     /// `path: message`.
@@ -299,7 +328,7 @@ impl Walk {
         }
     }
 
-    fn record(&mut self, path: &str, node: &Node, fields: &[Field]) {
+    fn record(&mut self, path: &str, node: &Node, fields: &'static [Field]) {
         let What::Map(entries) = &node.what else { return self.wrong_kind(path, node, "an object") };
         for (name, place, item) in entries {
             match fields.iter().find(|f| f.name == name) {
@@ -310,8 +339,9 @@ impl Walk {
         for field in fields.iter().filter(|f| f.required) {
             if !entries.iter().any(|(name, ..)| name == field.name) {
                 let message = format!("the field `{}` is missing", field.name);
+                let lacks = Lacks::Always(std::slice::from_ref(&field.name));
                 self.findings
-                    .push(ConfigFinding::error(&cluster::MISSING_FIELD, path, at_start(node), message).by_absence());
+                    .push(ConfigFinding::error(&cluster::MISSING_FIELD, path, at_start(node), message).lacking(lacks));
             }
         }
     }

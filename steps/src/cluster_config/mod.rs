@@ -10,7 +10,7 @@ pub mod request;
 pub mod rules;
 pub mod shapes;
 
-pub use check::{ConfigFinding, OTHER_TYPE, check};
+pub use check::{ConfigFinding, Lacks, OTHER_TYPE, check};
 pub use facts::facts;
 pub use given::{Given, with_patterns};
 pub use json::Node;

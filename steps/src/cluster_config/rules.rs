@@ -1,7 +1,7 @@
 //! The rules between fields that the service enforces or that a cluster on EKS needs (facts: AWS docs; live errors).
 //! Knows nothing of types and limits of single fields: those are data in `shapes`.
 
-use super::check::{ConfigFinding, at_start, join};
+use super::check::{ConfigFinding, Lacks, at_start, join};
 use super::json::{Node, What};
 use crate::codes::cluster;
 use crate::partial::Piece;
@@ -52,19 +52,20 @@ struct Cluster<'a> {
 impl Cluster<'_> {
     fn top(&self, findings: &mut Vec<ConfigFinding>) {
         let config = self.config;
-        let mut lacks = |message: &str, help: &str| {
-            findings.push(
-                ConfigFinding::error(&cluster::MISSING_FIELD, "", at_start(config), message).help(help).by_absence(),
-            );
+        let mut lacks = |fields: Lacks, message: &str, help: &str| {
+            let finding = ConfigFinding::error(&cluster::MISSING_FIELD, "", at_start(config), message);
+            findings.push(finding.help(help).lacking(fields));
         };
         if config.get("InstanceGroups").is_none() && config.get("RestrictedInstanceGroups").is_none() {
             lacks(
+                Lacks::Always(&["InstanceGroups", "RestrictedInstanceGroups"]),
                 "the field `InstanceGroups` is missing",
                 "a cluster needs at least one group (0 instances are allowed)",
             );
         }
         if self.on_eks && config.get("VpcConfig").is_none() {
             lacks(
+                Lacks::Here(&["VpcConfig"]),
                 "the field `VpcConfig` is missing",
                 "a cluster on EKS needs the subnets and security groups of its nodes",
             );
@@ -72,7 +73,8 @@ impl Cluster<'_> {
         if config.get("Orchestrator").is_none() {
             let message = "the field `Orchestrator` is missing: without it SageMaker makes a Slurm cluster";
             let finding = ConfigFinding::warning(&cluster::NO_ORCHESTRATOR, "", at_start(config), message);
-            findings.push(finding.help("write { \"Eks\": { \"ClusterArn\": … } }").by_absence());
+            let finding = finding.help("write { \"Eks\": { \"ClusterArn\": … } }");
+            findings.push(finding.lacking(Lacks::Always(&["Orchestrator"])));
         }
     }
 
@@ -146,7 +148,9 @@ impl Group<'_> {
     fn instance_types(&self, findings: &mut Vec<ConfigFinding>) {
         match (self.node.get("InstanceType"), self.node.get("InstanceRequirements")) {
             (None, None) => {
-                findings.push(self.lacks("the field `InstanceType` (or `InstanceRequirements`) is missing"));
+                let either = Lacks::Always(&["InstanceType", "InstanceRequirements"]);
+                let finding = self.lacks("the field `InstanceType` (or `InstanceRequirements`) is missing");
+                findings.push(finding.lacking(either));
             }
             (Some(_), Some(both)) => {
                 let path = join(&self.path, "InstanceRequirements");
@@ -161,7 +165,8 @@ impl Group<'_> {
         let Some(config) = self.node.get("LifeCycleConfig") else {
             if self.on_eks {
                 let help = "a group on EKS needs one even with 0 instances: { \"SourceS3Uri\": …, \"OnCreate\": \"on_create.sh\" }";
-                findings.push(self.lacks("the field `LifeCycleConfig` is missing").help(help));
+                let finding = self.lacks("the field `LifeCycleConfig` is missing").help(help);
+                findings.push(finding.lacking(Lacks::Here(&["LifeCycleConfig"])));
             }
             return;
         };
@@ -179,15 +184,13 @@ impl Group<'_> {
         }
         if config.get("SourceS3Uri").is_none() {
             let message = "the field `SourceS3Uri` is missing";
-            findings.push(
-                ConfigFinding::error(&cluster::MISSING_FIELD, path.clone(), at_start(config), message).by_absence(),
-            );
+            let finding = ConfigFinding::error(&cluster::MISSING_FIELD, path.clone(), at_start(config), message);
+            findings.push(finding.lacking(Lacks::Always(&["SourceS3Uri"])));
         }
         if create.is_none() && complete.is_none() {
             let message = "the field `OnCreate` is missing";
-            findings.push(
-                ConfigFinding::error(&cluster::MISSING_FIELD, path.clone(), at_start(config), message).by_absence(),
-            );
+            let finding = ConfigFinding::error(&cluster::MISSING_FIELD, path.clone(), at_start(config), message);
+            findings.push(finding.lacking(Lacks::Always(&["OnCreate", "OnInitComplete"])));
         }
         if let Some(uri) = config.get("SourceS3Uri") {
             let script = create.or(complete).and_then(Node::text).unwrap_or("the script");

@@ -186,8 +186,8 @@ impl Step for DeployStack {
     }
 
     fn may_hand_on_more(inputs: &Partial, files: &Files) -> bool {
-        // What a macro will make of the template is CloudFormation's to say.
-        reading::template_of(inputs, files).is_some_and(|template| template.open)
+        // What a macro will make of the template is CloudFormation's to say; one that cannot be read is told as that.
+        reading::template_of(inputs, files).map_or_else(|| inputs.get("template").is_some(), |template| template.open)
     }
 
     fn foreseen(inputs: &Partial, files: &Files) -> IndexMap<String, Partial> {

@@ -71,8 +71,8 @@ pub fn foreseen(inputs: &Partial, files: &Files) -> IndexMap<String, Partial> {
 
 /// The stack that it makes, with the outputs that it may have; and the zones and ARNs that it is given.
 pub fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
-    let Some(template) = template_of(inputs, files) else { return Vec::new() };
-    let mut facts = Vec::new();
+    let mut facts: Vec<Fact> = created(inputs).into_iter().collect();
+    let Some(template) = template_of(inputs, files) else { return facts };
     let name = inputs.get("name").and_then(Partial::text);
     if let (Some(name), Some(input), false) = (name, inputs.get("template"), template.open) {
         let outputs = outputs(inputs, files).into_keys().filter(|key| key != "name" && key != "id").collect();
@@ -106,6 +106,12 @@ pub fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
         );
     }
     facts
+}
+
+fn created(inputs: &Partial) -> Option<Fact> {
+    let adopts = inputs.get("adopt").is_some_and(|adopt| adopt.known() != Some(Value::Bool(false)));
+    let name = inputs.get("name").filter(|_| !adopts)?;
+    Some(Fact::Creates { what: "stack", name: name.text()?, at: At::Pipeline(name.place()) })
 }
 
 /// Known names of buckets, roles and EKS clusters that the stack will have, or may have.

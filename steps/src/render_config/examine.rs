@@ -9,7 +9,7 @@ use super::render::{Compiled, Problem, Rendered, compile};
 use super::seams::Doubt;
 use super::{Format, SchemaName, Target, place_of, yaml};
 use crate::cluster_config::json::{self, FaultKind, Node, What};
-use crate::cluster_config::{self, ConfigFinding};
+use crate::cluster_config::{self, ConfigFinding, Lacks};
 use crate::codes::{cluster, rendered};
 use crate::finding::{At, Code, Finding, Severity};
 use crate::partial::Hole;
@@ -72,9 +72,10 @@ pub(super) fn examine_compiled(
         Ok(rendered) => rendered,
         Err(problem) => return Examined { issues: vec![issue_of(problem)], ..Examined::default() },
     };
+    let source = template.as_ref().map_or("", |template| template.source());
     let mut issues: Vec<Issue> = rendered.problems.iter().cloned().map(issue_of).collect();
     let root = match target.format {
-        Format::Json => Some(examine_json(&rendered, target.schema, &mut issues)),
+        Format::Json => Some(examine_json(&rendered, source, target.schema, &mut issues)),
         Format::Yaml => {
             examine_yaml(&rendered, &mut issues);
             None
@@ -97,7 +98,7 @@ fn issue_of(problem: Problem) -> Issue {
     }
 }
 
-fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Vec<Issue>) -> Node {
+fn examine_json(rendered: &Rendered, source: &str, schema: Option<SchemaName>, issues: &mut Vec<Issue>) -> Node {
     let quoted = rendered.quoted_json();
     let (mut root, faults) = json::parse_with(&blanked(&rendered.text, &quoted), &rendered.holes);
     forget(&mut root, &quoted);
@@ -131,7 +132,7 @@ fn examine_json(rendered: &Rendered, schema: Option<SchemaName>, issues: &mut Ve
     }
     let Some(SchemaName::CreateCluster) = schema else { return root };
     for finding in cluster_config::check(&root) {
-        let Some(severity) = severity(finding.severity, doubt(rendered, &finding)) else { continue };
+        let Some(severity) = severity(finding.severity, doubt(rendered, source, &finding)) else { continue };
         let (span, message) = (rendered.origin(&finding.span), finding.line());
         let in_quotes = rendered.text[finding.span.clone()].starts_with('"');
         let help = finding.help.map(|help| match help.as_str() {
@@ -169,9 +170,9 @@ fn forget(node: &mut Node, places: &[Range<usize>]) {
 }
 
 /// How far a finding holds whatever the values will be that are not known.
-fn doubt(rendered: &Rendered, finding: &ConfigFinding) -> Doubt {
+fn doubt(rendered: &Rendered, source: &str, finding: &ConfigFinding) -> Doubt {
     if finding.by_absence {
-        return if rendered.approximate { Doubt::Near } else { Doubt::None };
+        return if rendered.approximate { doubt_of_absence(rendered, source, finding) } else { Doubt::None };
     }
     let of_two =
         [&cluster::EXCLUSIVE, &cluster::GIVEN_TWICE, &cluster::COUNTS, &cluster::VOLUME, &cluster::DEEP_CHECKS_ON_CPU];
@@ -181,6 +182,21 @@ fn doubt(rendered: &Rendered, finding: &ConfigFinding) -> Doubt {
     // Of a list or a map it is told what it is, or a number of things.
     let word = !rendered.text[finding.span.clone()].starts_with(['{', '[']);
     if word { rendered.seams.value(&finding.span) } else { Doubt::None }
+}
+
+/// The same of a field that is missing where a block may be another: one that no part of the template names will not be there.
+fn doubt_of_absence(rendered: &Rendered, source: &str, finding: &ConfigFinding) -> Doubt {
+    let (fields, otherwise) = match finding.lacks {
+        Lacks::Nothing => return Doubt::Near,
+        Lacks::Always(fields) => (fields, Doubt::None),
+        Lacks::Here(fields) => (fields, Doubt::Later),
+    };
+    let writes_keys = source.split("}}\"").skip(1).any(|rest| rest.trim_start().starts_with(':'));
+    if rendered.undefined || writes_keys || fields.iter().any(|field| source.contains(field)) {
+        return Doubt::Near;
+    }
+    // What lacks it may not be there itself.
+    if rendered.seams.relation(finding.span.start) == Doubt::Near { Doubt::Later } else { otherwise }
 }
 
 /// How bad it is; none if nothing is to be said of it.

@@ -35,6 +35,8 @@ pub struct Rendered {
     pub problems: Vec<Problem>,
     /// Whether a block was decided by a value that is not known, so that parts of the text may be missing.
     pub approximate: bool,
+    /// Whether a block lacks a name, or a call that could be made: what it would write is not known.
+    pub undefined: bool,
     /// Where the text could be another, whatever stands around.
     pub seams: Seams,
     /// The values that are not known, by number from 1.
@@ -175,6 +177,11 @@ fn compile_shallow(source: &str) -> Result<Compiled, Problem> {
 }
 
 impl Compiled {
+    /// The text of the template.
+    pub fn source(&self) -> &str {
+        &self.marker.source
+    }
+
     /// Renders it over `values`, of which those with these numbers (from 1) are not known.
     pub fn render(&self, values: &Json, holes: &[Hole]) -> Result<Rendered, Problem> {
         if let Some(name) = reserved_in(values, holes.len()) {
@@ -204,13 +211,14 @@ impl Compiled {
         problems.sort_by_key(|p| p.span.start);
         let undefined = problems.iter().any(|p| p.undefined && in_block(&marker.source, &p.span));
         let decided = found.decided();
-        let approximate = undefined || !decided.is_empty() || marker.left_out;
+        let undefined = undefined || marker.left_out;
+        let approximate = undefined || !decided.is_empty();
         let hidden = !decided.is_disjoint(&marker.hidden);
         let edges = edges.into_iter().filter(|(_, place, _)| decided.contains(place)).map(|(at, _, edge)| (at, edge));
         let holes = found.with_parts(holes);
         let seams = Seams::new(edges.collect(), hidden, &text, &holes);
         let as_json = as_json(&marker.source, &text, &segments);
-        Ok(Rendered { text, problems, approximate, seams, holes, segments, as_json })
+        Ok(Rendered { text, problems, approximate, undefined, seams, holes, segments, as_json })
     }
 }
 

@@ -35,6 +35,8 @@ fn what_cannot_be_run_says_so_with_its_exit_code() {
         &["run", "pipelines/not-there.yaml"],
         &["pipelines/not-there.yaml"],
         &["run", "pipelines"],
+        &["check", "/dev/zero"],
+        &["run", "pipelines/good.yaml", "--params-file", "/dev/zero"],
         &["check", "pipelines/not-text.yaml"],
         &["check", "pipelines/typo.yaml"],
         &["check", "pipelines/empty.yaml"],

@@ -7,7 +7,7 @@ use hprun_steps::clients::Clients;
 use indexmap::IndexMap;
 
 use super::args::{ParamArgs, PassArgs};
-use super::source::Source;
+use super::source::{Source, read_limited};
 use super::{CliError, confirm};
 use crate::diagnostic::Diagnostic;
 use crate::event::RecordedParam;
@@ -174,6 +174,8 @@ fn split(pair: &str) -> Result<(String, String), CliError> {
 
 fn read(path: &Path) -> Result<(String, String), CliError> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(CliError::io(format!("read the params file {shown}")))?;
+    let doing = || CliError::io(format!("read the params file {shown}"));
+    let bytes = read_limited(path).map_err(doing())?;
+    let text = String::from_utf8(bytes).map_err(std::io::Error::other).map_err(doing())?;
     Ok((shown, text))
 }

@@ -2,7 +2,7 @@
 //! Knows nothing of runs.
 
 use std::borrow::Cow;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read as _};
 use std::path::{Path, PathBuf};
 
 use hprun_steps::Step;
@@ -15,6 +15,7 @@ use super::args::Global;
 use super::{CliError, print};
 use crate::codes::file as codes;
 use crate::diagnostic::{self, Diagnostic, File, Subject};
+use crate::document::LARGEST_TEXT;
 use crate::params::ParamSpecs;
 use crate::pipeline::{self, Authored, KnownParams, Pipeline};
 use crate::store::{StateFolder, Store};
@@ -38,8 +39,15 @@ impl Source {
     /// Reads the file. What is wrong with its text is kept, to be said together with what the check finds.
     pub fn read(path: &Path) -> Result<Self, CliError> {
         let shown = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(CliError::io(format!("read the pipeline {shown}")))?;
-        let full = path.canonicalize().map_err(CliError::io(format!("read the pipeline {shown}")))?;
+        let doing = || CliError::io(format!("read the pipeline {shown}"));
+        let kind = std::fs::metadata(path).map_err(doing())?;
+        if !kind.is_file() && !kind.is_dir() {
+            let message = format!("the pipeline {shown} is no ordinary file");
+            let help = "save it as one: relative paths in it start at its folder, and `resume` reads it again";
+            return Err(CliError::Usage { message, help: Some(help.to_owned()) });
+        }
+        let bytes = read_limited(path).map_err(doing())?;
+        let full = path.canonicalize().map_err(doing())?;
         let base = full.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
         let (text, authored) = match String::from_utf8(bytes) {
             Ok(text) => {
@@ -133,6 +141,13 @@ impl Source {
         let width = if std::io::stderr().is_terminal() { usize::from(console::Term::stderr().size().1) } else { 100 };
         diagnostic::render(found, self.subject(), colour, width)
     }
+}
+
+/// The bytes of a file; of one that is larger than any that is looked into, more than that is not read.
+pub fn read_limited(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(LARGEST_TEXT as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn not_text(error: &std::string::FromUtf8Error) -> Diagnostic {

@@ -5,3 +5,4 @@ pub(crate) mod fields;
 pub(crate) mod yaml;
 
 pub(crate) use fields::a;
+pub(crate) use yaml::LARGEST_TEXT;

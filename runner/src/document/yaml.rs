@@ -10,7 +10,7 @@ use crate::codes::file;
 use crate::diagnostic::{Diagnostic, Lines};
 
 /// Largest file, in bytes.
-const LARGEST_TEXT: usize = 16 * 1024 * 1024;
+pub(crate) const LARGEST_TEXT: usize = 16 * 1024 * 1024;
 /// Deepest nesting.
 const DEEPEST: usize = 64;
 

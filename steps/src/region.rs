@@ -43,6 +43,11 @@ pub fn of_zone(zone: &str) -> Option<&'static str> {
     REGIONS.iter().find(of).map(|(name, _)| *name)
 }
 
+/// Whether a text is the name of a zone of a region that is known, such as `us-west-2b`.
+pub fn is_zone_name(text: &str) -> bool {
+    REGIONS.iter().any(|(name, _)| text.strip_prefix(name).is_some_and(ends_zone_name))
+}
+
 /// Whether a text is the id of a zone, such as `usw2-az2`, of a region that is known or not.
 pub fn is_zone_id(text: &str) -> bool {
     let Some((short, zone)) = text.split_once("-az") else { return false };

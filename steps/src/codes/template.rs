@@ -409,6 +409,15 @@ Outputs: { Url: { Value: !Sub "https://admin:${Password}@db" } }"#,
     cure: "Take the secret out of the output; let those who need it read it from Secrets Manager or the Parameter Store.",
 };
 
+/// A zone is given by its name where its id is wanted, or the other way round.
+pub static WRONG_ZONE: Code = Code {
+    number: 544,
+    title: "a zone is given by its name where its id is wanted, or the other way round",
+    cause: "A zone has an id that is the same in every account (usw2-az2), and a name that is not (us-west-2b). EC2 takes each in a property of its own.",
+    example: "AvailabilityZoneId: us-west-2b",
+    cure: "Give an id to `AvailabilityZoneId`, a name to `AvailabilityZone`.",
+};
+
 /// All of them, in order of number.
 pub static ALL: &[&Code] = &[
     &UNREADABLE_TEMPLATE,
@@ -454,4 +463,5 @@ pub static ALL: &[&Code] = &[
     &CFN_LINT,
     &EXPORTED_TWICE,
     &SECRET_OUTPUT,
+    &WRONG_ZONE,
 ];

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 
 use super::conditions::Holds;
 use super::evaluate::Stack;
-use super::{Problem, limits, network, rules, walk};
+use super::{Problem, limits, network, rules, walk, zones};
 use crate::codes::template as codes;
 use crate::partial::{Place, Text};
 
@@ -19,6 +19,7 @@ pub fn check(stack: &Stack<'_>) -> Vec<Problem> {
     problems.extend(walk::check(stack));
     problems.extend(rules::check(stack));
     problems.extend(network::check(stack));
+    problems.extend(zones::check(stack));
     problems.extend(nested(stack));
     problems.extend(exports(stack));
     problems

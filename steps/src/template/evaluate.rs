@@ -289,6 +289,11 @@ impl<'a> Stack<'a> {
     }
 
     fn attribute(&self, id: &str, attribute: &str, follow: bool) -> Resolved {
+        // Of these, the attribute is what `Ref` gives.
+        let kind = self.template.resources.get(id).map(|resource| resource.kind.0.as_str());
+        if matches!((kind, attribute), (Some("AWS::EC2::VPC"), "VpcId") | (Some("AWS::EC2::Subnet"), "SubnetId")) {
+            return self.reference(id, follow);
+        }
         let resource = self.template.resources.get(id).filter(|_| follow && attribute == "Arn");
         Resolved::Text(resource.and_then(|it| self.arn(it)).unwrap_or_else(|| hole(&format!("{id}.{attribute}"))))
     }

@@ -1,9 +1,10 @@
-//! Mappings and lists of a template that are asked for something they do not have.
+//! Mappings, lists and blocks of addresses in a template that are asked for something they do not have.
 //! Knows nothing of what is done with what is found.
 
 use super::Problem;
 use super::conditions::Holds;
 use super::evaluate::Resolved;
+use super::network::Block;
 use super::node::Node;
 use super::walk::{Here, Walk};
 use crate::codes::template as codes;
@@ -50,6 +51,27 @@ impl<'a> Walk<'_, 'a> {
             self.problems
                 .push(Problem::error(&codes::WRONG_SELECTION, index.place, message).help("items are counted from 0"));
         }
+    }
+
+    /// More addresses than a block has.
+    pub(super) fn divided(&mut self, block: &'a Node, count: &'a Node, bits: Option<&'a Node>, here: Here<'a>) {
+        if here.live != Holds::Yes {
+            return;
+        }
+        let number = |node: &Node| self.stack.resolve(node).known()?.trim().parse::<u32>().ok();
+        let text = self.stack.resolve(block).known();
+        let (Some(whole), Some(many)) = (text.as_deref().and_then(Block::read), number(count)) else { return };
+        let Some(bits) = bits.map_or(Some(8), number) else { return };
+        if whole.divide(many, bits).is_some() {
+            return;
+        }
+        let message = match (many, bits) {
+            (1..=256, 0..=32) => format!("{whole} does not hold {many} blocks of /{}", 32 - bits),
+            (1..=256, _) => format!("`Fn::Cidr` takes 1 to 32 bits for hosts, not {bits}"),
+            (_, _) => format!("`Fn::Cidr` makes 1 to 256 blocks, not {many}"),
+        };
+        let help = "the third argument is how many bits are for hosts: 8 makes blocks of /24";
+        self.problems.push(Problem::error(&codes::WRONG_ARGUMENTS, block.place, message).help(help));
     }
 }
 

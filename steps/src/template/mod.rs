@@ -39,6 +39,7 @@ mod rules;
 mod sections;
 mod walk;
 mod whole;
+mod zones;
 
 pub use capabilities::{Capabilities, needed_capabilities};
 pub use check::check;

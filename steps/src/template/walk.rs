@@ -185,6 +185,10 @@ impl<'a> Walk<'_, 'a> {
                 items.iter().for_each(|item| self.expression(item, here));
                 self.selected(index, list, here);
             }
+            ("Fn::Cidr", [block, count, bits @ ..]) => {
+                items.iter().for_each(|item| self.expression(item, here));
+                self.divided(block, count, bits.first(), here);
+            }
             ("Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not", _) => self.logic(&call, here),
             _ => self.expression(argument, here),
         }

@@ -159,6 +159,17 @@ pub static SECRET_COMPARED: Code = Code {
     cure: "Use a param that is no secret.",
 };
 
+/// A comparison never holds.
+pub static NEVER_EQUAL: Code = Code {
+    number: 318,
+    title: "a comparison never holds",
+    cause: "A text never equals a number, and a param is only ever one of its `enum`: the condition is always the same.",
+    example: r#"params: { mode: { type: string, enum: [full, minimal] } }
+…
+when: "{{ eq params.mode 'mini' }}""#,
+    cure: "Write a value that it may have, of its type; `number` makes a number of a text.",
+};
+
 /// All of them, in order of number.
 pub static ALL: &[&Code] = &[
     &WRONG_EXPRESSION,
@@ -178,4 +189,5 @@ pub static ALL: &[&Code] = &[
     &OWN_OUTPUT,
     &WRONG_WHEN,
     &SECRET_COMPARED,
+    &NEVER_EQUAL,
 ];

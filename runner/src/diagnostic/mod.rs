@@ -104,6 +104,12 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(code, place, message) }
     }
 
+    /// The same, as a warning.
+    #[must_use]
+    pub fn as_warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+
     /// An error that no file holds.
     pub fn nowhere(code: &'static Code, message: impl Into<String>) -> Self {
         Self { file: File::Nowhere, ..Self::error(code, Place::default(), message) }

@@ -199,7 +199,7 @@ impl Part {
 }
 
 impl Expr {
-    fn value_type(&self, scope: &KnownScope<'_>) -> ValueType {
+    pub(super) fn value_type(&self, scope: &KnownScope<'_>) -> ValueType {
         match self {
             Self::Literal(value) => Partial::Known(value.clone(), Place::default()).value_type(),
             Self::Name(Target::Param { name, rest }, _) if rest.is_empty() => (scope.param_type)(name),

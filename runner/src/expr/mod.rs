@@ -8,6 +8,7 @@ mod condition;
 mod eval;
 mod helpers;
 mod known;
+mod never;
 mod parse;
 mod target;
 

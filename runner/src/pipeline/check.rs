@@ -24,7 +24,7 @@ use super::{OnFailure, Pipeline, StepId, StepSpec};
 use crate::codes::{expressions, pipeline};
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::list;
-use crate::expr::{Foreseen, KnownScope, Target};
+use crate::expr::{Condition, Foreseen, KnownScope, Target};
 use crate::params::ParamSpec;
 
 /// Inputs that decide which outputs a step declares: they must be known before the run.
@@ -261,7 +261,11 @@ impl Checker<'_> {
         for tree in [&aws.region, &aws.profile, &aws.role, &aws.account].into_iter().flatten() {
             problems.extend(tree.problems(&scope).into_iter().map(Diagnostic::from));
         }
+        let choices = |name: &str| self.authored.params.get(name).map_or(&[][..], |spec| &spec.choices);
         for step in &self.authored.steps {
+            let trees = std::iter::once(&step.with).chain(step.when.as_ref().map(Condition::tree));
+            let never = trees.flat_map(|tree| tree.never_equal(&scope, &choices));
+            problems.extend(never.map(|never| Diagnostic::from(never).as_warning()));
             problems.extend(step.with.problems(&scope).into_iter().map(Diagnostic::from));
             if let Some(when) = &step.when {
                 problems.extend(when.problems(&scope).into_iter().map(Diagnostic::from));

@@ -12,11 +12,12 @@ use std::collections::BTreeSet;
 use hprun_steps::fact::Fact;
 use hprun_steps::files::{FileInput, Files};
 use hprun_steps::partial::{Hole, Partial, Text, ValueType};
-use hprun_steps::permissions::{Condition, Permission, Surroundings, Unknown};
+use hprun_steps::permissions::{Condition, Permission, Surroundings, Unknown, WrittenFile, WrittenFiles};
 use indexmap::IndexMap;
 
 use crate::expr::{Foreseen, KnownScope};
 use crate::params::{ParamSpec, ParamSpecs};
+use crate::pipeline::OnFailure;
 use crate::plan::Plan;
 
 pub use document::LARGEST_MANAGED;
@@ -104,7 +105,7 @@ struct Looked {
     gaps: Vec<Unknown>,
     told: Vec<Option<Foreseen>>,
     stacks: Vec<(Text, IndexMap<String, Text>)>,
-    written: Vec<(Text, String)>,
+    written: WrittenFiles,
 }
 
 impl Looked {
@@ -145,14 +146,14 @@ impl Looked {
             }
         }
         let told = Foreseen::new(spec.id.as_str(), &spec.outputs, foreseen);
-        if let Some(text) = needs.writes {
+        for fact in (spec.step_type.facts)(&partial, &files) {
+            let Fact::Writes { path, output, .. } = fact else { continue };
+            let surely = spec.when.is_none() && spec.on_failure == OnFailure::Stop;
             // It may be named by the output, or by the path that it is written to.
-            let named = (spec.step_type.facts)(&partial, &files).into_iter().filter_map(|fact| {
-                let Fact::Writes { path, .. } = fact else { return None };
-                path.as_known().is_some().then_some(path)
-            });
-            let paths = told.get("path").and_then(Partial::text).into_iter().chain(named);
-            self.written.extend(paths.map(|path| (path, text.clone())));
+            let paths = told.get(output).and_then(Partial::text).into_iter().chain([path]);
+            for path in paths.filter(|path| !path.is_unknown()) {
+                self.written.note(&path, WrittenFile { text: needs.writes.clone(), surely });
+            }
         }
         self.stacks.extend(needs.stack);
         // Many steps may deploy one template: what is unknown of it is said once.

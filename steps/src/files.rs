@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::partial::{Partial, Place, nearest};
+use crate::partial::{Partial, Place, Text, nearest};
 
 /// Most a single file may hold, in bytes: everything a step reads is kept in memory.
 pub const LARGEST_FILE: u64 = 256 * 1024 * 1024;
@@ -150,9 +150,10 @@ impl Files {
         self.folders.insert(spelled.to_owned(), inside);
     }
 
-    /// Takes `bytes` as the contents of the file at `path`, if `inputs` named it: what a step would write, before it does.
-    pub fn foresee(&mut self, path: &str, bytes: &[u8]) {
-        if let Some(entry) = self.entries.get_mut(Path::new(path)) {
+    /// Takes what steps would write, before they do: `written` gives it by full path.
+    pub fn foresee<'a>(&mut self, written: &dyn Fn(&Path) -> Option<&'a [u8]>) {
+        for (spelled, entry) in &mut self.entries {
+            let Some(bytes) = written(&normalize(&self.base.join(spelled))) else { continue };
             let mode = entry.as_ref().map_or(0o644, |content| content.mode);
             *entry = Ok(Arc::new(FileContent::new(bytes.to_vec(), mode, None)));
         }
@@ -336,6 +337,14 @@ fn explain(error: &std::io::Error) -> String {
         std::io::ErrorKind::NotFound => "does not exist".to_owned(),
         std::io::ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
         _ => format!("cannot be read: {error}"),
+    }
+}
+
+/// A path as far as it is known before the run, in the one spelling in which paths are compared.
+pub fn spelled(path: &Text) -> Text {
+    match path.as_known() {
+        Some(known) => Text::known(normalize(Path::new(known)).to_string_lossy()),
+        None => path.clone(),
     }
 }
 

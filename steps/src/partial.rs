@@ -86,11 +86,11 @@ impl Hole {
 }
 
 /// A text before the run: pieces that are known, and pieces that come from somewhere. Without pieces nothing is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(pub Vec<Piece>);
 
 /// A piece of a [`Text`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Piece {
     /// These characters.
     Known(String),

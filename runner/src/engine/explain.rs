@@ -2,10 +2,12 @@
 //! Begins nothing, records nothing and changes nothing; what a step would write is held in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hprun_steps::StepError;
+use hprun_steps::files::normalize;
 use hprun_steps::step::{Foresight, Health};
 use hprun_steps::value::Value;
 use tokio::sync::watch;
@@ -97,8 +99,8 @@ struct Asker<'a> {
     state: RunState,
     /// Steps that would run, and whose outputs nobody can tell before.
     open: BTreeSet<String>,
-    /// Files that steps would write.
-    written: BTreeMap<String, Vec<u8>>,
+    /// Files that steps would write, by full path.
+    written: BTreeMap<PathBuf, Vec<u8>>,
     stop: CancellationToken,
 }
 
@@ -147,9 +149,7 @@ impl Asker<'_> {
     fn load(&self, step: usize, inputs: Value) -> Prepared {
         let named = prepare::files(&self.world, step, &inputs);
         let mut prepared = prepare::load(&self.world, step, inputs, &named);
-        for (path, bytes) in &self.written {
-            prepared.files.foresee(path, bytes);
-        }
+        prepared.files.foresee(&|path| self.written.get(path).map(Vec::as_slice));
         prepared.given.files = prepared.files.digests();
         prepared
     }
@@ -209,7 +209,7 @@ impl Asker<'_> {
             Some(outputs) => {
                 let success = Success { given: prepared.given, outputs: outputs.clone(), files: Vec::new() };
                 self.state.steps.entry(id.to_owned()).or_default().success = Some(success);
-                self.written.extend(files);
+                self.written.extend(files.into_iter().map(|(path, bytes)| (normalize(Path::new(&path)), bytes)));
             }
             None => drop(self.open.insert(id.to_owned())),
         }

@@ -2,21 +2,21 @@
 //! Knows facts only, not the step types that told them.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 
 use hprun_steps::fact::Fact;
-use hprun_steps::files::{Files, normalize};
+use hprun_steps::files::{Files, spelled};
+use hprun_steps::partial::Text;
 
 /// The paths that steps are known to write.
 #[derive(Default)]
-pub(crate) struct Written(HashSet<PathBuf>);
+pub(crate) struct Written(HashSet<Text>);
 
 impl Written {
     /// Takes on what a step writes.
     pub(crate) fn note(&mut self, facts: &[Fact]) {
         self.0.extend(facts.iter().filter_map(|fact| {
             let Fact::Writes { path, .. } = fact else { return None };
-            Some(normalize(Path::new(path.as_known()?)))
+            path.as_known().map(|_| spelled(path))
         }));
     }
 
@@ -25,11 +25,10 @@ impl Written {
         let mut found = false;
         for fact in facts {
             let Fact::Reads { path, .. } = fact else { continue };
-            let Some(path) = path.as_known().filter(|path| self.0.contains(&normalize(Path::new(path)))) else {
-                continue;
-            };
-            files.forget(path);
-            found = true;
+            if let Some(known) = path.as_known().filter(|_| self.0.contains(&spelled(path))) {
+                files.forget(known);
+                found = true;
+            }
         }
         found
     }

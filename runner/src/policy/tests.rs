@@ -249,3 +249,61 @@ fn a_request_that_is_named_by_its_path_is_known_as_well_as_by_the_output() {
     );
     assert_eq!(of(&by_path, &base).statements, of(&text, &base).statements);
 }
+
+/// Steps that write the request of a cluster, each with `more` and for a role of its own, and those that read it: the roles
+/// that the policy allows to pass, and the buckets that it allows to look into.
+#[track_caller]
+fn passes(writers: &[(&str, &str)], there: Option<&str>, expected: &[&str]) {
+    let request = |name: &str| {
+        format!(
+            "{{ \"ClusterName\": \"{name}\", \"Orchestrator\": {{ \"Eks\": {{ \"ClusterArn\": \
+             \"arn:aws:eks:us-west-2:111122223333:cluster/{name}\" }} }}, \"InstanceGroups\": [{{ \"InstanceGroupName\": \"g\", \
+             \"InstanceType\": \"ml.m5.xlarge\", \"InstanceCount\": 1, \"ExecutionRole\": \
+             \"arn:aws:iam::111122223333:role/{name}\", \"LifeCycleConfig\": {{ \"SourceS3Uri\": \
+             \"s3://sagemaker-{name}/a\", \"OnCreate\": \"on_create.sh\" }} }}], \"VpcConfig\": {{ \"SecurityGroupIds\": \
+             [\"sg-0123456789abcdef0\"], \"Subnets\": [\"subnet-0123456789abcdef0\"] }} }}"
+        )
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    put("t.hbs", &request("{{role}}"));
+    there.iter().for_each(|role| put("c.json", &request(role)));
+    let writer = |(role, more): &(&str, &str)| {
+        format!(
+            "  - {{ id: {role}, type: render-config, {more}, schema: create-cluster, format: json, template: t.hbs, values: {{ \
+             role: {role} }} }} }}\n"
+        )
+    };
+    let text = format!(
+        "apiVersion: hprun/v1\nname: x\nparams: {{ big: {{ type: boolean, default: false }} }}\nsteps:\n{}  \
+         - {{ id: look, type: preflight, with: {{ config: c.json }} }}\n  \
+         - {{ id: make, type: create-cluster, with: {{ config: ./c.json }} }}\n",
+        writers.iter().map(writer).collect::<String>()
+    );
+    let policy = of(&text, folder.path());
+    let on = |action: &str, beginning: &str| -> BTreeSet<String> {
+        let of = policy.statements.iter().filter(|of| of.actions.contains(action));
+        of.flat_map(|of| &of.resources).filter_map(|arn| arn.strip_prefix(beginning)).map(str::to_owned).collect()
+    };
+    let expected: BTreeSet<String> = expected.iter().map(|role| (*role).to_owned()).collect();
+    assert_eq!(on("iam:PassRole", "arn:aws:iam::111122223333:role/"), expected, "{text}");
+    assert_eq!(on("s3:ListBucket", "arn:aws:s3:::sagemaker-"), expected, "{text}");
+    assert_eq!(on("eks:CreateAccessEntry", "arn:aws:eks:us-west-2:111122223333:cluster/"), expected, "{text}");
+    let anything = |arn: &String| arn == "arn:aws:iam::*:role/*" || arn == "arn:aws:s3:::*";
+    assert!(
+        !policy.statements.iter().any(|of| of.actions.contains("iam:PassRole") && of.resources.iter().any(anything))
+    );
+}
+
+#[test]
+fn a_request_that_any_of_several_steps_may_write_needs_what_each_of_them_would() {
+    let small = ("small", r#"when: "{{ not params.big }}", with: { to: c.json"#);
+    let big = ("big", r#"when: "{{ params.big }}", with: { to: ./c.json"#);
+    passes(&[small, big], None, &["small", "big"]);
+    // A file of before is read if neither writes, but not after a step that surely does.
+    passes(&[small, big], Some("old"), &["small", "big", "old"]);
+    passes(&[big], Some("old"), &["big", "old"]);
+    passes(&[("sure", "with: { to: ./x/../c.json")], Some("old"), &["sure"]);
+    passes(&[("tried", "on-failure: continue, with: { to: c.json")], Some("old"), &["tried", "old"]);
+    passes(&[], Some("old"), &["old"]);
+}

@@ -77,13 +77,27 @@ impl<'a> Given<'a> {
     }
 }
 
-/// The same with patterns for what is not known: from the inputs, from a file, or from one that an earlier step writes.
-pub fn with_patterns(inputs: &Partial, around: &Surroundings<'_>) -> Option<Json> {
+/// The same with patterns for what is not known: from the inputs, from a file, or from what earlier steps may write there. Of
+/// several any may be the one. None where none is given.
+pub fn with_patterns(inputs: &Partial, around: &Surroundings<'_>) -> Vec<Json> {
     if let Some(cluster) = inputs.get("cluster") {
-        return Some(patterns(cluster));
+        return vec![patterns(cluster)];
     }
-    let path = inputs.get("config")?.text()?;
-    let known = path.as_known().and_then(|path| around.files.text(path).ok());
-    let written = around.written.iter().find(|(to, _)| *to == path).map(|(_, text)| text.as_str());
-    serde_json::from_str(written.or(known)?).ok()
+    let Some(path) = inputs.get("config").and_then(Partial::text) else { return Vec::new() };
+    let written = around.written.at(&path);
+    let mut requests: Vec<Json> = Vec::new();
+    let mut may_be = |text: Option<&str>| {
+        let request = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| Json::from("*"));
+        if !requests.contains(&request) {
+            requests.push(request);
+        }
+    };
+    written.iter().for_each(|file| may_be(file.text.as_deref()));
+    // What lies there already is read if none of the steps writes.
+    let there = path.as_known().and_then(|path| around.files.text(path).ok());
+    let is_sure = written.iter().any(|file| file.surely);
+    if written.is_empty() || (there.is_some() && !is_sure) {
+        may_be(there);
+    }
+    requests
 }

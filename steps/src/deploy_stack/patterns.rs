@@ -209,7 +209,14 @@ Outputs:
         let template = Template::read(TEXT).expect("it is a template");
         let files = Files::default();
         let (partition, region, account) = ("aws", "us-west-2", "*");
-        let around = Surroundings { files: &files, partition, region, account, stacks: &[], written: &[] };
+        let around = Surroundings {
+            files: &files,
+            partition,
+            region,
+            account,
+            stacks: &[],
+            written: &crate::permissions::WrittenFiles::new(),
+        };
         let mode_of = mode.map_or_else(|| Argument::Unknown(Text::default()), |mode| Argument::Text(mode.to_owned()));
         let stack = Stack::new(&template, Arguments::from_iter([("Mode".to_owned(), mode_of)]));
         let patterns = Patterns { stack: &stack, name: "A-stack-with-a-long-name", around: &around };

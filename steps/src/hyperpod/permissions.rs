@@ -8,8 +8,9 @@ pub fn calls<'a>(around: &Surroundings<'_>, actions: impl IntoIterator<Item = &'
     Permission::new("HyperPod", actions, [around.arn("sagemaker", "cluster/*")])
 }
 
-/// To show why a cluster failed: the end of its lifecycle log.
-pub fn logs(around: &Surroundings<'_>, cluster: &str) -> Permission {
-    let group = around.arn("logs", &format!("log-group:/aws/sagemaker/Clusters/{cluster}/*"));
-    Permission::new("Logs", ["logs:DescribeLogStreams", "logs:GetLogEvents"], [group])
+/// To show why a cluster of one of these names failed: the end of its lifecycle log.
+pub fn logs<'a>(around: &Surroundings<'_>, clusters: impl IntoIterator<Item = &'a str>) -> Permission {
+    let group = |cluster| around.arn("logs", &format!("log-group:/aws/sagemaker/Clusters/{cluster}/*"));
+    let groups = clusters.into_iter().map(group);
+    Permission::new("Logs", ["logs:DescribeLogStreams", "logs:GetLogEvents"], groups)
 }

@@ -2,6 +2,7 @@
 //! Knows no step, sends nothing, and writes no policy: the runner makes one of what all steps need.
 
 pub mod types;
+mod written;
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,8 @@ use indexmap::IndexMap;
 use crate::files::Files;
 use crate::partial::{Partial, Piece, Place, Text};
 use crate::value::Value;
+
+pub use written::{WrittenFile, WrittenFiles};
 
 /// Some actions that a step needs on some resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +100,8 @@ pub struct Surroundings<'a> {
     pub account: &'a str,
     /// Stacks by name, each with its outputs.
     pub stacks: &'a [(Text, IndexMap<String, Text>)],
-    /// Files that earlier steps write, by the text of their path.
-    pub written: &'a [(Text, String)],
+    /// Files that earlier steps write.
+    pub written: &'a WrittenFiles,
 }
 
 impl Surroundings<'_> {
@@ -242,7 +245,8 @@ mod tests {
     fn a_purpose_has_letters_and_digits_only() {
         let files = Files::default();
         let (partition, region, account) = ("aws", "us-west-2", "*");
-        let around = Surroundings { files: &files, partition, region, account, stacks: &[], written: &[] };
+        let around =
+            Surroundings { files: &files, partition, region, account, stacks: &[], written: &WrittenFiles::new() };
         let linked = super::types::all().flat_map(|of| of.linked);
         let linked = linked.map(|(service, role)| Permission::linked_role(&around, service, role));
         let passed = super::types::all().flat_map(|of| of.passes);

@@ -53,14 +53,10 @@ pub fn needs(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
 /// The buckets that the inputs name, as patterns: their own, and those of the scripts of each group.
 fn buckets(inputs: &Partial, around: &Surroundings<'_>) -> BTreeSet<String> {
     let mut buckets: BTreeSet<String> = input(inputs, "bucket").into_iter().collect();
-    let is_given = ["cluster", "config"].iter().any(|name| input(inputs, name).is_some());
-    match with_patterns(inputs, around) {
-        Some(request) => {
-            let groups = ["InstanceGroups", "RestrictedInstanceGroups"].iter().filter_map(|name| request.get(name));
-            buckets.extend(groups.flat_map(each).filter_map(bucket_of));
-            buckets.extend(request.is_string().then(|| "*".to_owned()));
-        }
-        None => buckets.extend(is_given.then(|| "*".to_owned())),
+    for request in with_patterns(inputs, around) {
+        let groups = ["InstanceGroups", "RestrictedInstanceGroups"].iter().filter_map(|name| request.get(name));
+        buckets.extend(groups.flat_map(each).filter_map(bucket_of));
+        buckets.extend(request.is_string().then(|| "*".to_owned()));
     }
     buckets
 }

@@ -9,7 +9,7 @@ pub fn needs(inputs: &Partial, around: &Surroundings<'_>) -> Needs {
     let mut permissions = Vec::new();
     if let Some(cluster) = input(inputs, "cluster") {
         let looks = ["sagemaker:DescribeCluster", "sagemaker:ListClusterNodes", "sagemaker:ListClusterEvents"];
-        permissions.extend([calls(around, looks), logs(around, &cluster)]);
+        permissions.extend([calls(around, looks), logs(around, [cluster.as_str()])]);
     }
     if let Some(stack) = input(inputs, "stack") {
         let arn = around.arn("cloudformation", &format!("stack/{stack}/*"));

@@ -14,7 +14,7 @@ use hprun_steps::context::{Parts, Record, RecordRequest, RunInfo, StepContext};
 use hprun_steps::files::{FileDigest, Files};
 use hprun_steps::finding::Finding;
 use hprun_steps::partial::Partial;
-use hprun_steps::permissions::{Needs, Permission, Surroundings};
+use hprun_steps::permissions::{Needs, Permission, Surroundings, WrittenFiles};
 use hprun_steps::step::{Health, StepType};
 use hprun_steps::value::Value;
 use hprun_steps::{Step, StepError};
@@ -266,7 +266,8 @@ impl Bench {
 /// Where steps on the bench run. No other step has told anything.
 pub fn surroundings(files: &Files) -> Surroundings<'_> {
     let (partition, region, account) = ("aws", REGION, ACCOUNT);
-    Surroundings { files, partition, region, account, stacks: &[], written: &[] }
+    static NONE: WrittenFiles = WrittenFiles::new();
+    Surroundings { files, partition, region, account, stacks: &[], written: &NONE }
 }
 
 /// The `with:` of a type's example, with `entries` in place of its own (for what an expression gives).

@@ -1,12 +1,10 @@
 //! Files that one step writes and another reads.
 //! Knows which steps surely run before which, not what is in the files.
 
-use std::path::Path;
-
 use hprun_steps::fact::{Fact, FileUse};
-use hprun_steps::files::{Files, normalize};
+use hprun_steps::files::{Files, spelled};
 use hprun_steps::finding::{At, Finding};
-use hprun_steps::partial::Place;
+use hprun_steps::partial::{Place, Text};
 
 use super::{Across, Told};
 use crate::codes::{across, inputs};
@@ -44,7 +42,7 @@ impl Across<'_> {
         let mut written: Vec<Written> = Vec::new();
         for (step, fact) in told {
             let Fact::Writes { path, output, kind, place } = fact else { continue };
-            let path = path.as_known().map(spelled);
+            let path = spelled(path).as_known().map(str::to_owned);
             let own = Written { step: *step, path, output, kind: *kind, place: *place };
             findings.extend(self.twice(&own, &written).map(|finding| (*step, finding)));
             written.push(own);
@@ -57,8 +55,9 @@ impl Across<'_> {
         }
         for (step, fact) in told {
             let Fact::Reads { path, kind, place } = fact else { continue };
-            let Some(path) = path.as_known().map(spelled) else { continue };
-            let read = Read { step: *step, path, kind: *kind, place: *place };
+            let path = spelled(path);
+            let Some(path) = path.as_known() else { continue };
+            let read = Read { step: *step, path: path.to_owned(), kind: *kind, place: *place };
             if written.iter().any(|written| written.path.as_ref() == Some(&read.path)) {
                 // It need not be there yet.
                 forgive(*place, problems);
@@ -97,7 +96,8 @@ impl Across<'_> {
     /// Files that are read before the run although a step of it writes them: advice that leads there.
     fn not_yet(&self, written: &[Written], problems: &mut [Diagnostic]) {
         for (path, why) in self.files.iter().flat_map(Files::errors) {
-            let same = |written: &&Written| written.path.as_deref() == Some(spelled(&path.to_string_lossy()).as_str());
+            let wanted = spelled(&Text::known(path.to_string_lossy()));
+            let same = |written: &&Written| written.path.as_deref() == wanted.as_known();
             let Some(writer) = written.iter().find(same) else { continue };
             let (message, id, output) = (unreadable(path, why), self.id(writer.step), writer.output);
             for problem in problems.iter_mut().filter(|problem| problem.message == message) {
@@ -133,8 +133,4 @@ impl Across<'_> {
 fn forgive(place: Place, problems: &mut Vec<Diagnostic>) {
     let unreadable = inputs::UNREADABLE_FILE.number;
     problems.retain(|problem| problem.code.number != unreadable || problem.place != place);
-}
-
-fn spelled(path: &str) -> String {
-    normalize(Path::new(path)).to_string_lossy().into_owned()
 }

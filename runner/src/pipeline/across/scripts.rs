@@ -1,8 +1,11 @@
 //! Lifecycle scripts: whether a step puts them where the nodes look for them.
 //! Knows names in S3 and which steps surely run before which, not what is in the scripts.
 
+use std::collections::HashMap;
+
 use hprun_steps::codes::cluster::WHOLE_BUCKET;
 use hprun_steps::fact::{Fact, FileUse};
+use hprun_steps::files::spelled;
 use hprun_steps::finding::{At, Finding};
 use hprun_steps::partial::{Piece, Place, Text};
 
@@ -18,6 +21,20 @@ struct Put<'a> {
     /// None where they are not known.
     names: Option<&'a [String]>,
     place: Place,
+}
+
+/// The steps that act on what they read, by path.
+fn readers(told: &[Told<'_>]) -> HashMap<Text, Vec<usize>> {
+    let mut readers: HashMap<Text, Vec<usize>> = HashMap::new();
+    for (step, fact) in told {
+        if let Fact::Reads { path, kind, .. } = fact
+            && *kind != FileUse::Look
+            && !path.is_unknown()
+        {
+            readers.entry(spelled(path)).or_default().push(*step);
+        }
+    }
+    readers
 }
 
 fn puts<'a>(told: &[Told<'a>]) -> Vec<Put<'a>> {
@@ -52,7 +69,7 @@ impl Across<'_> {
 
     /// Scripts that are put where they are looked for, but perhaps later than the cluster is made.
     pub(super) fn late(&self, told: &[Told<'_>], findings: &mut Vec<(usize, Finding)>) {
-        let puts = puts(told);
+        let (puts, readers) = (puts(told), readers(told));
         for (step, fact) in told {
             let Fact::NeedsObject { folder, name, at } = fact else { continue };
             let Some(name) = name.as_known() else { continue };
@@ -62,7 +79,7 @@ impl Across<'_> {
             let is_late = |user: &usize| {
                 there.iter().all(|put| put.step != *user && self.graph.runs_before(put.step, *user) == Some(false))
             };
-            let Some(user) = self.users(*step, told).into_iter().find(is_late) else { continue };
+            let Some(user) = self.users(*step, &readers).into_iter().find(is_late) else { continue };
             let (upload, user) = (self.id(put.step), self.id(user));
             let message = format!("`{name}` is uploaded by `{upload}`, which has not surely run before `{user}`");
             let finding = Finding::new(&across::SCRIPT_NOT_YET_UPLOADED, at.clone(), message).as_warning();
@@ -72,21 +89,15 @@ impl Across<'_> {
     }
 
     /// The steps that act on what `step` told: those that read the file that it writes, or itself where it writes none.
-    fn users(&self, step: usize, told: &[Told<'_>]) -> Vec<usize> {
+    fn users(&self, step: usize, readers: &HashMap<Text, Vec<usize>>) -> Vec<usize> {
         let mut users = Vec::new();
         let mut writes = false;
         for fact in &self.facts[step] {
             let Fact::Writes { path, output, .. } = fact else { continue };
             writes = true;
-            let own = format!("steps.{}.outputs.{output}", self.id(step));
-            let is_own = |read: &Text| match read.0.as_slice() {
-                [Piece::From(source)] => *source == own,
-                _ => read.as_known().is_some() && read == path,
-            };
-            users.extend(told.iter().filter_map(|(reader, fact)| {
-                let Fact::Reads { path, kind, .. } = fact else { return None };
-                (*kind != FileUse::Look && is_own(path)).then_some(*reader)
-            }));
+            let own = Text(vec![Piece::From(format!("steps.{}.outputs.{output}", self.id(step)))]);
+            users.extend([own, spelled(path)].iter().filter_map(|path| readers.get(path)).flatten());
+            users.sort_unstable();
         }
         if !writes {
             users.push(step);

@@ -6,6 +6,7 @@ mod home;
 mod networks;
 mod scripts;
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use hprun_steps::fact::Fact;
@@ -51,10 +52,11 @@ pub fn check(across: &Across<'_>, problems: &mut Vec<Diagnostic>) {
     across.accounts(&told, &mut findings);
     across.created_twice(&told, &mut findings);
     across.shared_files(&told, problems, &mut findings);
+    let origins = LazyCell::new(|| across.origins());
     for (step, fact) in &told {
         match fact {
             Fact::Names { id, at, tie } => findings.extend(across.home(id, at, *tie).map(|finding| (*step, finding))),
-            Fact::Together { ids } => findings.extend(across.mixed(ids).map(|finding| (*step, finding))),
+            Fact::Together { ids } => findings.extend(across.mixed(ids, &origins).map(|finding| (*step, finding))),
             Fact::RoleReads { role, folder, at } => {
                 findings.extend(scripts::unreadable(role, folder, at).map(|finding| (*step, finding)));
             }

@@ -174,11 +174,12 @@ fn ancestors(order: impl Iterator<Item = usize>, needs: &[Vec<usize>]) -> Vec<Bi
 }
 
 /// A set of small numbers; one word for 64 of them.
-#[derive(Clone)]
-struct Bits(Vec<u64>);
+#[derive(Clone, Default)]
+pub(super) struct Bits(Vec<u64>);
 
 impl Bits {
-    fn set(&mut self, bit: usize) {
+    /// Takes on a number.
+    pub(super) fn set(&mut self, bit: usize) {
         if self.0.len() <= bit / 64 {
             self.0.resize(bit / 64 + 1, 0);
         }
@@ -189,10 +190,16 @@ impl Bits {
         self.0.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Takes on all of the other.
+    pub(super) fn add(&mut self, other: &Self) {
         if self.0.len() < other.0.len() {
             self.0.resize(other.0.len(), 0);
         }
         self.0.iter_mut().zip(&other.0).for_each(|(word, more)| *word |= more);
+    }
+
+    /// Whether a number is in both.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(word, more)| word & more != 0)
     }
 }

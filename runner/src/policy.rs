@@ -17,7 +17,6 @@ use indexmap::IndexMap;
 
 use crate::expr::{Foreseen, KnownScope};
 use crate::params::{ParamSpec, ParamSpecs};
-use crate::pipeline::OnFailure;
 use crate::plan::Plan;
 
 pub use document::LARGEST_MANAGED;
@@ -148,11 +147,10 @@ impl Looked {
         let told = Foreseen::new(spec.id.as_str(), &spec.outputs, foreseen);
         for fact in (spec.step_type.facts)(&partial, &files) {
             let Fact::Writes { path, output, .. } = fact else { continue };
-            let surely = spec.when.is_none() && spec.on_failure == OnFailure::Stop;
             // It may be named by the output, or by the path that it is written to.
             let paths = told.get(output).and_then(Partial::text).into_iter().chain([path]);
             for path in paths.filter(|path| !path.is_unknown()) {
-                self.written.note(&path, WrittenFile { text: needs.writes.clone(), surely });
+                self.written.note(&path, WrittenFile { text: needs.writes.clone(), surely: spec.is_sure() });
             }
         }
         self.stacks.extend(needs.stack);

@@ -160,7 +160,7 @@ fn questions(source: &Source, pipeline: &Pipeline, params: &Params) -> (Vec<Aske
         let partial = step.with.partial(&scope);
         let facts = (step.step_type.facts)(&partial, &Files::load(&source.base, &(step.step_type.files)(&partial)));
         brought.objects.extend(objects(&facts));
-        if step.when.is_none() {
+        if step.is_sure() {
             written.note(&facts);
         }
         for fact in facts {

@@ -57,6 +57,13 @@ pub struct AuthoredStep {
     pub finally: bool,
 }
 
+impl AuthoredStep {
+    /// Whether what comes after it can count on it: it is not skipped, and its failure ends the run.
+    pub fn is_sure(&self) -> bool {
+        self.when.is_none() && self.on_failure == OnFailure::Stop
+    }
+}
+
 /// The pipeline that `text` spells. The error holds why nothing could be read; what is wrong with a file that could
 /// be is in [`Authored::problems`].
 pub fn read(text: &str) -> Result<Authored, Vec<Diagnostic>> {

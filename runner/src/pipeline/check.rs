@@ -20,7 +20,7 @@ use super::references::{self, Names};
 use super::shelf::Shelf;
 use super::stacks::{Empty, Stacks};
 use super::written::Written;
-use super::{OnFailure, Pipeline, StepId, StepSpec};
+use super::{Pipeline, StepId, StepSpec};
 use crate::codes::{expressions, pipeline};
 use crate::diagnostic::Diagnostic;
 use crate::document::fields::list;
@@ -218,19 +218,18 @@ impl Checker<'_> {
                 if written.leave_out(&facts[i], &mut loaded[i]) {
                     facts[i] = (step_type.facts)(&partial, &loaded[i]);
                 }
-                // One that may be skipped may leave the file as it is.
-                if step.when.is_none() {
+                // One that may be skipped, or fail and be passed over, may leave the file as it is.
+                if step.is_sure() {
                     written.note(&facts[i]);
                 }
             }
             outputs[i] = self.outputs(i, &partial, &loaded[i]);
-            // A step that may not run, or fail and be passed over, hands on nothing that is sure.
-            let sure = step.when.is_none() && step.on_failure == OnFailure::Stop;
-            let mut values = match (sure, self.step_types[i]) {
+            // Nor does it hand on anything that is sure.
+            let mut values = match (step.is_sure(), self.step_types[i]) {
                 (true, Some(step_type)) => (step_type.foreseen)(&partial, &loaded[i]),
                 (_, _) => IndexMap::new(),
             };
-            stacks.note(&facts[i], sure);
+            stacks.note(&facts[i], step.is_sure());
             for (output, value) in stacks.empty(&step.id.0, &facts[i]) {
                 values.insert(output.output.clone(), Partial::from_value(&value));
                 empty.push(output);

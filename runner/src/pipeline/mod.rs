@@ -133,6 +133,13 @@ pub enum OnFailure {
     Continue,
 }
 
+impl StepSpec {
+    /// Whether what comes after it can count on it: it is not skipped, and its failure ends the run.
+    pub fn is_sure(&self) -> bool {
+        self.when.is_none() && self.on_failure == OnFailure::Stop
+    }
+}
+
 impl Pipeline {
     /// The step of this id.
     pub fn step(&self, id: &str) -> Option<&StepSpec> {

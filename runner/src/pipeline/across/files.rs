@@ -9,7 +9,6 @@ use hprun_steps::partial::{Place, Text};
 use super::{Across, Told};
 use crate::codes::{across, inputs};
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::OnFailure;
 use crate::pipeline::shelf::unreadable;
 
 /// A file that a step writes.
@@ -68,10 +67,7 @@ impl Across<'_> {
 
     fn twice(&self, own: &Written, others: &[Written]) -> Option<Finding> {
         // Two of which one may be skipped, or may fail without ending the run, may be meant to stand in for each other.
-        let surely = |written: &&Written| {
-            let step = &self.steps[written.step];
-            step.when.is_none() && step.on_failure == OnFailure::Stop
-        };
+        let surely = |written: &&Written| self.steps[written.step].is_sure();
         let path = own.path.as_ref().filter(|_| surely(&own))?;
         let first = others.iter().filter(surely).find(|other| other.path.as_ref() == Some(path))?;
         let message = format!("`{}` writes {path} too", self.id(first.step));

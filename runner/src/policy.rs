@@ -4,6 +4,7 @@
 mod document;
 mod explain;
 mod merge;
+mod pattern;
 #[cfg(test)]
 mod tests;
 

@@ -1,10 +1,13 @@
 //! Permissions of many steps as few statements: what is on the same resources under the same conditions stands together.
 //! Knows nothing of steps but their ids.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hprun_steps::permissions::{Condition, Permission, capitalised, tags_any_kind};
+use indexmap::map::Entry;
+use indexmap::{IndexMap, IndexSet};
 
+use super::pattern::{Patterns, covers};
 use super::{Home, Statement, Use};
 
 /// Leaves out resources that another pattern covers, and keeps what has no resources to the region.
@@ -117,17 +120,15 @@ fn kind(arn: &str) -> Option<(&str, &str)> {
 
 /// The statements, in the order in which the steps need them: of `merged`, with nothing that no one of `uses` needs.
 pub(super) fn statements(merged: &[Use], uses: &[Use]) -> Vec<Statement> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut alike: IndexMap<(&BTreeSet<String>, &[Condition]), Group<'_>> = IndexMap::new();
     for of in merged {
         let permission = &of.permission;
-        let same = |group: &&mut Group<'_>| {
-            group.statement.resources == permission.resources && group.statement.conditions == permission.conditions
-        };
-        match groups.iter_mut().find(same) {
-            Some(group) => group.add(of),
-            None => groups.push(Group::of(of)),
+        match alike.entry((&permission.resources, &permission.conditions)) {
+            Entry::Occupied(group) => group.into_mut().add(of),
+            Entry::Vacant(free) => _ = free.insert(Group::of(of)),
         }
     }
+    let mut groups: Vec<Group<'_>> = alike.into_values().collect();
     drop_covered(&mut groups, uses);
     let mut taken = BTreeSet::new();
     let named = groups.into_iter().map(|group| {
@@ -162,80 +163,75 @@ impl<'a> Group<'a> {
     /// The steps that still need it, then what for.
     fn sid(&self) -> String {
         let needing = self.uses.iter().filter(|of| !of.permission.actions.is_disjoint(&self.statement.actions));
-        let mut words: Vec<String> = Vec::new();
-        let mut purposes: Vec<String> = Vec::new();
+        let mut words: IndexSet<String> = IndexSet::new();
+        let mut purposes: IndexSet<&str> = IndexSet::new();
         for of in needing {
-            let step: String = of.step.split(|c: char| !c.is_ascii_alphanumeric()).map(capitalised).collect();
-            if !words.contains(&step) {
-                words.push(step);
-            }
-            if !purposes.contains(&of.permission.purpose) {
-                purposes.push(of.permission.purpose.clone());
-            }
+            words.insert(of.step.split(|c: char| !c.is_ascii_alphanumeric()).map(capitalised).collect());
+            purposes.insert(&of.permission.purpose);
         }
-        words.into_iter().chain(purposes).collect()
+        words.iter().map(String::as_str).chain(purposes).collect()
     }
 }
 
 /// An action is said once on what needs it, where another statement allows it on all of that.
 fn drop_covered(groups: &mut Vec<Group<'_>>, uses: &[Use]) {
+    let covering = covering(groups, uses);
+    let mut needed = needed(groups, uses, &covering);
     for at in 0..groups.len() {
-        let Statement { actions, resources, conditions, .. } = groups[at].statement.clone();
-        let is_here = |resource: &String| resources.iter().any(|wide| covers(wide, resource));
-        let elsewhere = |action: &String, resource: &String| {
-            groups.iter().enumerate().any(|(other, group)| {
-                let it = &group.statement;
-                let covered = || it.resources.iter().any(|wide| covers(wide, resource));
-                other != at && it.conditions.is_empty() && it.actions.contains(action) && covered()
+        let elsewhere = |action: &str, resource: &str| {
+            covering[resource].iter().any(|other| {
+                let it = &groups[*other].statement;
+                *other != at && it.conditions.is_empty() && it.actions.contains(action)
             })
         };
-        let is_needed = |action: &&String| {
-            let of = uses.iter().map(|of| &of.permission);
-            let of = of.filter(|it| it.actions.contains(*action) && it.conditions == conditions);
-            of.flat_map(|it| &it.resources).any(|resource| is_here(resource) && !elsewhere(action, resource))
-        };
-        let kept = actions.iter().filter(is_needed).cloned().collect();
+        let needed = std::mem::take(&mut needed[at]);
+        let kept = needed.into_iter().filter(|(action, on)| on.iter().any(|resource| !elsewhere(action, resource)));
+        let kept = kept.map(|(action, _)| action.to_owned()).collect();
         groups[at].statement.actions = kept;
     }
     groups.retain(|group| !group.statement.actions.is_empty());
 }
 
-/// Whether every resource of the pattern `narrow` is one of `wide`.
-fn covers(wide: &str, narrow: &str) -> bool {
-    let mut parts = wide.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = narrow.strip_prefix(first) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
+/// By each resource that is needed: the groups whose resources cover it.
+fn covering<'a>(groups: &[Group<'_>], uses: &'a [Use]) -> HashMap<&'a str, Vec<usize>> {
+    let all = groups.iter().enumerate();
+    let all = all.flat_map(|(at, group)| group.statement.resources.iter().map(move |it| (it.as_str(), at)));
+    let patterns = Patterns::new(&all.collect::<Vec<_>>());
+    let mut covering: HashMap<&str, Vec<usize>> = HashMap::new();
+    for resource in uses.iter().flat_map(|of| &of.permission.resources) {
+        covering.entry(resource).or_insert_with(|| patterns.covering(resource));
+    }
+    covering
+}
+
+/// By group: its actions that are needed on something that it covers, each with all of that.
+fn needed<'a>(
+    groups: &[Group<'_>],
+    uses: &'a [Use],
+    covering: &HashMap<&'a str, Vec<usize>>,
+) -> Vec<BTreeMap<&'a str, BTreeSet<&'a str>>> {
+    let mut needed = vec![BTreeMap::<&str, BTreeSet<&str>>::new(); groups.len()];
+    for Permission { actions, resources, conditions, .. } in uses.iter().map(|of| &of.permission) {
+        for resource in resources {
+            for at in &covering[resource.as_str()] {
+                let group = &groups[*at].statement;
+                if group.conditions != *conditions {
+                    continue;
+                }
+                for action in actions.iter().filter(|action| group.actions.contains(*action)) {
+                    needed[*at].entry(action).or_default().insert(resource);
+                }
+            }
         }
     }
-    rest.ends_with(last)
+    needed
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{covers, gains_none};
-
-    #[test]
-    fn a_pattern_covers_what_it_matches() {
-        for (wide, narrow, expected) in [
-            ("*", "arn:aws:s3:::b", true),
-            ("arn:aws:ec2:r:*:vpc/*", "arn:aws:ec2:r:*:vpc/vpc-1", true),
-            ("arn:aws:ec2:r:*:vpc/vpc-1", "arn:aws:ec2:r:*:vpc/*", false),
-            ("arn:aws:s3:::b-*-c", "arn:aws:s3:::b-x-c", true),
-            ("arn:aws:s3:::b-*-c", "arn:aws:s3:::b-x-d", false),
-            ("arn:aws:s3:::b", "arn:aws:s3:::b", true),
-            ("arn:aws:s3:::b", "arn:aws:s3:::bc", false),
-        ] {
-            assert_eq!(covers(wide, narrow), expected, "{wide} {narrow}");
-        }
-    }
+    use super::gains_none;
 
     #[test]
     fn an_action_is_put_beside_things_only_that_it_has_already_or_cannot_be_used_on() {

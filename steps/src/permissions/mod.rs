@@ -30,7 +30,7 @@ pub struct Permission {
 }
 
 /// A condition key that must have one of these values.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Condition {
     /// As in `iam:PassedToService`.
     pub key: &'static str,

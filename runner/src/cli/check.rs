@@ -17,7 +17,7 @@ use crate::pipeline::Pipeline;
 
 /// Checks it. Params without a value are no error here: their types are enough.
 pub fn run(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
-    one_list(global, args)?;
+    has_room(global, args)?;
     let source = Source::read(&args.pipeline.file)?;
     let givers = Givers::read(&args.pipeline.params)?;
     let (known, wrong) = givers.known(&source);
@@ -28,7 +28,7 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
 
 /// The same, and asks AWS if the file is sound.
 pub async fn run_live(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
-    one_list(global, args)?;
+    has_room(global, args)?;
     let source = Source::read(&args.pipeline.file)?;
     let mut givers = Givers::read(&args.pipeline.params)?;
     let (known, wrong) = givers.known(&source);
@@ -75,6 +75,12 @@ fn lint(
     Ok(())
 }
 
+/// Whether all forms of the findings have where to go: said before anything is asked, which may take minutes.
+fn has_room(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
+    one_list(global, args)?;
+    args.sarif.as_deref().map_or(Ok(()), is_free)
+}
+
 /// Stdout holds one list: nobody can read two of them, one after the other.
 fn one_list(global: &Global, args: &CheckArgs) -> Result<(), CliError> {
     match (global.output, args.sarif.as_deref()) {
@@ -98,6 +104,7 @@ fn show(global: &Global, args: &CheckArgs, source: &Source, found: &[Diagnostic]
         match path.as_os_str() == "-" {
             true => print::data(text)?,
             false => {
+                // Again: what is there may have come since.
                 is_free(path)?;
                 std::fs::write(path, text).map_err(CliError::io(format!("write {}", path.display())))?;
             }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::json::{self, Fault, Node};
 use super::{ConfigFinding, check, facts, needs};
 use crate::codes::rendered;
-use crate::fact::Fact;
+use crate::fact::{Fact, FileUse};
 use crate::files::Files;
 use crate::finding::{At, Finding};
 use crate::partial::{Partial, Place};
@@ -69,6 +69,14 @@ impl<'a> Given<'a> {
     /// What it needs from other steps.
     pub fn facts(&self) -> Vec<Fact> {
         facts(&self.node, &|span| self.at(span))
+    }
+
+    /// The same, with the file that is read for it.
+    pub fn read_facts(inputs: &'a Partial, files: &Files, kind: FileUse) -> Vec<Fact> {
+        let config = inputs.get("config").and_then(|config| Some((config.text()?, config.place())));
+        let reads = config.map(|(path, place)| Fact::Reads { path, kind, place });
+        let given = Self::read(inputs, files).map(|given| given.facts()).unwrap_or_default();
+        reads.into_iter().chain(given).collect()
     }
 
     /// What it asks of AWS; `adopt` says whether a cluster of its name is taken over.

@@ -129,11 +129,7 @@ impl Step for CreateCluster {
     }
 
     fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
-        let config = inputs.get("config");
-        let reads = config.and_then(|config| Some((config.text()?, config.place())));
-        let reads = reads.map(|(path, place)| Fact::Reads { path, kind: FileUse::Plain, place });
-        let given = Given::read(inputs, files).map(|given| given.facts()).unwrap_or_default();
-        reads.into_iter().chain(given).collect()
+        Given::read_facts(inputs, files, FileUse::Plain)
     }
 
     fn foreseen(inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {

@@ -107,12 +107,10 @@ impl Step for Preflight {
     }
 
     fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
-        let reads = inputs.get("config").and_then(|config| Some((config.text()?, config.place())));
-        let reads = reads.map(|(path, place)| Fact::Reads { path, kind: FileUse::Look, place });
-        let mut given = Given::read(inputs, files).map(|given| given.facts()).unwrap_or_default();
+        let mut facts = Given::read_facts(inputs, files, FileUse::Look);
         // A later step may bring the scripts.
-        given.retain(|fact| !matches!(fact, Fact::NeedsObject { .. }));
-        reads.into_iter().chain(given).collect()
+        facts.retain(|fact| !matches!(fact, Fact::NeedsObject { .. }));
+        facts
     }
 
     fn questions(inputs: &Partial, files: &Files) -> Vec<Asked> {

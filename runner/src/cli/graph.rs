@@ -1,4 +1,5 @@
 //! `hprun graph FILE`: the pipeline as a drawing.
+//! Knows who needs whom, not what the steps do.
 
 use std::fmt::Write as _;
 

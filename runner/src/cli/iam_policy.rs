@@ -1,4 +1,5 @@
 //! `hprun iam-policy FILE`: the IAM policy that a run of the pipeline needs, told offline.
+//! Knows where it is shown, not what any step needs.
 
 use std::io::IsTerminal as _;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! `hprun plan FILE`: what a run would do, offline: order, inputs as far as they are known, and why each step would run.
+//! Knows nothing of any step type.
 
 use std::fmt::Write as _;
 

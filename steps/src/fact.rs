@@ -128,6 +128,8 @@ pub enum FileUse {
     Look,
     /// For this user only: a secret stands in it.
     Secret,
+    /// A CreateCluster request, held against all that is known of one.
+    Request,
     /// Anything else.
     Plain,
 }

@@ -153,6 +153,16 @@ pub static CREATED_TWICE: Code = Code {
     cure: "Give each a name of its own. If the second is to update what the first made, write `adopt: true` there.",
 };
 
+/// A request is not checked before the run.
+pub static UNCHECKED_REQUEST: Code = Code {
+    number: 915,
+    title: "a request is not checked before the run",
+    cause: "A rendered file becomes a CreateCluster request, and the step that renders it does not say so: fields, types and limits would be looked at when everything else is made.",
+    example: r#"- { id: config, type: render-config, with: { template: cluster.json.hbs } }
+- { id: cluster, type: create-cluster, with: { config: "{{ steps.config.outputs.path }}" } }"#,
+    cure: "Write `schema: create-cluster` in the step that renders it.",
+};
+
 /// All of them, in order of number.
 pub static ALL: &[&Code] = &[
     &SCRIPT_NOT_UPLOADED,
@@ -169,4 +179,5 @@ pub static ALL: &[&Code] = &[
     &SCRIPT_NOT_YET_UPLOADED,
     &SECRET_PUBLISHED,
     &CREATED_TWICE,
+    &UNCHECKED_REQUEST,
 ];

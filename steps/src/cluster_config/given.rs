@@ -79,6 +79,12 @@ impl<'a> Given<'a> {
         reads.into_iter().chain(given).collect()
     }
 
+    /// The cluster that it makes.
+    pub fn created(&self) -> Option<Fact> {
+        let name = self.node.get("ClusterName")?;
+        Some(Fact::Creates { what: "cluster", name: name.open_text()?, at: self.at(&name.span) })
+    }
+
     /// What it asks of AWS; `adopt` says whether a cluster of its name is taken over.
     pub fn questions(&self, adopt: bool) -> Vec<Asked> {
         needs::questions(&self.node, adopt, &|span| self.at(span))

@@ -297,11 +297,18 @@ fn networks(node: &Node, path: &str, field: &str, findings: &mut Vec<ConfigFindi
     for (list, wanted, other) in kinds {
         let items = network.get(list).map(Node::items).unwrap_or_default();
         for (index, item) in items.iter().enumerate() {
-            let Some(text) = item.text().filter(|text| text.starts_with(other)) else { continue };
+            let text = item.open_text().unwrap_or_default();
+            // Of a text that begins with something unknown nothing is known.
+            let begin = text.beginning();
+            if begin.is_empty() || begin.starts_with(wanted) || (text.as_known().is_none() && wanted.starts_with(begin))
+            {
+                continue;
+            }
             let path = join(path, &format!("{field}.{list}[{index}]"));
-            let message = format!("`{text}` is no id such as {wanted}0123abcd");
+            let message = format!("`{begin}` is no id such as {wanted}0123abcd");
             let finding = ConfigFinding::error(&cluster::WRONG_FORM, path, item.span.clone(), message);
-            findings.push(finding.help("did you swap `Subnets` and `SecurityGroupIds`?"));
+            let swapped = begin.starts_with(other).then(|| "did you swap `Subnets` and `SecurityGroupIds`?".to_owned());
+            findings.push(ConfigFinding { help: swapped, ..finding });
         }
     }
 }

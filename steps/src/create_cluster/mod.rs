@@ -129,7 +129,9 @@ impl Step for CreateCluster {
     }
 
     fn facts(inputs: &Partial, files: &Files) -> Vec<Fact> {
-        Given::read_facts(inputs, files, FileUse::Plain)
+        let adopts = inputs.get("adopt").is_some_and(|adopt| adopt.known() != Some(Value::Bool(false)));
+        let created = Given::read(inputs, files).filter(|_| !adopts).and_then(|given| given.created());
+        Given::read_facts(inputs, files, FileUse::Request).into_iter().chain(created).collect()
     }
 
     fn foreseen(inputs: &Partial, _files: &Files) -> IndexMap<String, Partial> {

@@ -165,9 +165,14 @@ impl Step for RenderConfig {
             Some(to) => (to.text().unwrap_or_default(), to.place()),
             None => (Text::default(), inputs.place()),
         };
-        let kind = if inputs.get("values").is_some_and(Partial::has_secret) { FileUse::Secret } else { FileUse::Plain };
+        let is_request = inputs.str_at("schema") == Some("create-cluster");
+        let kind = match inputs.get("values").is_some_and(Partial::has_secret) {
+            true => FileUse::Secret,
+            false if is_request => FileUse::Request,
+            false => FileUse::Plain,
+        };
         let writes = Fact::Writes { path: written.0, output: "path", kind, place: written.1 };
-        if inputs.str_at("schema") != Some("create-cluster") {
+        if !is_request {
             return vec![writes];
         }
         let Some((path, Examined { request: Some((request, rendered)), .. })) = examine_inputs(inputs, files) else {

@@ -1,10 +1,12 @@
 //! Files that one step writes and another reads.
 //! Knows which steps surely run before which, not what is in the files.
 
+use std::path::Path;
+
 use hprun_steps::fact::{Fact, FileUse};
-use hprun_steps::files::{Files, spelled};
+use hprun_steps::files::{Files, normalize, spelled};
 use hprun_steps::finding::{At, Finding};
-use hprun_steps::partial::{Place, Text};
+use hprun_steps::partial::{Piece, Place, Text};
 
 use super::{Across, Told};
 use crate::codes::{across, inputs};
@@ -55,6 +57,9 @@ impl Across<'_> {
         for (step, fact) in told {
             let Fact::Reads { path, kind, place } = fact else { continue };
             let path = spelled(path);
+            if *kind == FileUse::Request {
+                findings.extend(self.unchecked(&path, *place, &written).map(|finding| (*step, finding)));
+            }
             let Some(path) = path.as_known() else { continue };
             let read = Read { step: *step, path: path.to_owned(), kind: *kind, place: *place };
             if written.iter().any(|written| written.path.as_ref() == Some(&read.path)) {
@@ -73,6 +78,20 @@ impl Across<'_> {
         let message = format!("`{}` writes {path} too", self.id(first.step));
         let finding = Finding::error(&across::WRITTEN_TWICE, own.place, message).help("give one of them another path");
         Some(finding.related(At::Pipeline(first.place), "written here"))
+    }
+
+    /// A request that a step writes without holding it against what is known of requests.
+    fn unchecked(&self, path: &Text, place: Place, written: &[Written]) -> Option<Finding> {
+        let is_it = |it: &&Written| match path.0.as_slice() {
+            [Piece::From(source)] => *source == format!("steps.{}.outputs.{}", self.id(it.step), it.output),
+            _ => path.as_known().is_some() && it.path.as_deref() == path.as_known(),
+        };
+        let writer = written.iter().find(is_it).filter(|it| it.kind == FileUse::Plain)?;
+        let id = self.id(writer.step);
+        let message = format!("nothing of the request that `{id}` writes is checked before the run");
+        let finding = Finding::warning(&across::UNCHECKED_REQUEST, place, message);
+        let finding = finding.help(format!("write `schema: create-cluster` in `{id}`"));
+        Some(finding.related(At::Pipeline(writer.place), "written here"))
     }
 
     /// Files with a secret among those that are copied to where others may read them.

@@ -186,11 +186,6 @@ fn a_report_is_not_written_over_a_pipeline() {
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("is not written over"), "{refused:?}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
-    // Before anything is asked: of a world that is not there it hears nothing.
-    let live = ["p/full.yaml", "--sarif", "p/full.yaml", "--live", "--sandbox", "--sandbox-world", "none"];
-    let refused = check_in(folder.path(), &live);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("is not written over"), "{refused:?}");
-    assert!(!String::from_utf8_lossy(&refused.stderr).contains("no world"), "{refused:?}");
     let piped = check_in(folder.path(), &["p/full.yaml", "--sarif", "/dev/stdout"]);
     assert!(serde_json::from_slice::<Value>(&piped.stdout).is_ok(), "{piped:?}");
     for _ in 0..2 {

@@ -156,6 +156,11 @@ fn a_file_with_errors_is_not_asked_about_and_the_sandbox_is_for_live_questions_o
     assert!(end.stderr.contains("AWS was not asked"), "{}", end.stderr);
     assert!(desk.journal().is_empty(), "nothing was asked of AWS");
     desk.edit(FULL, "type: deploy-stak", "type: deploy-stack");
+    let file = desk.shipped(FULL);
+    let over = finish(desk.command(&["check", "--live", "--sandbox", &file, "--sarif", &file]));
+    assert_eq!(over.code, Some(2), "{over:?}");
+    let is_told_first = over.stderr.contains("is not written over") && !over.stderr.contains("asked");
+    assert!(is_told_first, "where a report has no room nobody waits for answers: {}", over.stderr);
     let nowhere = ["check", "--live", "--sandbox", "--sandbox-world", "nowhere", &desk.shipped(FULL)];
     let end = finish(desk.command(&nowhere));
     assert_eq!(end.code, Some(2), "{end:?}");
@@ -203,5 +208,33 @@ fn what_a_stack_of_the_run_makes_is_not_asked_about_whether_its_name_is_known_or
         let end = succeed(live(&desk, &file, &[]));
         assert_eq!(found(&end), pairs(&[]), "{bucket}");
         assert!(end.stderr.contains("wait for the run"), "{}", end.stderr);
+    }
+}
+
+#[test]
+fn what_an_earlier_run_left_is_asked_about_where_the_step_that_writes_it_may_not() {
+    let desk = Desk::with_sandbox();
+    let group = "\"InstanceGroupName\": \"g\", \"InstanceType\": \"ml.m5.xlarge\", \"InstanceCount\": 1";
+    let role = "\"ExecutionRole\": \"arn:aws:iam::111122223333:role/nodes\"";
+    let scripts = "\"LifeCycleConfig\": { \"SourceS3Uri\": \"s3://sagemaker-b/a\", \"OnCreate\": \"a.sh\" }";
+    let eks = "{ \"Eks\": { \"ClusterArn\": \"arn:aws:eks:us-west-2:111122223333:cluster/none\" } }";
+    let network = "{ \"SecurityGroupIds\": [\"sg-0123456789abcdef0\"], \"Subnets\": [\"subnet-0123456789abcdef0\"] }";
+    let groups = format!("[{{ {group}, {role}, {scripts} }}]");
+    let request = format!(
+        "{{ \"ClusterName\": \"ml\", \"Orchestrator\": {eks}, \"InstanceGroups\": {groups}, \"VpcConfig\": {network} }}"
+    );
+    desk.write("c.json", &request);
+    desk.write("c.json.hbs", &request);
+    for (how, expected) in
+        [("on-failure: stop", false), ("on-failure: continue", true), ("when: \"{{ params.x }}\"", true)]
+    {
+        let file = desk.write(
+            "p.yaml",
+            &format!(
+                "apiVersion: hprun/v1\nname: p\naws: {{ region: us-west-2 }}\nparams: {{ x: {{ type: boolean, default: true }} }}\nsteps:\n  - {{ id: render, type: render-config, {how}, with: {{ template: c.json.hbs, format: json, to: ./c.json, values: {{ x: \"{{{{ params.x }}}}\" }} }} }}\n  - {{ id: make, type: create-cluster, with: {{ config: c.json }} }}\n"
+            ),
+        );
+        let end = finish(live(&desk, &file, &[]));
+        assert_eq!(end.stdout.contains("no EKS cluster none"), expected, "{how}: {end:?}");
     }
 }

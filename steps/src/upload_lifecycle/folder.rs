@@ -2,7 +2,7 @@
 //! Knows nothing of S3 clients; files come as they were loaded.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::siblings;
 use crate::codes::neighbours;
@@ -160,8 +160,8 @@ pub fn faults(files: &Files, from: &str, allow_crlf: &[String], allow_no_shebang
         })
     };
     let is_open = |(name, text): (&str, &str)| name.ends_with(".sh") && !text.starts_with("#!");
-    let read: HashSet<PathBuf> = match texts().any(is_open) {
-        true => texts().flat_map(|(name, text)| siblings::read_by(name, text)).collect(),
+    let named: HashSet<String> = match texts().any(is_open) {
+        true => texts().flat_map(|(name, text)| siblings::named_in(name, text)).collect(),
         false => HashSet::new(),
     };
     for path in &inside {
@@ -172,7 +172,8 @@ pub fn faults(files: &Files, from: &str, allow_crlf: &[String], allow_no_shebang
         match found {
             Ok((name, content)) => {
                 let may = |list: &[String]| list.contains(&name);
-                let may_no_shebang = may(allow_no_shebang) || read.contains(*path);
+                // What another reads or starts is read by its shell.
+                let may_no_shebang = may(allow_no_shebang) || siblings::is_named(path, &named);
                 faults.extend(faults_of(from, &name, content, may(allow_crlf), may_no_shebang));
                 if let Ok(text) = std::str::from_utf8(&content.bytes) {
                     faults.extend(siblings::missing(from, &name, text, &names));
@@ -218,7 +219,10 @@ fn faults_of(from: &str, name: &str, content: &FileContent, may_crlf: bool, may_
     if shell && !shebang && !may_no_shebang {
         let help = "begin it with `#!/bin/bash`, or list it under `allow-no-shebang:`";
         let message = format!("{path} does not begin with `#!`: a node cannot tell how to run it");
-        faults.push(at_line(1, fault(message, Some(help))));
+        let fault = fault(message, Some(help));
+        // Below the root it may well be a part that is started by hand, or by something that is not read here.
+        let severity = if name.contains('/') { Severity::Warning } else { Severity::Error };
+        faults.push(at_line(1, Fault { severity, ..fault }));
     }
     faults
 }

@@ -4,6 +4,7 @@
 mod folder;
 mod objects;
 mod permissions;
+mod shell;
 mod siblings;
 
 use futures::{StreamExt, TryStreamExt};

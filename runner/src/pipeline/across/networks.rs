@@ -35,7 +35,8 @@ impl Across<'_> {
     pub(super) fn origins(&self) -> Origins<'_> {
         let own = |at: usize| {
             let stacks = self.facts[at].iter().filter_map(|fact| {
-                let Fact::NeedsOutputs { stack, .. } = fact else { return None };
+                // A stack that a step makes may be read by its name, too.
+                let (Fact::NeedsOutputs { stack, .. } | Fact::Makes { stack, .. }) = fact else { return None };
                 (!stack.is_unknown()).then_some(Origin::Stack(stack))
             });
             let references = self.steps[at].with.references().into_iter();

@@ -48,8 +48,8 @@ pub enum Fact {
         stack: Text,
         /// Keys of the outputs that it will have.
         outputs: Vec<String>,
-        /// Names of what it will hold, as far as they are known: buckets, roles and EKS clusters.
-        named: Vec<String>,
+        /// What it will hold, as far as its name is known.
+        named: Vec<Made>,
         /// Where the template is named.
         place: Place,
     },
@@ -107,6 +107,22 @@ pub enum Fact {
         /// Where the folder is spelled.
         at: At,
     },
+}
+
+/// A thing with a name that a stack makes. Things of different kinds may have the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// A bucket, of this name.
+    Bucket(String),
+    /// A role.
+    Role {
+        /// With a slash at both ends; none where it is not known.
+        path: Option<String>,
+        /// Its name.
+        name: String,
+    },
+    /// An EKS cluster, of this name.
+    EksCluster(String),
 }
 
 /// How firmly an id or ARN is tied to the region and the account of the pipeline.

@@ -8,6 +8,8 @@ mod words;
 pub use asked::{Asked, Wish};
 pub use settled::{Brought, settled};
 
+use crate::fact::Made;
+
 /// A question about the account, the region, or what is there already.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Question {
@@ -315,45 +317,78 @@ impl Question {
         }
     }
 
-    /// Names, ids and ARNs of what must be there for an answer.
-    fn names(&self) -> Vec<&str> {
-        fn each(ids: &[String]) -> Vec<&str> {
-            ids.iter().map(String::as_str).collect()
-        }
+    /// What has a name that is chosen and must be there for an answer.
+    fn needs(&self) -> Vec<Need<'_>> {
         match self {
-            Self::TypesOffered { subnets: ids, .. }
-            | Self::WayOut { subnets: ids }
-            | Self::FreeAddresses { subnets: ids, .. }
-            | Self::SelfReference { groups: ids, .. }
-            | Self::OneZone { subnets: ids } => each(ids),
-            Self::OneVpc { subnets, groups } => [each(subnets), each(groups)].concat(),
-            Self::GroupsMeet { groups: ids, eks } | Self::EksVpc { eks, subnets: ids } => {
-                [each(ids), vec![eks]].concat()
-            }
-            Self::EksActive { eks }
+            Self::GroupsMeet { eks, .. }
+            | Self::EksActive { eks }
             | Self::EksAccessMode { eks }
             | Self::EksVersion { eks }
+            | Self::EksVpc { eks, .. }
             | Self::Cni { eks }
             | Self::PodIdentity { eks }
             | Self::CallerEntry { eks, .. }
-            | Self::Release { eks, .. } => vec![eks],
-            Self::RoleTrust { role } | Self::RolePolicies { role, .. } | Self::PassRole { role } => vec![role],
-            Self::RoleReads { role, bucket, .. } => vec![role, bucket],
-            Self::BucketRegion { bucket } | Self::ScriptThere { bucket, .. } => vec![bucket],
-            Self::EndpointPolicy { subnets, bucket, .. } => [each(subnets), vec![bucket]].concat(),
-            Self::BlockFree { vpc: id, .. } | Self::There { id } => vec![id],
-            Self::TrainingPlan { plan, subnets, .. } => [each(subnets), vec![plan]].concat(),
+            | Self::Release { eks, .. } => vec![Need::EksCluster(eks)],
+            Self::RoleTrust { role } | Self::RolePolicies { role, .. } | Self::PassRole { role } => {
+                vec![Need::Role(role)]
+            }
+            Self::RoleReads { role, bucket, .. } => vec![Need::Role(role), Need::Bucket(bucket)],
+            Self::BucketRegion { bucket } | Self::ScriptThere { bucket, .. } | Self::EndpointPolicy { bucket, .. } => {
+                vec![Need::Bucket(bucket)]
+            }
             Self::Region
             | Self::Zone { .. }
+            | Self::TypesOffered { .. }
             | Self::TypeQuota { .. }
             | Self::TotalQuota { .. }
             | Self::VolumeQuota { .. }
             | Self::NetworkQuota { .. }
+            | Self::BlockFree { .. }
+            | Self::OneVpc { .. }
+            | Self::There { .. }
+            | Self::WayOut { .. }
+            | Self::FreeAddresses { .. }
+            | Self::SelfReference { .. }
             | Self::LinkedRole
+            | Self::TrainingPlan { .. }
             | Self::ClusterName { .. }
             | Self::StackName { .. }
+            | Self::OneZone { .. }
             | Self::Clock
             | Self::CredentialsLast { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Something that must be there for an answer.
+#[derive(Clone, Copy, Debug)]
+enum Need<'a> {
+    /// The bucket of this name.
+    Bucket(&'a str),
+    /// The role of this ARN.
+    Role(&'a str),
+    /// The EKS cluster of this name.
+    EksCluster(&'a str),
+}
+
+impl Need<'_> {
+    /// Whether it is this. Of which account a role is that is yet to be made, nothing says.
+    fn is(self, made: &Made) -> bool {
+        match (self, made) {
+            (Self::Bucket(needed), Made::Bucket(name)) | (Self::EksCluster(needed), Made::EksCluster(name)) => {
+                needed == name
+            }
+            (Self::Role(arn), Made::Role { path, name }) => {
+                let mut parts = arn.splitn(6, ':').skip(2);
+                let of_iam = parts.next() == Some("iam");
+                let above = parts.nth(2).and_then(|role| role.strip_prefix("role")?.strip_suffix(name.as_str()));
+                let is_path = |above: &str| path.as_ref().map_or(above.ends_with('/'), |path| path == above);
+                of_iam && above.is_some_and(is_path)
+            }
+            (
+                Self::Bucket(_) | Self::EksCluster(_) | Self::Role(_),
+                Made::Bucket(_) | Made::EksCluster(_) | Made::Role { .. },
+            ) => false,
         }
     }
 }

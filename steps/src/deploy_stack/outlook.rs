@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::StackOutputs;
 use super::reading::{arguments, template_of, with_stack};
-use crate::fact::{Fact, Tie};
+use crate::fact::{Fact, Made, Tie};
 use crate::files::Files;
 use crate::finding::At;
 use crate::partial::{Hole, Partial, Place, Text, ValueType};
@@ -114,19 +114,23 @@ fn created(inputs: &Partial) -> Option<Fact> {
     Some(Fact::Creates { what: "stack", name: name.text()?, at: At::Pipeline(name.place()) })
 }
 
-/// Known names of buckets, roles and EKS clusters that the stack will have, or may have.
-fn names(stack: &Stack<'_>) -> Vec<String> {
+/// Buckets, roles and EKS clusters that the stack will have, or may have, and whose names are known.
+fn names(stack: &Stack<'_>) -> Vec<Made> {
     let made = stack.template.resources.values().filter(|it| stack.has(it.condition.as_ref()) != Holds::No);
-    let name = |resource: &template::Resource| {
-        let property = match resource.kind.0.as_str() {
-            "AWS::S3::Bucket" => "BucketName",
-            "AWS::IAM::Role" => "RoleName",
-            "AWS::EKS::Cluster" => "Name",
-            _ => return None,
-        };
-        stack.text(resource.properties.as_ref()?.get(property)?).as_known().map(str::to_owned)
+    let named = |resource: &template::Resource| {
+        let property = |name: &str| resource.properties.as_ref().and_then(|all| all.get(name));
+        let known = |name: &str| stack.text(property(name)?).as_known().map(str::to_owned);
+        match resource.kind.0.as_str() {
+            "AWS::S3::Bucket" => known("BucketName").map(Made::Bucket),
+            "AWS::IAM::Role" => {
+                let path = if property("Path").is_some() { known("Path") } else { Some("/".to_owned()) };
+                known("RoleName").map(|name| Made::Role { path, name })
+            }
+            "AWS::EKS::Cluster" => known("Name").map(Made::EksCluster),
+            _ => None,
+        }
     };
-    made.filter_map(name).collect()
+    made.filter_map(named).collect()
 }
 
 /// How long the slowest of its resources takes to be made (general knowledge: an EKS control plane takes 8 to 12 minutes, a NAT
@@ -183,8 +187,12 @@ Outputs:
 
     /// The inputs with these parameters, and the files that they name.
     fn inputs(parameters: serde_json::Value) -> (Partial, Files) {
+        inputs_of(TEXT, parameters)
+    }
+
+    fn inputs_of(text: &str, parameters: serde_json::Value) -> (Partial, Files) {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        std::fs::write(folder.path().join("t.yaml"), TEXT).expect("it can be written");
+        std::fs::write(folder.path().join("t.yaml"), text).expect("it can be written");
         let inputs = serde_json::json!({ "name": "trial", "template": "t.yaml", "parameters": parameters });
         let file = FileInput { path: "t.yaml".to_owned(), kind: FileKind::File, place: Place::default() };
         (Partial::from_value(&Value::from_json(&inputs)), Files::load(folder.path(), &[file]))
@@ -218,6 +226,24 @@ Outputs:
         Prefix: mine
         Where: {{ AWS::Region }}
         ");
+    }
+
+    #[test]
+    fn what_a_stack_makes_is_named_with_its_kind_as_far_as_it_is_known() {
+        let of = |path: &str| {
+            let text = format!("Resources:\n  R: {{ Type: AWS::IAM::Role, Properties: {{ RoleName: ml{path} }} }}\n");
+            let bucket = "  B: { Type: AWS::S3::Bucket, Properties: { BucketName: ml } }\n";
+            let eks = "  E: { Type: AWS::EKS::Cluster, Properties: { Name: ml } }\n  U: { Type: AWS::S3::Bucket }\n";
+            let (partial, files) = inputs_of(&format!("{text}{bucket}{eks}"), serde_json::json!({}));
+            let makes = |fact| if let Fact::Makes { named, .. } = fact { Some(named) } else { None };
+            facts(&partial, &files).into_iter().find_map(makes).expect("it makes a stack")
+        };
+        let role = |path: Option<&str>| Made::Role { path: path.map(str::to_owned), name: "ml".to_owned() };
+        let table = [("", Some("/")), (", Path: /team/", Some("/team/")), (", Path: !Sub '/${AWS::AccountId}/'", None)];
+        for (path, expected) in table {
+            let all = [role(expected), Made::Bucket("ml".to_owned()), Made::EksCluster("ml".to_owned())];
+            assert_eq!(of(path), all, "{path}");
+        }
     }
 
     #[test]

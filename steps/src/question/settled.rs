@@ -2,14 +2,15 @@
 //! Knows nothing of the steps, or of who asks.
 
 use super::{Asked, Question};
+use crate::fact::Made;
 
 /// What the steps of a pipeline bring: it need not be there before the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Brought {
     /// Objects in S3, as `s3://bucket/key`.
     pub objects: Vec<String>,
-    /// Names of what stacks make.
-    pub made: Vec<String>,
+    /// What stacks make.
+    pub made: Vec<Made>,
 }
 
 /// All questions of a pipeline as they are asked: each once, with what the steps know of each other.
@@ -52,10 +53,10 @@ pub fn settled(all: Vec<Asked>, brought: &Brought) -> Vec<Asked> {
         }
         let is_put = matches!(&asked.question, Some(Question::ScriptThere { bucket, key })
             if brought.objects.iter().any(|object| *object == format!("s3://{bucket}/{key}")));
-        // Of an ARN the name is the last part.
-        let is_made =
-            |name: &&str| name.rsplit('/').next().is_some_and(|name| brought.made.iter().any(|made| made == name));
-        if asked.question.as_ref().is_some_and(|question| question.names().iter().any(is_made)) {
+        let is_made = |question: &Question| {
+            question.needs().into_iter().any(|need| brought.made.iter().any(|made| need.is(made)))
+        };
+        if asked.question.as_ref().is_some_and(is_made) {
             asked.question = None;
         }
         let asked_before = asked.question.is_some() && kept.iter().any(|before| before.question == asked.question);
@@ -122,11 +123,43 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stack_of_the_run_makes_is_not_asked_about_before() {
+    fn what_a_stack_of_the_run_makes_is_not_asked_about_before_and_what_only_has_its_name_is() {
         let bucket = |name: &str| Question::BucketRegion { bucket: name.to_owned() };
-        let brought = Brought { made: vec!["ours".to_owned()], ..Brought::default() };
-        let kept = settled(vec![asked(bucket("ours")), asked(bucket("theirs"))], &brought);
-        let kept: Vec<_> = kept.into_iter().map(|asked| asked.question).collect();
-        assert_eq!(kept, [None, Some(bucket("theirs"))]);
+        let eks = |name: &str| Question::EksActive { eks: name.to_owned() };
+        let role = |arn: &str| Question::RoleTrust { role: format!("arn:aws:iam::111122223333:{arn}") };
+        let reads = |role: &str, bucket: &str| Question::RoleReads {
+            role: format!("arn:aws:iam::111122223333:role/{role}"),
+            bucket: bucket.to_owned(),
+            key: "on_create.sh".to_owned(),
+        };
+        let made_bucket = || Made::Bucket("ml".to_owned());
+        let made_eks = || Made::EksCluster("ml".to_owned());
+        let made_role = |path: Option<&str>| Made::Role { path: path.map(str::to_owned), name: "ml".to_owned() };
+        let table = [
+            (made_bucket(), bucket("ml"), true),
+            (made_bucket(), bucket("theirs"), false),
+            (made_bucket(), eks("ml"), false),
+            (made_bucket(), role("role/ml"), false),
+            (made_bucket(), reads("x", "ml"), true),
+            (made_eks(), eks("ml"), true),
+            (made_eks(), bucket("ml"), false),
+            (made_role(Some("/")), role("role/ml"), true),
+            (made_role(Some("/")), role("role/x/ml"), false),
+            (made_role(Some("/")), role("role/not-ml"), false),
+            (made_role(Some("/x/")), role("role/x/ml"), true),
+            (made_role(Some("/x/")), role("role/ml"), false),
+            (made_role(None), role("role/x/y/ml"), true),
+            (made_role(None), role("role/x/not-ml"), false),
+            (made_role(None), role("user/ml"), false),
+            (made_role(Some("/")), bucket("ml"), false),
+            (made_role(Some("/")), eks("ml"), false),
+            (made_role(Some("/")), reads("ml", "x"), true),
+        ];
+        for (made, question, is_made) in table {
+            let brought = Brought { made: vec![made.clone()], ..Brought::default() };
+            let kept = settled(vec![asked(question.clone())], &brought);
+            let expected = (!is_made).then(|| question.clone());
+            assert_eq!(kept[0].question, expected, "{made:?} {question:?}");
+        }
     }
 }

@@ -402,6 +402,22 @@ async fn a_bucket_that_s3_does_not_show_as_the_accounts_own_is_not_taken_for_it(
     assert!(one.message.contains("hang on aws:ResourceAccount"), "{one:?}");
 }
 
+#[tokio::test]
+async fn where_s3_does_not_answer_no_policy_is_to_blame() {
+    for fault in ["reset", "server-error"] {
+        let text = format!("calls: [{{ service: s3, operation: HeadBucket, fault: {fault} }}]");
+        let bench = Bench::with_faults(script(&text)).await;
+        role(&bench, "nodes", "sagemaker.amazonaws.com").await;
+        attach(&bench, "nodes", "AmazonSageMakerClusterInstanceRolePolicy").await;
+        let (role, bucket) = (ROLE.to_owned(), "sagemaker-scripts".to_owned());
+        let question = Question::RoleReads { role, bucket, key: "on_create.sh".to_owned() };
+        let found = ask(&bench, vec![question]).await;
+        let [one] = found.as_slice() else { panic!("nobody can tell: {found:#?}") };
+        assert_eq!(one.severity, Severity::Warning);
+        assert!(one.message.contains("because hprun could not look whose the bucket sagemaker-scripts is"), "{one:?}");
+    }
+}
+
 async fn put_policy(bench: &Bench, role: &str, document: &serde_json::Value) {
     let document: String = url::form_urlencoded::byte_serialize(document.to_string().as_bytes()).collect();
     form(bench, "iam", "PutRolePolicy", &format!("RoleName={role}&PolicyName=own&PolicyDocument={document}")).await;

@@ -44,12 +44,18 @@ async fn standing(asker: &Asker<'_>, bucket: &str) -> Result<Standing, StepError
     asker.learnt.buckets.get(bucket, ask).await
 }
 
-/// Whether the bucket is of the account that is asked, as far as S3 says so; one that is not there will be.
+/// Whether the bucket is of the account that is asked, as far as S3 says so; one that is not there will be. The error is that
+/// of a question which S3 did not answer.
 pub(super) async fn is_own(asker: &Asker<'_>, bucket: &str) -> Result<bool, StepError> {
     let ask = async {
         let head = asker.clients.s3().head_bucket().bucket(bucket).expected_bucket_owner(&asker.caller.account);
-        let answered = head.send().await;
-        Ok(answered.map_or_else(|e| e.raw_response().is_some_and(|raw| raw.status().as_u16() == 404), |_| true))
+        let Err(error) = head.send().await else { return Ok(true) };
+        match error.raw_response().map(|raw| raw.status().as_u16()) {
+            Some(404) => Ok(true),
+            // Refused, or in another region.
+            Some(403 | 301) => Ok(false),
+            Some(_) | None => Err(explain(&format!("look whose the bucket {bucket} is"), error)),
+        }
     };
     asker.learnt.own_buckets.get(bucket, ask).await
 }

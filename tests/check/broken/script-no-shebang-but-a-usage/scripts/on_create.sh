@@ -1,0 +1,3 @@
+# run with: bash on_create.sh
+echo "or: . ./lib.sh"
+echo loading; . ./read.sh

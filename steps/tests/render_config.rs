@@ -53,6 +53,28 @@ async fn the_example_writes_a_file_and_notices_when_it_changes() {
     assert!(matches!(&gone, Ok(Health::Lost(why)) if why.contains("cannot be read")), "{gone:?}");
 }
 
+/// Others wait on the thread that calls a step.
+#[test]
+fn nothing_is_rendered_on_the_thread_that_calls() {
+    // With one thread for what takes long, which this test holds until it lets go.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+    runtime.expect("a runtime").block_on(async {
+        let bench = bench().await;
+        let inputs = || example::<RenderConfig>(json!({}));
+        let outputs = bench.run::<RenderConfig>(inputs()).await.result.expect("it is rendered");
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let hold = tokio::task::spawn_blocking(move || held.recv());
+        let mut probing = std::pin::pin!(bench.probe::<RenderConfig>(inputs(), &outputs, &[]));
+        let mut foreseeing = std::pin::pin!(bench.foresee::<RenderConfig>(inputs()));
+        assert!(futures::poll!(&mut probing).is_pending() && futures::poll!(&mut foreseeing).is_pending());
+        drop(let_go);
+        assert_eq!(probing.await, Ok(Health::Good));
+        let foreseen = foreseeing.await.expect("it is rendered").outputs.expect("its outputs are known");
+        assert_eq!(foreseen["path"], outputs["path"]);
+        assert!(hold.await.expect("it ended").is_err(), "it was let go");
+    });
+}
+
 #[tokio::test]
 async fn two_steps_with_one_template_write_two_files_and_touch_none_of_the_runs() {
     let mut bench = bench().await;

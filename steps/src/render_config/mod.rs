@@ -108,12 +108,7 @@ impl Step for RenderConfig {
 
     async fn run(self, cx: &mut StepContext<'_>) -> Result<RenderConfigOutputs, StepError> {
         let files = cx.files.clone();
-        // A large template is rendered for seconds without a pause: the threads that others wait on stay free.
-        let rendering = tokio::task::spawn_blocking(move || (self.rendered(&files), self)).await;
-        let (text, this) = rendering.map_err(|ended| match ended.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => StepError::new(ErrorClass::Interrupted, "the rendering was cut off"),
-        })?;
+        let (text, this) = aside(move || (self.rendered(&files), self)).await?;
         let text = text?;
         let path = this.target(&cx.run.folder, cx.step);
         let real = |path: &Path| std::fs::canonicalize(cx.run.base.join(path)).ok();
@@ -126,12 +121,14 @@ impl Step for RenderConfig {
     }
 
     async fn foresee(self, cx: &mut StepContext<'_>) -> Result<Foresight, StepError> {
-        let text = match self.rendered(cx.files) {
+        let files = cx.files.clone();
+        let (text, this) = aside(move || (self.rendered(&files), self)).await?;
+        let text = match text {
             Ok(text) => text,
             Err(error) => return Ok(Foresight { refusal: Some(error), ..Foresight::default() }),
         };
-        let path = cx.run.base.join(self.target(&cx.run.folder, cx.step));
-        let outputs = serde_json::to_value(self.outputs(&path, &text)).ok();
+        let path = cx.run.base.join(this.target(&cx.run.folder, cx.step));
+        let outputs = serde_json::to_value(this.outputs(&path, &text)).ok();
         let files = vec![(path.to_string_lossy().into_owned(), text.into_bytes())];
         Ok(Foresight { outputs, files, ..Foresight::default() })
     }
@@ -196,26 +193,33 @@ impl Step for RenderConfig {
     }
 
     async fn probe(self, outputs: &Json, cx: &mut StepContext<'_>) -> Result<Health, StepError> {
-        let path = outputs["path"].as_str().unwrap_or_default();
-        let source = cx.files.text(&self.template).map_err(StepError::invalid)?;
-        let values: serde_json::Map<_, _> = self.values.iter().map(|(k, v)| (k.clone(), v.reveal())).collect();
-        let target = Target { format: self.format_or_by_name(), schema: self.schema };
-        let text = examine(source, &Json::Object(values), &[], target).text;
-        Ok(match std::fs::read(path) {
-            Ok(bytes) if bytes == text.as_bytes() => Health::Good,
-            Ok(_) => Health::Lost(format!("{path} was changed since")),
-            Err(e) => Health::Lost(format!("{path} cannot be read: {e}")),
+        let path = outputs["path"].as_str().unwrap_or_default().to_owned();
+        let files = cx.files.clone();
+        aside(move || {
+            let text = self.examined(files.text(&self.template).map_err(StepError::invalid)?).text;
+            Ok(match std::fs::read(&path) {
+                Ok(bytes) if bytes == text.as_bytes() => Health::Good,
+                Ok(_) => Health::Lost(format!("{path} was changed since")),
+                Err(e) => Health::Lost(format!("{path} cannot be read: {e}")),
+            })
         })
+        .await?
     }
+}
+
+/// A large template is rendered for seconds without a pause: the threads that others wait on stay free.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StepError> {
+    tokio::task::spawn_blocking(work).await.map_err(|ended| match ended.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => StepError::new(ErrorClass::Interrupted, "the rendering was cut off"),
+    })
 }
 
 impl RenderConfig {
     /// The text of the file, if nothing is wrong with it.
     fn rendered(&self, files: &Files) -> Result<String, StepError> {
         let source = files.text(&self.template).map_err(StepError::invalid)?;
-        let values: serde_json::Map<_, _> = self.values.iter().map(|(k, v)| (k.clone(), v.reveal())).collect();
-        let target = Target { format: self.format_or_by_name(), schema: self.schema };
-        let Examined { text, issues: findings, .. } = examine(source, &Json::Object(values), &[], target);
+        let Examined { text, issues: findings, .. } = self.examined(source);
         let errors: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Error).collect();
         if errors.is_empty() {
             return Ok(text);
@@ -230,6 +234,12 @@ impl RenderConfig {
         let help =
             "only the places are told, because the values hold a secret: `hprun check` says what is wrong without it";
         Err(if secret { error.help(help) } else { error })
+    }
+
+    fn examined(&self, source: &str) -> Examined {
+        let values: serde_json::Map<_, _> = self.values.iter().map(|(k, v)| (k.clone(), v.reveal())).collect();
+        let target = Target { format: self.format_or_by_name(), schema: self.schema };
+        examine(source, &Json::Object(values), &[], target)
     }
 
     fn holds_secret(&self) -> bool {

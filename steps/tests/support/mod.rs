@@ -15,7 +15,7 @@ use hprun_steps::files::{FileDigest, Files};
 use hprun_steps::finding::Finding;
 use hprun_steps::partial::Partial;
 use hprun_steps::permissions::{Needs, Permission, Surroundings, WrittenFiles};
-use hprun_steps::step::{Health, StepType};
+use hprun_steps::step::{Foresight, Health, StepType};
 use hprun_steps::value::Value;
 use hprun_steps::{Step, StepError};
 use serde_json::json;
@@ -194,6 +194,15 @@ impl Bench {
         let health = (StepType::of::<T>().probe)(inputs, outputs, &mut cx).await;
         self.may_all();
         health
+    }
+
+    /// Asks a step of type `T` what it would do now.
+    pub async fn foresee<T: Step>(&self, inputs: serde_json::Value) -> Result<Foresight, StepError> {
+        let inputs = Value::from_json(&inputs);
+        let files = self.files::<T>(&inputs);
+        let (_store, sender) = Store::start(&Try::default());
+        let mut cx = self.context(&files, sender, watch::channel(String::new()).0, Try::default());
+        (StepType::of::<T>().foresee)(inputs, &mut cx).await
     }
 
     /// What `T` says about these inputs before the run.

@@ -33,6 +33,8 @@ enum Kind<'a> {
 pub(super) fn too_deep(source: &str) -> Option<Problem> {
     // Of each open block, how many `else if` it has so far; and all of them together.
     let (mut open, mut alternatives): (Vec<usize>, usize) = (Vec::new(), 0);
+    // Up to here brackets were counted: what begins within is nested no deeper.
+    let mut counted = 0;
     for tag in tags(source) {
         match tag.kind {
             Kind::Open(_) => open.push(0),
@@ -45,7 +47,9 @@ pub(super) fn too_deep(source: &str) -> Option<Problem> {
             Kind::Close(_) => alternatives -= open.pop().unwrap_or_default(),
             Kind::Else(_) | Kind::Other | Kind::NeverEnds => {}
         }
-        if open.len() > DEEPEST || brackets(&source[tag.span.clone()]) > DEEPEST {
+        let is_new = tag.span.end > counted;
+        counted = counted.max(tag.span.end);
+        if open.len() > DEEPEST || (is_new && brackets(&source[tag.span.clone()]) > DEEPEST) {
             return Some(problem(format!("the template is nested more than {DEEPEST} deep"), tag.span));
         }
         if alternatives > MOST_ALTERNATIVES {
@@ -107,8 +111,9 @@ pub(super) fn end_of_tag(source: &str, start: usize) -> usize {
     if rest.starts_with("{{{{") {
         return rest.find("}}}}").map_or(source.len(), |n| start + n + 4);
     }
-    let end = end_of(rest).or_else(|| rest.find("}}").map(|n| n + 2 + usize::from(rest[n + 2..].starts_with('}'))));
-    end.map_or(source.len(), |n| start + n)
+    let end = Ends::of_one(source).end_of(start);
+    let end = end.or_else(|| rest.find("}}").map(|n| start + n + 2 + usize::from(rest[n + 2..].starts_with('}'))));
+    end.unwrap_or(source.len())
 }
 
 /// Why the parser refuses a template; `at` is where it stopped.
@@ -168,41 +173,114 @@ fn not_understood(source: &str, at: usize) -> Problem {
 
 /// The tags of a template, in order.
 fn tags(source: &str) -> impl Iterator<Item = Tag<'_>> {
-    let mut cursor = 0;
+    let (mut cursor, mut ends) = (0, Ends::of_all(source));
+    let mut line_end = Ahead::default();
     std::iter::from_fn(move || {
         loop {
             let start = next_open(source, cursor)?;
-            let rest = &source[start..];
-            let end = end_of(rest);
-            cursor = start + end.unwrap_or(rest.len().min(2));
-            if rest.starts_with("{{!") && end.is_some() {
+            let end = ends.end_of(start);
+            cursor = end.unwrap_or(start + 2);
+            if source[start..].starts_with("{{!") && end.is_some() {
                 continue;
             }
-            let span = start..end.map_or_else(|| start + first_line(rest), |end| start + end);
-            let kind = end.map_or(Kind::NeverEnds, |end| kind(&rest[2..end]));
-            return Some(Tag { span, kind });
+            let Some(end) = end else {
+                let end = line_end.next(source, start, |rest| rest.find(['\n', '\r'])).unwrap_or(source.len());
+                return Some(Tag { span: start..end, kind: Kind::NeverEnds });
+            };
+            return Some(Tag { span: start..end, kind: kind(&source[start + 2..end]) });
         }
     })
 }
 
-/// Where the tag ends that `rest` begins with; none if another begins before.
-fn end_of(rest: &str) -> Option<usize> {
-    if rest.starts_with("{{{{") {
-        let close = rest.find("{{{{/")?;
-        return rest[close..].find("}}}}").map(|n| close + n + 4);
+/// Where tags end, asked from the first to the last: what was looked for once is not looked for again.
+struct Ends<'a> {
+    source: &'a str,
+    /// Of each `{{` the first `}}` outside of quotes, if there is one; of a single tag it is looked for when it is asked for.
+    closing: Option<Vec<(usize, Option<usize>)>>,
+    raw: Ahead,
+    raw_end: Ahead,
+    comment_end: Ahead,
+    end: Ahead,
+}
+
+impl<'a> Ends<'a> {
+    fn of_one(source: &'a str) -> Self {
+        let ahead = Ahead::default;
+        Self { source, closing: None, raw: ahead(), raw_end: ahead(), comment_end: ahead(), end: ahead() }
     }
-    if rest.starts_with("{{!--")
-        && let Some(end) = rest.find("--}}")
-    {
-        return Some(end + 4);
+
+    fn of_all(source: &'a str) -> Self {
+        Self { closing: Some(all_closing(source)), ..Self::of_one(source) }
     }
-    if rest.starts_with("{{!") {
-        return rest.find("}}").map(|n| n + 2);
+
+    /// Where the tag ends that begins at `start`; none if another begins before.
+    fn end_of(&mut self, start: usize) -> Option<usize> {
+        let source = self.source;
+        let rest = &source[start..];
+        if rest.starts_with("{{{{") {
+            let close = self.raw.next(source, start, |rest| rest.find("{{{{/"))?;
+            return self.raw_end.next(source, close, |rest| rest.find("}}}}")).map(|n| n + 4);
+        }
+        if rest.starts_with("{{!--")
+            && let Some(end) = self.comment_end.next(source, start, |rest| rest.find("--}}"))
+        {
+            return Some(end + 4);
+        }
+        let first = self.end.next(source, start, |rest| rest.find("}}"))?;
+        if rest.starts_with("{{!") {
+            return Some(first + 2);
+        }
+        let end = self.closing(start).unwrap_or(first) + 2;
+        let end = end + usize::from(source[end..].starts_with('}'));
+        (!source[start + 2..end].trim_start_matches('{').contains("{{")).then_some(end)
     }
-    let end = closing(rest).or_else(|| rest.find("}}"))?;
-    let end = end + 2 + usize::from(rest[end + 2..].starts_with('}'));
-    let inside = &rest[2..end];
-    (!inside.trim_start_matches('{').contains("{{")).then_some(end)
+
+    fn closing(&self, start: usize) -> Option<usize> {
+        match &self.closing {
+            Some(all) => all.binary_search_by_key(&start, |(at, _)| *at).ok().and_then(|index| all[index].1),
+            None => closing(&self.source[start..]).map(|n| start + n),
+        }
+    }
+}
+
+/// The next place of something in a text.
+#[derive(Default)]
+struct Ahead(Option<Option<usize>>);
+
+impl Ahead {
+    /// From `from` on, which is never less than before.
+    fn next(&mut self, text: &str, from: usize, find: impl Fn(&str) -> Option<usize>) -> Option<usize> {
+        match self.0 {
+            Some(None) => None,
+            Some(Some(at)) if at >= from => Some(at),
+            Some(Some(_)) | None => {
+                let at = find(&text[from..]).map(|n| from + n);
+                self.0 = Some(at);
+                at
+            }
+        }
+    }
+}
+
+/// Of each `{{` the first `}}` outside of quotes: read from the end, what is found from a place on is known there.
+fn all_closing(source: &str) -> Vec<(usize, Option<usize>)> {
+    // What is found from here on: outside of quotes, in double ones, in single ones.
+    let (mut plain, mut double, mut single): (Option<usize>, Option<usize>, Option<usize>) = (None, None, None);
+    let mut all = Vec::new();
+    let bytes = source.as_bytes();
+    for (at, byte) in bytes.iter().enumerate().rev() {
+        if bytes[at..].starts_with(b"{{") {
+            all.push((at, plain));
+        }
+        match byte {
+            b'"' => (plain, double) = (double, plain),
+            b'\'' => (plain, single) = (single, plain),
+            b'}' if bytes[at..].starts_with(b"}}") => plain = Some(at),
+            _ => {}
+        }
+    }
+    all.reverse();
+    all
 }
 
 /// The first `}}` outside of quotes.
@@ -218,10 +296,6 @@ fn closing(rest: &str) -> Option<usize> {
         }
     }
     None
-}
-
-fn first_line(rest: &str) -> usize {
-    rest.find(['\n', '\r']).unwrap_or(rest.len())
 }
 
 fn kind(inside: &str) -> Kind<'_> {
@@ -288,6 +362,44 @@ mod tests {
             assert_eq!(format!("{:?} {}", &source[problem.span], problem.message), expected);
         }
         assert_eq!(said("{{#a}}{{~#b~}}{{~/b~}}"), "\"{{#a}}\" the block `{{#a}}` is never closed");
+    }
+
+    #[test]
+    fn the_end_of_each_tag_is_the_same_whether_all_are_asked_for_or_one() {
+        let parts = ["{{", "}}", "\"", "'", "a", "\n", "{", "}", "!", "--", "/", "é"];
+        // Every text of four parts, and what repeats it.
+        for mut number in 0..parts.len().pow(4) {
+            let mut text = String::new();
+            for _ in 0..4 {
+                text += parts[number % parts.len()];
+                number /= parts.len();
+            }
+            let text = format!("{{{{{text}{text}");
+            let mut all = Ends::of_all(&text);
+            for (at, _) in text.match_indices("{{") {
+                assert_eq!(all.end_of(at), Ends::of_one(&text).end_of(at), "{text:?} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_template_with_many_tags_that_never_end_is_read_in_one_pass() {
+        let many = |tag: &str, end: &str| format!("{}{end}", tag.repeat(200_000));
+        for text in [
+            many("{{\n", ""),
+            many("{{\n", "}}"),
+            many("{{a} } ", ""),
+            many("\"{{x \"}}\"\"", ""),
+            many("\"{{\"}}\"", ""),
+            many("{{!--\n", ""),
+            many("{{{{a\n", ""),
+            many("{{{{a}}}}\n", "{{{{/"),
+        ] {
+            // With a search to the end for each of them this would take minutes.
+            let begin = text.get(..20).expect("it is longer");
+            assert!(too_deep(&text).is_none(), "{begin}");
+            assert!(explain(&text, 0).span.start < text.len(), "{begin}");
+        }
     }
 
     #[test]

@@ -318,11 +318,17 @@ pub(super) fn position(source: &str, starts: &[usize], line: usize, column: usiz
 fn as_json(source: &str, text: &str, segments: &[Segment]) -> Vec<Range<usize>> {
     let ends = segments.iter().skip(1).map(|next| next.start).chain([text.len()]);
     let written = segments.iter().zip(ends).filter(|(segment, _)| match &segment.from {
-        Source::Expression(tag) => source[tag.clone()].trim_start_matches(['{', '~', ' ']).starts_with("json "),
+        Source::Expression(tag) => calls_json(&source[tag.clone()]),
         Source::Text(_) | Source::Seam(..) => false,
     });
     // What ends a line behind it may have no mark of its own.
     written.map(|(segment, end)| segment.start..segment.start + text[segment.start..end].trim_end().len()).collect()
+}
+
+/// Whether a tag is a call of `json`, whatever white space is in it; before a bracket or a quote it needs none.
+fn calls_json(tag: &str) -> bool {
+    let call = tag.trim_start_matches(|c: char| matches!(c, '{' | '~') || c.is_whitespace());
+    call.strip_prefix("json").is_some_and(|rest| rest.starts_with(|c: char| c.is_whitespace() || "(\"'".contains(c)))
 }
 
 /// The text without marks, what its parts come from, and the edges of blocks: where, of which, and which one.

@@ -345,6 +345,11 @@ fn quotes_around_json_of_a_text_are_one_error() {
         ("{\"a\":\"{{json \"x\"}}\"}", vec!["1:7"]),
         ("{\"a\":\"{{json \"\"}}\",\n\"b\":[\"{{json l}}\",{{json u}}]}", vec!["1:7", "2:7"]),
         ("{\"a\":\"{{json u}}{{json u}}\"}", vec!["1:7", "1:17"]),
+        ("{\"a\":\"{{json\tu}}\"}", vec!["1:7"]),
+        ("{\"a\":\"{{json\nu}}\"}", vec!["1:7"]),
+        ("{\"a\":\"{{json(default u 1)}}\"}", vec!["1:7"]),
+        ("{\"a\":\"{{json\"x\"}}\"}", vec!["1:7"]),
+        ("{\"a\":\"{{~\tjson \"x\"}}\"}", vec!["1:7"]),
     ] {
         let said = said_of_unknown(source, Format::Json, false);
         assert_eq!(said, places.into_iter().map(line).collect::<Vec<_>>(), "{source}");

@@ -245,15 +245,16 @@ impl Reader<'_> {
         loop {
             self.at += self.rest().len() - self.rest().trim_start_matches([' ', '\t', '\n', '\r']).len();
             let rest = self.rest();
-            let line = rest.find('\n').unwrap_or(rest.len());
+            // Looked for at a comment only: of JSON in one line it is the end of all.
+            let line = || rest.find('\n').unwrap_or(rest.len());
             let length = match rest.as_bytes() {
-                [b'#', ..] | [b'/', b'/', ..] => line,
+                [b'#', ..] | [b'/', b'/', ..] => line(),
                 [b'/', b'*', ..] => rest.find("*/").map_or(rest.len(), |end| end + 2),
                 _ => return,
             };
-            let start = self.at;
+            let (start, shown) = (self.at, length.min(line()));
             self.at += length;
-            self.misspelt("JSON has no comments", start..start + length.min(line));
+            self.misspelt("JSON has no comments", start..start + shown);
         }
     }
 

@@ -155,11 +155,12 @@ fn blanked(text: &str, places: &[Range<usize>]) -> String {
     out
 }
 
-/// Makes texts that hold one of these places unknown.
+/// Makes texts that hold one of these places unknown, which are in the order of the text.
 fn forget(node: &mut Node, places: &[Range<usize>]) {
     match &mut node.what {
         What::Text(_) | What::Open(_) | What::Unknown(_) => {
-            if places.iter().any(|place| node.span.start <= place.start && place.end <= node.span.end) {
+            let first = places.partition_point(|place| place.start < node.span.start);
+            if places.get(first).is_some_and(|place| place.end <= node.span.end) {
                 *node = Node::unknown(node.span.clone());
             }
         }
@@ -214,4 +215,26 @@ fn examine_yaml(rendered: &Rendered, issues: &mut Vec<Issue>) {
     let span = rendered.origin(&(fault.at..fault.at));
     let message = format!("the result is not YAML: {}", fault.message);
     issues.push(Issue { code: &rendered::NOT_YAML, severity, span, message, help: fault.help });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_holds_a_place_is_forgotten_and_no_other() {
+        let text = r#"["ab", "cd", {"k": "ef"}, 5, "gh"]"#;
+        let at = |part: &str| text.find(part).map(|at| at..at + part.len()).expect("it is there");
+        let forgotten = |parts: &[&str]| {
+            let (mut root, _) = json::parse(text);
+            forget(&mut root, &parts.iter().map(|part| at(part)).collect::<Vec<_>>());
+            let inner = |node: &Node| node.get("k").unwrap_or(node).is_unknown();
+            root.items().iter().enumerate().filter(|(_, node)| inner(node)).map(|(n, _)| n).collect::<Vec<_>>()
+        };
+        assert_eq!(forgotten(&[]), [0; 0]);
+        assert_eq!(forgotten(&["cd"]), [1]);
+        assert_eq!(forgotten(&["\"cd\"", "gh\""]), [1, 4], "the whole of a text");
+        assert_eq!(forgotten(&["a", "b", "f", "gh"]), [0, 2, 4]);
+        assert_eq!(forgotten(&["b\", \"c", "5"]), [0; 0], "a place that is in no text as a whole");
+    }
 }

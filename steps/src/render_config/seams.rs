@@ -29,9 +29,12 @@ pub(super) enum Doubt {
 }
 
 /// All such places of a text, in its order.
-#[derive(Default)]
 pub struct Seams {
     edges: Vec<(usize, Edge)>,
+    /// In how many blocks the text is before each edge, and behind the last.
+    depths: Vec<i32>,
+    /// Of each of these the next that is less; none is at the end of all.
+    falls: Vec<usize>,
     /// Whether there are edges that nobody has marked.
     hidden: bool,
     /// Values outside of quotes that may be any text.
@@ -40,7 +43,14 @@ pub struct Seams {
 
 impl Seams {
     pub(super) fn new(edges: Vec<(usize, Edge)>, hidden: bool, text: &str, holes: &[Hole]) -> Self {
-        Self { edges, hidden, holes: bare(text, holes) }
+        let mut depth = 0;
+        let steps = edges.iter().map(|(_, edge)| {
+            depth += edge.step();
+            depth
+        });
+        let depths: Vec<i32> = std::iter::once(0).chain(steps).collect();
+        let falls = falls(&depths);
+        Self { edges, depths, falls, hidden, holes: bare(text, holes) }
     }
 
     /// What is to be thought of a fault in the order of things: something missing here, or standing where it cannot.
@@ -77,13 +87,10 @@ impl Seams {
     pub(super) fn pair(&self, first: &Range<usize>, second: &Range<usize>) -> Doubt {
         let from = self.edges.partition_point(|(at, _)| *at < first.end);
         let to = self.edges.partition_point(|(at, _)| *at <= second.start);
-        let between = self.edges.get(from..to).unwrap_or_default();
-        let (mut depth, mut outward) = (0_i32, false);
-        for (_, edge) in between {
-            depth += edge.step();
-            outward |= depth < 0;
-        }
-        match (outward || depth != 0, between.is_empty() && !self.hidden) {
+        // Things that overlap have no edge between them.
+        let to = to.max(from);
+        let outward = self.falls[from] <= to || self.depths[from] != self.depths[to];
+        match (outward, from == to && !self.hidden) {
             (true, _) => Doubt::Near,
             (false, false) => Doubt::Later,
             (false, true) => Doubt::None,
@@ -92,8 +99,7 @@ impl Seams {
 
     /// The same of something that stands here, and of another of which it is not known where it stands.
     pub(super) fn relation(&self, at: usize) -> Doubt {
-        let before = &self.edges[..self.edges.partition_point(|(edge, _)| *edge <= at)];
-        let depth: i32 = before.iter().map(|(_, edge)| edge.step()).sum();
+        let depth = self.depths[self.edges.partition_point(|(edge, _)| *edge <= at)];
         match (depth > 0, self.edges.is_empty() && !self.hidden) {
             (true, _) => Doubt::Near,
             (false, false) => Doubt::Later,
@@ -138,6 +144,19 @@ impl Edge {
     }
 }
 
+/// Of each number the place of the next that is less; where there is none, that behind the last.
+fn falls(numbers: &[i32]) -> Vec<usize> {
+    let mut falls = vec![numbers.len(); numbers.len()];
+    let mut open: Vec<usize> = Vec::new();
+    for (at, number) in numbers.iter().enumerate() {
+        while let Some(higher) = open.pop_if(|before| numbers[*before] > *number) {
+            falls[higher] = at;
+        }
+        open.push(at);
+    }
+    falls
+}
+
 /// A place with the blanks, commas and colons around it.
 fn around(text: &str, span: &Range<usize>) -> Range<usize> {
     let filler = [' ', '\t', '\n', '\r', ',', ':'];
@@ -166,4 +185,48 @@ fn bare(text: &str, holes: &[Hole]) -> Vec<Range<usize>> {
             && hole.is_none_or(|hole| matches!(hole.of, ValueType::Any | ValueType::String | ValueType::Secret))
     });
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it is defined: every edge between the two is looked at.
+    fn pair(edges: &[(usize, Edge)], first: &Range<usize>, second: &Range<usize>) -> Doubt {
+        let mut between = edges.iter().filter(|(at, _)| first.end <= *at && *at <= second.start).peekable();
+        let (is_empty, mut depth, mut outward) = (between.peek().is_none(), 0, false);
+        for (_, edge) in between {
+            depth += edge.step();
+            outward |= depth < 0;
+        }
+        match (outward || depth != 0, is_empty) {
+            (true, _) => Doubt::Near,
+            (false, false) => Doubt::Later,
+            (false, true) => Doubt::None,
+        }
+    }
+
+    #[test]
+    fn what_stands_in_a_block_is_told_as_if_every_edge_were_looked_at() {
+        let kinds = [Edge::Beside, Edge::Enter, Edge::Leave];
+        for mut number in 0..kinds.len().pow(6) {
+            let edges: Vec<(usize, Edge)> = (0..6)
+                .map(|at| {
+                    let kind = kinds[number % kinds.len()];
+                    number /= kinds.len();
+                    (2 * at + 1, kind)
+                })
+                .collect();
+            let seams = Seams::new(edges.clone(), false, "", &[]);
+            for from in 0..13 {
+                let depth: i32 = edges.iter().filter(|(at, _)| *at <= from).map(|(_, edge)| edge.step()).sum();
+                let expected = if depth > 0 { Doubt::Near } else { Doubt::Later };
+                assert_eq!(seams.relation(from), expected, "{edges:?} {from}");
+                for to in 0..13 {
+                    let (first, second) = (from..from, to..to);
+                    assert_eq!(seams.pair(&first, &second), pair(&edges, &first, &second), "{edges:?} {from} {to}");
+                }
+            }
+        }
+    }
 }

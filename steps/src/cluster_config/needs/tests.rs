@@ -127,6 +127,30 @@ fn groups_that_share_subnets_are_added_up_whatever_network_they_are_told_in() {
 }
 
 #[test]
+fn however_many_networks_hang_together_the_nodes_of_all_are_added_up() {
+    let many = 1_000;
+    let group = |number: usize| {
+        let subnets = [format!("subnet-{number:04}"), format!("subnet-{:04}", number + 1)];
+        let own = serde_json::json!({ "Subnets": subnets, "SecurityGroupIds": ["sg-1"] });
+        serde_json::json!({ "InstanceType": "ml.m5.large", "InstanceCount": 1, "OverrideVpcConfig": own })
+    };
+    // From the last to the first, and each network twice.
+    let groups: Vec<_> = (0..many).rev().chain(0..many).map(group).collect();
+    let asked = asked(&serde_json::json!({ "ClusterName": "ml", "InstanceGroups": groups }));
+    let rooms: Vec<(usize, u64)> = asked
+        .iter()
+        .filter_map(|asked| {
+            let Some(Question::FreeAddresses { subnets, nodes, .. }) = &asked.question else { return None };
+            Some((subnets.len(), nodes.iter().map(|(_, count)| count).sum()))
+        })
+        .collect();
+    // With a look at all others for each of them this would take a quarter of a minute.
+    let (all, each) = rooms.split_last().expect("there are rooms");
+    assert_eq!(*all, (many + 1, 2 * many as u64));
+    assert!(each.len() == many && each.iter().all(|room| *room == (2, 2)), "{each:?}");
+}
+
+#[test]
 fn every_size_and_every_count_is_asked_about_where_it_stands() {
     let volume = |size: u64| serde_json::json!({ "EbsVolumeConfig": { "VolumeSizeInGB": size } });
     let config = serde_json::json!({

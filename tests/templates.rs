@@ -20,7 +20,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::support::repository;
 
 /// Mistakes that the sandbox meets otherwise or later: in requests, in EC2, when a resource is made; or not at all.
-const NOT_OF_THE_EVALUATOR: [u16; 12] = [502, 503, 510, 512, 514, 526, 530, 531, 532, 533, 534, 535];
+const NOT_OF_THE_EVALUATOR: [u16; 14] = [502, 503, 510, 512, 514, 526, 530, 531, 532, 533, 534, 535, 543, 544];
 
 /// What the sandbox says when a stack is to be made; none if it makes it.
 fn sandbox(text: &str, parameters: &Map<String, Json>) -> Result<(), String> {
@@ -175,7 +175,8 @@ fn every_template_of_the_corpus_stands_alike() {
         for entry in std::fs::read_dir(repository().join("tests/check").join(kind)).unwrap() {
             let folder = entry.unwrap().path();
             // To the sandbox `yes` is a text, to CloudFormation (YAML 1.1) it is true; and it has no custom resources,
-            // no hooks, no macros in an entry, and takes lists as outputs and exports of one name.
+            // no hooks, no macros in an entry, and takes lists as outputs and exports of one name; what Fn::Cidr cannot give is
+            // met when the subnet is made.
             let apart = [
                 "template-plain-words",
                 "template-default-of-two-spellings",
@@ -184,6 +185,7 @@ fn every_template_of_the_corpus_stands_alike() {
                 "template-macro-in-an-entry",
                 "template-lists-as-outputs",
                 "template-exports-of-one-name",
+                "template-zones-and-blocks",
             ];
             if apart.iter().any(|name| folder.ends_with(name)) {
                 continue;

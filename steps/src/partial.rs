@@ -1,6 +1,8 @@
 //! Inputs as far as they are known before the run: a tree with places, for the checks that need no world.
 //! Knows nothing of YAML or of expressions: places are handed in, and the runner turns them into lines.
 
+use std::ops::Range;
+
 use indexmap::IndexMap;
 
 use crate::value::Value;
@@ -12,6 +14,14 @@ pub struct Place {
     pub start: u32,
     /// One past the last byte.
     pub end: u32,
+}
+
+impl Place {
+    /// Of these bytes; what lies behind 4 GB is taken for the end.
+    pub fn of(bytes: &Range<usize>) -> Self {
+        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self { start: small(bytes.start), end: small(bytes.end) }
+    }
 }
 
 /// The type of a value, as far as it is known.

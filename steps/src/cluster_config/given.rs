@@ -36,8 +36,7 @@ impl<'a> Given<'a> {
     }
 
     fn at(&self, span: &Range<usize>) -> At {
-        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let place = Place { start: small(span.start), end: small(span.end) };
+        let place = Place::of(span);
         match self.file {
             Some(path) => At::File { path: path.to_owned(), place },
             None => At::Pipeline(place),

@@ -7,7 +7,7 @@ use crate::finding::Code;
 pub static SCRIPT_WOULD_FAIL: Code = Code {
     number: 801,
     title: "a lifecycle script would fail on every node",
-    cause: "It has CRLF line ends, no `#!` line, a byte order mark, or is empty: the node would fail after minutes.",
+    cause: "It has CRLF line ends, no `#!` line, a byte order mark, or is empty: the node would fail after minutes. A script that another one names (sources, or starts) needs no `#!`; below the folder's root the lack of one is a warning.",
     example: "on_create.sh saved with Windows line ends",
     cure: "Save it with LF line ends and a first line `#!/bin/bash`.",
 };
@@ -16,7 +16,7 @@ pub static SCRIPT_WOULD_FAIL: Code = Code {
 pub static SIBLING_MISSING: Code = Code {
     number: 802,
     title: "a script calls another that the folder does not have",
-    cause: "The folder is uploaded as it is: what a script starts from beside itself must be in it. The AWS sample only warns in such a case, and the node later runs out of disk.",
+    cause: "The folder is uploaded as it is: what a script starts from beside itself must be in it. Nothing is said of what it asks for first (`[ -f x.sh ]`), makes, copies or fetches. The AWS sample only warns in such a case, and the node later runs out of disk.",
     example: "./on_create_main.sh      (and no such file)",
     cure: "Add the file to the folder.",
 };

@@ -20,7 +20,7 @@ pub fn read(path: &str, files: &Files) -> Result<Arc<Template>, Option<Unreadabl
     let parsed = file.parsed(|bytes| match std::str::from_utf8(bytes) {
         Ok(text) => Template::read(text).map(Arc::new),
         Err(e) => {
-            let place = Place { start: e.valid_up_to() as u32, end: e.valid_up_to() as u32 };
+            let place = Place::of(&(e.valid_up_to()..e.valid_up_to()));
             Err(Unreadable { message: "it is not UTF-8 text".to_owned(), place })
         }
     });

@@ -7,12 +7,12 @@ use serde_json::Value as Json;
 
 use super::render::{Compiled, Problem, Rendered, compile};
 use super::seams::Doubt;
-use super::{Format, SchemaName, Target, place_of, yaml};
+use super::{Format, SchemaName, Target, yaml};
 use crate::cluster_config::json::{self, FaultKind, Node, What};
 use crate::cluster_config::{self, ConfigFinding, Lacks};
 use crate::codes::{cluster, rendered};
 use crate::finding::{At, Code, Finding, Severity};
-use crate::partial::Hole;
+use crate::partial::{Hole, Place};
 
 /// Something wrong with the template or with what it gives; the place is one of the template.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Issue {
 
 impl Issue {
     pub fn into_finding(self, path: &str) -> Finding {
-        let at = At::File { path: path.to_owned(), place: place_of(&self.span) };
+        let at = At::File { path: path.to_owned(), place: Place::of(&self.span) };
         Finding { severity: self.severity, ..Finding::new(self.code, at, self.message).maybe_help(self.help) }
     }
 

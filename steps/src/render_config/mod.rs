@@ -175,7 +175,7 @@ impl Step for RenderConfig {
         let Some((path, Examined { request: Some((request, rendered)), .. })) = examine_inputs(inputs, files) else {
             return vec![writes];
         };
-        let at = |span: &Range<usize>| At::File { path: path.clone(), place: place_of(&rendered.origin(span)) };
+        let at = |span: &Range<usize>| At::File { path: path.clone(), place: Place::of(&rendered.origin(span)) };
         std::iter::once(writes).chain(cluster_config::facts(&request, &at)).collect()
     }
 
@@ -186,7 +186,7 @@ impl Step for RenderConfig {
         let Some((path, Examined { request: Some((request, rendered)), .. })) = examine_inputs(inputs, files) else {
             return Vec::new();
         };
-        let at = |span: &Range<usize>| At::File { path: path.clone(), place: place_of(&rendered.origin(span)) };
+        let at = |span: &Range<usize>| At::File { path: path.clone(), place: Place::of(&rendered.origin(span)) };
         // Whether the step that makes the cluster may take one over is that step's to say.
         let asked = needs::questions(&request, false, &at);
         if rendered.approximate { needs::of_a_draft(asked, &at(&request.span)) } else { asked }
@@ -331,11 +331,6 @@ fn examine_inputs(inputs: &Partial, files: &Files) -> Option<(String, Examined)>
 fn compiled(path: &str, files: &Files) -> Result<Arc<Result<Compiled, Problem>>, String> {
     let source = files.text(path)?;
     Ok(files.get(path)?.parsed(|_| compile(source)).unwrap_or_else(|| Arc::new(compile(source))))
-}
-
-fn place_of(span: &Range<usize>) -> Place {
-    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Place { start: small(span.start), end: small(span.end) }
 }
 
 /// The values as JSON, with a hole for each that is not known or must not be shown.

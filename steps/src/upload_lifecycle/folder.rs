@@ -236,8 +236,7 @@ fn fault(message: String, help: Option<&str>) -> Fault {
 fn line_place(bytes: &[u8], line: usize) -> Place {
     let start: usize = bytes.split_inclusive(|b| *b == b'\n').take(line - 1).map(<[u8]>::len).sum();
     let length = bytes[start..].iter().position(|b| matches!(b, b'\r' | b'\n')).unwrap_or(bytes.len() - start);
-    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Place { start: small(start), end: small(start + length) }
+    Place::of(&(start..start + length))
 }
 
 /// The first line, from 1, that ends with CRLF.

@@ -85,13 +85,12 @@ pub fn missing(from: &str, name: &str, text: &str, inside: &HashSet<&Path>) -> V
         }
         line += text.get(counted..start).map_or(0, |passed| passed.matches('\n').count());
         counted = counted.max(start);
-        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         faults.push(Fault {
             severity: Severity::Warning,
             message: format!("{path}:{line} starts `{}`, which the folder does not hold", script.path),
             help: Some("add it to the folder: all of it is uploaded".to_owned()),
             code: &neighbours::SIBLING_MISSING,
-            at: Some((path.clone(), Place { start: small(start), end: small(end) })),
+            at: Some((path.clone(), Place::of(&(start..end)))),
         });
     }
     faults

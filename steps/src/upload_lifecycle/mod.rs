@@ -32,8 +32,8 @@ const KIND: &str = "AWS::S3::Object";
 /// How many objects are looked at or sent at the same time.
 const AT_ONCE: usize = 8;
 
-/// Files that are there unchanged are left alone. A script with CRLF line ends, and one (`*.sh`) without `#!`, is refused
-/// before the run: it would fail on every node.
+/// Files that are there unchanged are left alone. A script with CRLF line ends, and one (`*.sh`) without `#!` that no other names, is
+/// refused before the run: it would fail on every node.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct UploadLifecycle {

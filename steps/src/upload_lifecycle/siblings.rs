@@ -80,7 +80,9 @@ pub fn missing(from: &str, name: &str, text: &str, inside: &HashSet<&Path>) -> V
         // A relative name is one of the folder that the first script was started in.
         let is_there = is_there(folder) || (script.at == At::Here && is_there(Path::new("")));
         let last = script.path.rsplit('/').next().unwrap_or_default();
-        if is_there || asked.contains(&script.path) || made.contains(last) || !told.insert(script.path.clone()) {
+        let first = script.path.split('/').next().unwrap_or_default();
+        let is_made = made.contains(last) || made.contains(first);
+        if is_there || is_made || asked.contains(&script.path) || !told.insert(script.path.clone()) {
             continue;
         }
         line += text.get(counted..start).map_or(0, |passed| passed.matches('\n').count());
@@ -161,6 +163,8 @@ impl<'a> Script<'a> {
             reader if READERS.contains(&reader) || first.text == "." => {
                 let given = rest.iter().find(|word| !word.text.starts_with('-') || word.text == "-c");
                 given.into_iter().for_each(|word| self.call(word));
+                // A program of another kind may make scripts.
+                self.is_away |= reader.starts_with("python");
             }
             said if SAYS.contains(&said) => {}
             brings if BRINGS.contains(&brings) => self.is_away = true,
@@ -270,7 +274,7 @@ fn assignment(text: &str) -> Option<(&str, &str)> {
 }
 
 fn last_part(word: &str) -> &str {
-    word.trim_matches(['"', '\'']).rsplit('/').next().unwrap_or_default()
+    word.trim_matches(['"', '\'']).trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 #[cfg(test)]
 mod tests {
@@ -315,6 +319,8 @@ mod tests {
             "cd \"$(dirname \"$0\")\"/utils\n./b.sh\n",
             "cp t.tmpl four.sh && bash ./four.sh\n",
             "make build\n./build.sh\n",
+            "python3 here.sh && bash eleven.sh\n",
+            "rsync -a /opt/x/ ./x/\n./x/run.sh\n",
             "bash \"$1\"/x.sh\nbash $UNKNOWN/y.sh\n",
         ];
         let loud: Vec<_> = texts.iter().filter(|text| !told(text).is_empty()).collect();
